@@ -1,0 +1,35 @@
+//! The hawser wire protocol, version 1, as docs/protocol.md specifies it.
+//!
+//! No I/O happens here: the crate is `no_std`, so no socket, file or clock can be named in it, and
+//! time and randomness are arguments. It is the only code that interprets bytes from a peer, and
+//! it never panics on them.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod cipher;
+pub mod error;
+pub mod frame;
+pub mod handshake;
+pub mod limits;
+pub mod link;
+pub mod manifest;
+pub mod message;
+pub mod ranges;
+pub mod receiver;
+pub mod sender;
+pub mod ticket;
+mod wire;

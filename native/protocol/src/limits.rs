@@ -1,0 +1,49 @@
+//! Every limit of the protocol in one place. The peer sets none of them.
+//!
+//! docs/protocol.md, "Limits", is the same table for readers.
+
+/// Bytes in a chunk, the unit of transfer: one read, one hash subtree, one write.
+///
+/// 64 KiB to 1 MiB cost the same per byte within noise; 256 KiB keeps a record inside a
+/// 1 MiB second-level cache together with its neighbours. A power of two, so that every chunk is
+/// a subtree of the file's BLAKE3 tree.
+pub const CHUNK_BYTES: u32 = 256 * 1024;
+
+/// Room beside one full chunk in a record, for frame headers and control frames.
+pub const RECORD_SLACK_BYTES: u32 = 4096;
+
+/// The longest payload of a control frame: it must fit a record beside nothing else.
+pub const MAX_CONTROL_BYTES: u32 = 64 * 1024;
+
+/// Bytes of manifest items that a source gathers before it sends the page.
+pub const PAGE_BYTES: usize = 32 * 1024;
+
+/// Lanes of one session.
+pub const MAX_LANES: u8 = 16;
+
+/// Entries of one session.
+pub const MAX_ENTRIES: u32 = 10_000_000;
+
+/// Entries that may be offered and not yet settled.
+///
+/// Bounds the memory of both ends however long the manifest is. It must exceed [`MAX_DEPTH`],
+/// since the folders above the walk stay unsettled until the walk leaves them.
+pub const MAX_UNSETTLED: u32 = 16_384;
+
+/// Folders between an entry and the target folder.
+pub const MAX_DEPTH: u16 = 128;
+
+/// Bytes of one name, as every common file system has it.
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// Bytes of a link's target, and of a name before it is judged.
+pub const MAX_PATH_BYTES: usize = 4096;
+
+/// Bytes of the label by which a peer introduces itself.
+pub const MAX_LABEL_BYTES: usize = 64;
+
+/// Bytes of the text in a CLOSE frame.
+pub const MAX_CLOSE_TEXT_BYTES: usize = 512;
+
+/// Records received on a lane before an acknowledgement is due.
+pub const ACK_EVERY_RECORDS: u64 = 32;

@@ -1,0 +1,274 @@
+//! What both state machines share: lanes, acknowledgements, and the numbered control frames.
+//!
+//! Every frame that matters beyond its lane is logged with the record that carried it, until the
+//! peer has acknowledged that record. When a lane is lost, what its log still holds goes out again
+//! on another. Chunks are idempotent, and control frames are numbered, so a repetition is
+//! recognised. docs/protocol.md, "Lanes".
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use crate::error::{ContentHash, ProtocolError};
+use crate::frame::{self, FrameClass, FrameType, HEADER_BYTES, Header};
+use crate::limits::ACK_EVERY_RECORDS;
+use crate::manifest::EntryId;
+use crate::message::{Close, Message};
+
+/// The number of a lane, 0 to [`crate::limits::MAX_LANES`] - 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(pub u8);
+
+/// A range of one file, at most [`crate::limits::CHUNK_BYTES`] long and aligned to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The file.
+    pub entry: EntryId,
+    /// Where it starts, in bytes.
+    pub offset: u64,
+    /// Bytes; 0 only for an empty file, which has one empty chunk.
+    pub length: u32,
+}
+
+impl Chunk {
+    /// The header of the DATA frame that carries this chunk.
+    pub fn header(self) -> Header {
+        Header { kind: FrameType::Data, entry: self.entry, offset: self.offset, length: self.length }
+    }
+}
+
+/// What a record carried that would have to go out again if its lane were lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Control(u64),
+    Chunk(Chunk),
+    End(EntryId, ContentHash),
+}
+
+/// What a peer's frame meant, after what concerns only the lane has been dealt with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// Nothing more to do: an acknowledgement, a sign of life, or a repetition.
+    Nothing,
+    /// A control message, in order and for the first time.
+    Message(Message),
+    /// The peer has ended this lane.
+    Close(Close),
+    /// A frame of class data.
+    Data,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// What the record being filled carries so far.
+    filling: Vec<Sent>,
+    /// Records sent and not acknowledged, oldest first, with their numbers.
+    log: VecDeque<(u64, Vec<Sent>)>,
+    /// Records sent.
+    sent: u64,
+    /// The peer's records that have been dealt with here.
+    received: u64,
+    /// How many of those the peer has been told of.
+    acked: u64,
+    ping_due: bool,
+    closed: bool,
+}
+
+/// One side's view of all lanes of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    lanes: BTreeMap<LaneId, Lane>,
+    /// Control frames not acknowledged, by number.
+    control: BTreeMap<u64, Vec<u8>>,
+    /// Of those, the ones to be sent.
+    queue: VecDeque<u64>,
+    next_number: u64,
+    expected_number: u64,
+    closing: Option<Close>,
+}
+
+impl Link {
+    pub(crate) fn add_lane(&mut self, lane: LaneId) {
+        self.lanes.insert(lane, Lane::default());
+    }
+
+    /// Live lanes, on which no CLOSE has been sent.
+    pub(crate) fn has_lanes(&self) -> bool {
+        !self.lanes.is_empty()
+    }
+
+    /// Forgets a lane and returns which chunks and hashes must go out again. Its control frames
+    /// are queued again here, in their order.
+    pub(crate) fn lose_lane(&mut self, lane: LaneId) -> Vec<Sent> {
+        let Some(lost) = self.lanes.remove(&lane) else { return Vec::new() };
+        let unacknowledged = lost.log.into_iter().flat_map(|(_, items)| items).chain(lost.filling);
+        let (control, data): (Vec<_>, Vec<_>) =
+            unacknowledged.partition(|item| matches!(item, Sent::Control(_)));
+        for item in control.into_iter().rev() {
+            if let Sent::Control(number) = item {
+                self.queue.push_front(number);
+            }
+        }
+        data
+    }
+
+    /// Queues a control message.
+    pub(crate) fn send(&mut self, message: &Message) {
+        let number = self.next_number;
+        self.next_number = number.saturating_add(1);
+        self.control.insert(number, message.encode(number));
+        self.queue.push_back(number);
+    }
+
+    /// Queues a CLOSE behind everything else, on every lane. The first one stands.
+    pub(crate) fn close(&mut self, close: Close) {
+        self.closing.get_or_insert(close);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Whether the lane has sent its CLOSE, or is gone.
+    pub(crate) fn is_closed(&self, lane: LaneId) -> bool {
+        self.lanes.get(&lane).is_none_or(|lane| lane.closed)
+    }
+
+    pub(crate) fn queue_ping(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.ping_due = true;
+        }
+    }
+
+    /// Control frames travel on the lowest lane, so that they arrive in order.
+    pub(crate) fn is_control_lane(&self, lane: LaneId) -> bool {
+        self.lanes.keys().next() == Some(&lane)
+    }
+
+    pub(crate) fn control_is_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether the lane has something of its own, or the control stream's, to send at once.
+    pub(crate) fn has_frames(&self, lane: LaneId) -> bool {
+        let Some(state) = self.lanes.get(&lane) else { return false };
+        let control = self.control_is_queued() && self.is_control_lane(lane);
+        !state.closed && (control || state.ping_due || state.ack_is_due() || self.is_closing())
+    }
+
+    /// The next frame for a record of this lane that has `room` bytes left.
+    ///
+    /// A CLOSE comes last: when the session is closing and, on the control lane, nothing else is
+    /// queued.
+    pub(crate) fn next_frame(&mut self, lane: LaneId, room: usize) -> Option<Vec<u8>> {
+        let control_lane = self.is_control_lane(lane);
+        let state = self.lanes.get_mut(&lane).filter(|state| !state.closed)?;
+        if room < HEADER_BYTES {
+            return None;
+        }
+        // An acknowledgement rides on whatever else is sent, and goes alone only when it is due.
+        if state.received != state.acked && (state.ack_is_due() || !state.filling.is_empty()) {
+            state.acked = state.received;
+            return Some(frame::encode(FrameType::Ack, EntryId::ROOT, state.received, &[]));
+        }
+        if core::mem::take(&mut state.ping_due) {
+            return Some(frame::encode(FrameType::Ping, EntryId::ROOT, 0, &[]));
+        }
+        if control_lane && let Some(&number) = self.queue.front() {
+            let Some(bytes) = self.control.get(&number) else {
+                self.queue.pop_front();
+                return self.next_frame(lane, room);
+            };
+            if bytes.len() > room {
+                return None;
+            }
+            self.queue.pop_front();
+            state.filling.push(Sent::Control(number));
+            return Some(bytes.clone());
+        }
+        let close = self.closing.as_ref().map(Close::encode).filter(|bytes| bytes.len() <= room)?;
+        state.closed = true;
+        Some(close)
+    }
+
+    /// Logs what the record being filled on `lane` carries, besides control frames.
+    pub(crate) fn log(&mut self, lane: LaneId, item: Sent) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.filling.push(item);
+        }
+    }
+
+    /// The record that was being filled has been handed to the socket.
+    pub(crate) fn record_sent(&mut self, lane: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&lane) else { return };
+        lane.sent = lane.sent.saturating_add(1);
+        let items = core::mem::take(&mut lane.filling);
+        if !items.is_empty() {
+            lane.log.push_back((lane.sent, items));
+        }
+    }
+
+    /// All frames of a record from the peer have been dealt with. Returns whether an
+    /// acknowledgement has become due.
+    pub(crate) fn record_received(&mut self, lane: LaneId) -> bool {
+        let Some(lane) = self.lanes.get_mut(&lane) else { return false };
+        lane.received = lane.received.saturating_add(1);
+        lane.ack_is_due()
+    }
+
+    /// Deals with what concerns lanes and numbers, and says what is left to do.
+    pub(crate) fn handle(
+        &mut self,
+        lane: LaneId,
+        header: Header,
+        payload: &[u8],
+    ) -> Result<Received, ProtocolError> {
+        match header.kind.class() {
+            FrameClass::Data => return Ok(Received::Data),
+            FrameClass::Control => return self.handle_control(header, payload),
+            FrameClass::Lane => {}
+        }
+        match header.kind {
+            FrameType::Close => Close::decode(payload).map(Received::Close),
+            _ if !payload.is_empty() => Err(ProtocolError::Malformed("lane frame")),
+            FrameType::Ack => self.handle_ack(lane, header.offset).map(|()| Received::Nothing),
+            _ => Ok(Received::Nothing),
+        }
+    }
+
+    fn handle_control(&mut self, header: Header, payload: &[u8]) -> Result<Received, ProtocolError> {
+        if header.offset < self.expected_number {
+            return Ok(Received::Nothing);
+        }
+        // A later number cannot overtake: whatever is unacknowledged is repeated from its start.
+        if header.offset > self.expected_number {
+            return Err(ProtocolError::Unexpected("control frame number"));
+        }
+        // HELLO is the first message and only that.
+        if (header.kind == FrameType::Hello) != (header.offset == 0) {
+            return Err(ProtocolError::Unexpected("first message"));
+        }
+        self.expected_number = self.expected_number.saturating_add(1);
+        Message::decode(header, payload).map(Received::Message)
+    }
+
+    fn handle_ack(&mut self, lane: LaneId, records: u64) -> Result<(), ProtocolError> {
+        let Some(lane) = self.lanes.get_mut(&lane) else { return Ok(()) };
+        if records > lane.sent {
+            return Err(ProtocolError::Unexpected("acknowledgement"));
+        }
+        while let Some((_, items)) = lane.log.pop_front_if(|(number, _)| *number <= records) {
+            for item in items {
+                if let Sent::Control(number) = item {
+                    self.control.remove(&number);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    fn ack_is_due(&self) -> bool {
+        self.received.saturating_sub(self.acked) >= ACK_EVERY_RECORDS
+    }
+}

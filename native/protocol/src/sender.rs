@@ -1,0 +1,436 @@
+//! The source's half of a session: what to offer, what to send next, what has become of it.
+//!
+//! A state machine without I/O. Whoever drives it walks the tree into [`Sender::offer`], asks
+//! [`Sender::next`] what each lane should carry, reads those bytes itself, and hands in the
+//! frames that come back. docs/protocol.md, "The source".
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use crate::error::{ContentHash, ProtocolError, Reason};
+use crate::frame::{FrameType, HEADER_BYTES, Header};
+use crate::limits::{CHUNK_BYTES, MAX_ENTRIES, MAX_UNSETTLED, PAGE_BYTES};
+use crate::link::{Chunk, LaneId, Link, Received, Sent};
+use crate::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
+use crate::message::{Close, CloseCode, Message, Placed, Summary};
+
+/// Files of more than one chunk that are being sent at the same time.
+///
+/// Each holds a file open and a hash under way; with several, a file of a few chunks need not
+/// wait for a huge one to end.
+const ACTIVE_FILES: usize = 16;
+
+/// Chunks of one such file before the next has its turn: keeps reading and writing sequential.
+const BURST_CHUNKS: u32 = 16;
+
+/// Bytes of an END frame: kept free behind each chunk, so that a file's hash rides along.
+pub const END_BYTES: usize = HEADER_BYTES + 32;
+
+/// What a lane should carry next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A whole frame, as it is.
+    Frame(Vec<u8>),
+    /// A DATA frame: [`Chunk::header`], then the bytes, which the caller reads.
+    Chunk(Chunk),
+    /// An END frame: [`end_frame`].
+    End(EntryId, ContentHash),
+}
+
+/// What became of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is where it belongs; files with the hash of what was transferred.
+    Placed(Placed, Option<ContentHash>),
+    /// It was not delivered.
+    Failed(Reason),
+}
+
+/// What the driver has to know.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SenderEvent {
+    /// The sink introduced itself.
+    Hello(alloc::string::String),
+    /// An entry is settled, for good.
+    Settled(EntryId, Fate),
+    /// Everything is settled and the sink vouches for it.
+    Finished,
+    /// The peer ended this lane.
+    Closed(Close),
+}
+
+#[derive(Debug)]
+struct Offered {
+    /// Bytes; `None` for folders and links.
+    size: Option<u64>,
+    wanted: bool,
+    /// The first byte not yet handed out.
+    next: u64,
+    hash: Option<ContentHash>,
+}
+
+/// The source's half of a session.
+#[derive(Debug)]
+pub struct Sender {
+    link: Link,
+    /// Items gathered for the next MANIFEST frame, and the number of the first entry in it.
+    page: Vec<u8>,
+    page_first: EntryId,
+    last: EntryId,
+    pages: blake3::Hasher,
+    walked: bool,
+    unsettled: BTreeMap<EntryId, Offered>,
+    /// Wanted files of one chunk, not yet handed out.
+    small: VecDeque<EntryId>,
+    /// Wanted files of more than one chunk, waiting, and those being sent.
+    large: VecDeque<EntryId>,
+    active: VecDeque<EntryId>,
+    burst: u32,
+    /// Chunks and hashes that a lost lane gave back.
+    lost: VecDeque<Chunk>,
+    ends: VecDeque<(EntryId, ContentHash)>,
+    /// Whether the next record goes to a large file: small and large take turns.
+    large_turn: bool,
+    finished: bool,
+}
+
+impl Sender {
+    /// A session with lane 0, introducing itself by `label`.
+    pub fn new(label: &str) -> Self {
+        let mut link = Link::default();
+        link.add_lane(LaneId(0));
+        link.send(&Message::Hello { label: label.into() });
+        Self {
+            link,
+            page: Vec::new(),
+            page_first: EntryId(1),
+            last: EntryId::ROOT,
+            pages: blake3::Hasher::new(),
+            walked: false,
+            unsettled: BTreeMap::new(),
+            small: VecDeque::new(),
+            large: VecDeque::new(),
+            active: VecDeque::new(),
+            burst: 0,
+            lost: VecDeque::new(),
+            ends: VecDeque::new(),
+            large_turn: false,
+            finished: false,
+        }
+    }
+
+    /// Whether another entry may be offered now. `false` until some are settled.
+    pub fn has_room(&self) -> bool {
+        u32::try_from(self.unsettled.len()).is_ok_and(|count| count < MAX_UNSETTLED)
+    }
+
+    /// The number the next entry offered will have; `None` when a session has no room for more.
+    pub fn next_id(&self) -> Option<EntryId> {
+        self.last.0.checked_add(1).filter(|&next| next <= MAX_ENTRIES).map(EntryId)
+    }
+
+    /// Offers the entry with the number that [`Sender::next_id`] announced.
+    pub fn offer(&mut self, entry: &Entry) {
+        let Some(id) = self.next_id() else { return };
+        self.last = id;
+        put_entry(&mut self.page, entry);
+        let size = match entry.kind {
+            Kind::File { size } => Some(size),
+            Kind::Folder | Kind::Link { .. } => None,
+        };
+        self.unsettled.insert(id, Offered { size, wanted: false, next: 0, hash: None });
+        self.send_page_if(|page| page.len() >= PAGE_BYTES);
+    }
+
+    /// Says that nothing more will be offered in `folder`.
+    pub fn leave(&mut self, folder: EntryId) {
+        put_leave(&mut self.page, folder);
+        self.send_page_if(|page| page.len() >= PAGE_BYTES);
+    }
+
+    /// Says that everything has been offered.
+    pub fn end_manifest(&mut self) {
+        self.send_page_if(|page| !page.is_empty());
+        self.walked = true;
+        self.link.send(&Message::ManifestEnd(self.summary()));
+    }
+
+    /// Gives up on an entry that cannot be read after all.
+    pub fn fail(&mut self, id: EntryId, reason: Reason) -> Option<SenderEvent> {
+        self.unsettled.remove(&id)?;
+        self.link.send(&Message::Failed(alloc::vec![(id, reason)]));
+        Some(SenderEvent::Settled(id, Fate::Failed(reason)))
+    }
+
+    /// What the record being filled on `lane` should carry next, given that it has `room` bytes
+    /// left; `None` when nothing fits or nothing is to be sent.
+    pub fn next(&mut self, lane: LaneId, room: usize) -> Option<Outgoing> {
+        if self.link.is_control_lane(lane) && !self.link.control_is_queued() {
+            self.send_page_if(|page| !page.is_empty());
+        }
+        if let Some(frame) = self.link.next_frame(lane, room) {
+            return Some(Outgoing::Frame(frame));
+        }
+        if self.link.is_closing() || self.link.is_closed(lane) {
+            return None;
+        }
+        self.next_end(lane, room).or_else(|| self.next_chunk(lane, room))
+    }
+
+    /// Whether [`Sender::next`] would have something for an empty record of this lane.
+    pub fn has_work(&self, lane: LaneId) -> bool {
+        let page = !self.page.is_empty() && self.link.is_control_lane(lane);
+        let data = !(self.ends.is_empty()
+            && self.lost.is_empty()
+            && self.small.is_empty()
+            && self.large.is_empty()
+            && self.active.is_empty());
+        self.link.has_frames(lane)
+            || (!self.link.is_closing() && !self.link.is_closed(lane) && (page || data))
+    }
+
+    /// The file's last chunk has been read: its hash goes into the same record, right behind it.
+    ///
+    /// Returns whether the END frame is to be written; not when the entry is settled already.
+    pub fn end(&mut self, lane: LaneId, id: EntryId, hash: ContentHash) -> bool {
+        let Some(offered) = self.unsettled.get_mut(&id) else { return false };
+        offered.hash = Some(hash);
+        self.link.log(lane, Sent::End(id, hash));
+        true
+    }
+
+    /// The record being filled on `lane` has been handed to the socket.
+    pub fn record_sent(&mut self, lane: LaneId) {
+        self.link.record_sent(lane);
+        self.large_turn = !self.large_turn;
+    }
+
+    /// All frames of a record that came in on `lane` have been handled.
+    pub fn record_received(&mut self, lane: LaneId) {
+        self.link.record_received(lane);
+    }
+
+    /// Another lane has joined.
+    pub fn add_lane(&mut self, lane: LaneId) {
+        self.link.add_lane(lane);
+    }
+
+    /// A lane is lost: what it carried and the sink has not acknowledged goes out again.
+    /// Returns whether another lane is left.
+    pub fn lose_lane(&mut self, lane: LaneId) -> bool {
+        for item in self.link.lose_lane(lane) {
+            match item {
+                Sent::Chunk(chunk) => self.lost.push_back(chunk),
+                Sent::End(id, hash) => self.ends.push_back((id, hash)),
+                Sent::Control(_) => {}
+            }
+        }
+        self.link.has_lanes()
+    }
+
+    /// A sign of life is due on this lane.
+    pub fn queue_ping(&mut self, lane: LaneId) {
+        self.link.queue_ping(lane);
+    }
+
+    /// Ends the session: a CLOSE goes out on every lane.
+    pub fn close(&mut self, close: Close) {
+        self.link.close(close);
+    }
+
+    /// Whether this lane has sent its CLOSE or is gone.
+    pub fn is_closed(&self, lane: LaneId) -> bool {
+        self.link.is_closed(lane)
+    }
+
+    /// Deals with a frame from the sink.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]: the session must end.
+    pub fn handle_frame(
+        &mut self,
+        lane: LaneId,
+        header: Header,
+        payload: &[u8],
+    ) -> Result<Vec<SenderEvent>, ProtocolError> {
+        let message = match self.link.handle(lane, header, payload)? {
+            Received::Nothing => return Ok(Vec::new()),
+            Received::Close(close) => return Ok(alloc::vec![SenderEvent::Closed(close)]),
+            Received::Message(message) => message,
+            Received::Data => return Err(ProtocolError::Unexpected("frame")),
+        };
+        match message {
+            Message::Hello { label } => Ok(alloc::vec![SenderEvent::Hello(label)]),
+            Message::Want(entries) => {
+                entries.into_iter().try_for_each(|id| self.handle_want(id))?;
+                Ok(Vec::new())
+            }
+            Message::Committed(entries) => {
+                let settled = entries.into_iter().map(|(id, placed)| self.handle_committed(id, placed));
+                settled.filter_map(Result::transpose).collect()
+            }
+            Message::Failed(entries) => {
+                let settled =
+                    entries.into_iter().map(|(id, reason)| self.settle(id, |_| Fate::Failed(reason)));
+                settled.filter_map(Result::transpose).collect()
+            }
+            Message::SessionOk(summary) => self.handle_session_ok(summary),
+            Message::Manifest { .. } | Message::ManifestEnd(_) => Err(ProtocolError::Unexpected("frame")),
+        }
+    }
+
+    fn handle_want(&mut self, id: EntryId) -> Result<(), ProtocolError> {
+        if id > self.last || id == EntryId::ROOT {
+            return Err(ProtocolError::Unexpected("entry"));
+        }
+        // It may have failed here in the meantime.
+        let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(()) };
+        let Some(size) = offered.size.filter(|_| !offered.wanted) else {
+            return Err(ProtocolError::Unexpected("request"));
+        };
+        offered.wanted = true;
+        if size <= u64::from(CHUNK_BYTES) {
+            self.small.push_back(id);
+        } else {
+            self.large.push_back(id);
+        }
+        Ok(())
+    }
+
+    fn handle_committed(
+        &mut self,
+        id: EntryId,
+        placed: Placed,
+    ) -> Result<Option<SenderEvent>, ProtocolError> {
+        let offered = self.unsettled.get(&id);
+        // A file that was not sent whole can only have been there before.
+        let unsent = offered.is_some_and(|offered| offered.size.is_some() && offered.hash.is_none());
+        if unsent && placed != Placed::Present {
+            return Err(ProtocolError::Unexpected("commitment"));
+        }
+        self.settle(id, |hash| Fate::Placed(placed, hash))
+    }
+
+    fn settle(
+        &mut self,
+        id: EntryId,
+        fate: impl FnOnce(Option<ContentHash>) -> Fate,
+    ) -> Result<Option<SenderEvent>, ProtocolError> {
+        if id > self.last || id == EntryId::ROOT {
+            return Err(ProtocolError::Unexpected("entry"));
+        }
+        let Some(offered) = self.unsettled.remove(&id) else { return Ok(None) };
+        Ok(Some(SenderEvent::Settled(id, fate(offered.hash))))
+    }
+
+    fn handle_session_ok(&mut self, summary: Summary) -> Result<Vec<SenderEvent>, ProtocolError> {
+        if !self.walked || !self.unsettled.is_empty() || summary != self.summary() || self.finished {
+            return Err(ProtocolError::Unexpected("end of session"));
+        }
+        self.finished = true;
+        self.link.close(Close { code: CloseCode::Done, text: Default::default() });
+        Ok(alloc::vec![SenderEvent::Finished])
+    }
+
+    fn summary(&self) -> Summary {
+        Summary { entries: self.last.0, manifest: ContentHash(*self.pages.finalize().as_bytes()) }
+    }
+
+    fn send_page_if(&mut self, due: impl FnOnce(&[u8]) -> bool) {
+        if !due(&self.page) {
+            return;
+        }
+        let page = core::mem::take(&mut self.page);
+        self.pages.update(&page);
+        self.link.send(&Message::Manifest { first: self.page_first, items: Vec::new(), page });
+        self.page_first = EntryId(self.last.0.saturating_add(1));
+    }
+
+    fn next_end(&mut self, lane: LaneId, room: usize) -> Option<Outgoing> {
+        if room < END_BYTES {
+            return None;
+        }
+        loop {
+            let (id, hash) = self.ends.pop_front()?;
+            if self.unsettled.contains_key(&id) {
+                self.link.log(lane, Sent::End(id, hash));
+                return Some(Outgoing::End(id, hash));
+            }
+        }
+    }
+
+    fn next_chunk(&mut self, lane: LaneId, room: usize) -> Option<Outgoing> {
+        let room = room.checked_sub(HEADER_BYTES)?.checked_sub(END_BYTES)?;
+        let chunk = self.lost_chunk(room).or_else(|| {
+            if self.large_turn {
+                self.large_chunk(room).or_else(|| self.small_chunk(room))
+            } else {
+                self.small_chunk(room).or_else(|| self.large_chunk(room))
+            }
+        })?;
+        self.link.log(lane, Sent::Chunk(chunk));
+        Some(Outgoing::Chunk(chunk))
+    }
+
+    fn lost_chunk(&mut self, room: usize) -> Option<Chunk> {
+        while let Some(&chunk) = self.lost.front() {
+            if !self.unsettled.contains_key(&chunk.entry) {
+                self.lost.pop_front();
+                continue;
+            }
+            return fits(chunk, room).and_then(|_| self.lost.pop_front());
+        }
+        None
+    }
+
+    fn small_chunk(&mut self, room: usize) -> Option<Chunk> {
+        while let Some(&id) = self.small.front() {
+            let Some(size) = self.unsettled.get(&id).and_then(|offered| offered.size) else {
+                self.small.pop_front();
+                continue;
+            };
+            let length = u32::try_from(size).unwrap_or(CHUNK_BYTES);
+            let chunk = fits(Chunk { entry: id, offset: 0, length }, room)?;
+            self.small.pop_front();
+            return Some(chunk);
+        }
+        None
+    }
+
+    fn large_chunk(&mut self, room: usize) -> Option<Chunk> {
+        while self.active.len() < ACTIVE_FILES
+            && let Some(id) = self.large.pop_front()
+        {
+            self.active.push_back(id);
+        }
+        while let Some(&id) = self.active.front() {
+            let Some(offered) = self.unsettled.get_mut(&id) else {
+                self.active.pop_front();
+                continue;
+            };
+            let left = offered.size.unwrap_or(0).saturating_sub(offered.next);
+            let length = u32::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+            let chunk = fits(Chunk { entry: id, offset: offered.next, length }, room)?;
+            offered.next = offered.next.saturating_add(u64::from(length));
+            self.burst = self.burst.saturating_add(1);
+            if left == u64::from(length) {
+                self.active.pop_front();
+                self.burst = 0;
+            } else if self.burst >= BURST_CHUNKS {
+                self.active.rotate_left(1);
+                self.burst = 0;
+            }
+            return Some(chunk);
+        }
+        None
+    }
+}
+
+fn fits(chunk: Chunk, room: usize) -> Option<Chunk> {
+    usize::try_from(chunk.length).ok().filter(|&length| length <= room).map(|_| chunk)
+}
+
+/// The END frame of a file.
+pub fn end_frame(id: EntryId, hash: ContentHash) -> Vec<u8> {
+    crate::frame::encode(FrameType::End, id, 0, &hash.0)
+}
