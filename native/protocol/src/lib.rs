@@ -20,14 +20,20 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod bytes;
 pub mod cipher;
 pub mod error;
 pub mod frame;
 pub mod handshake;
+pub mod identity;
+pub mod join;
+mod kdf;
 pub mod limits;
 pub mod link;
 pub mod manifest;
 pub mod message;
+mod noise;
+pub mod opening;
 pub mod ranges;
 pub mod receiver;
 pub mod sender;
