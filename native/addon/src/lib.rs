@@ -1,0 +1,32 @@
+//! The hawser engine for Node: a dictionary between its types and JavaScript's, without logic.
+//!
+//! Failures cross as values: an async function of Node-API can reject with Node-API's own status
+//! only. The TypeScript layer turns them into `HawserError`.
+
+mod listener;
+mod options;
+mod transfer;
+
+use hawser_engine::Error;
+use napi_derive::napi;
+
+/// Why something failed, as a value.
+#[napi(object)]
+pub struct NativeFailure {
+    /// A stable name, such as CONNECTION_REFUSED.
+    pub code: String,
+    /// What happened and why, for a person.
+    pub message: String,
+    /// Whether the same call may succeed later with nothing else changed.
+    pub retryable: bool,
+}
+
+impl From<Error> for NativeFailure {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code().to_string(),
+            message: error.to_string(),
+            retryable: error.is_retryable(),
+        }
+    }
+}

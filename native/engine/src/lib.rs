@@ -1,0 +1,28 @@
+//! The hawser engine: sockets, threads and files around the state machines of `hawser-protocol`.
+//!
+//! A [`Listener`] serves sessions, [`dial`] opens one, and either gives [`Transfer`]s. Blocking
+//! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
+
+mod dial;
+pub mod disk;
+mod error;
+mod job;
+mod lane;
+mod listener;
+mod opening;
+mod serve;
+mod session;
+mod sink_side;
+mod source_side;
+mod strangers;
+mod transfer;
+
+pub use dial::{DialOptions, dial};
+pub use error::Error;
+pub use hawser_protocol::error::{ContentHash, Reason};
+pub use hawser_protocol::message::Placed;
+pub use hawser_protocol::sender::Fate;
+pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
+pub use job::{Job, Work};
+pub use listener::{ListenOptions, Listener, listen};
+pub use transfer::{EntryKind, Keep, Peer, Phase, Progress, Settled, Transfer};

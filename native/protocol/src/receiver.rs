@@ -185,6 +185,11 @@ impl Receiver {
         self.link.close(close);
     }
 
+    /// Whether the session has come to its good end, after which nothing is lost with a lane.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     /// Whether this lane has sent its CLOSE or is gone.
     pub fn is_closed(&self, lane: LaneId) -> bool {
         self.link.is_closed(lane)

@@ -205,9 +205,10 @@ impl Sender {
         self.large_turn = !self.large_turn;
     }
 
-    /// All frames of a record that came in on `lane` have been handled.
-    pub fn record_received(&mut self, lane: LaneId) {
-        self.link.record_received(lane);
+    /// All frames of a record that came in on `lane` have been handled. Returns whether an
+    /// acknowledgement has become due.
+    pub fn record_received(&mut self, lane: LaneId) -> bool {
+        self.link.record_received(lane)
     }
 
     /// Another lane has joined.
@@ -236,6 +237,11 @@ impl Sender {
     /// Ends the session: a CLOSE goes out on every lane.
     pub fn close(&mut self, close: Close) {
         self.link.close(close);
+    }
+
+    /// Whether the session has come to its good end, after which nothing is lost with a lane.
+    pub fn is_finished(&self) -> bool {
+        self.finished
     }
 
     /// Whether this lane has sent its CLOSE or is gone.

@@ -1,0 +1,104 @@
+//! A listening port for JavaScript.
+
+use std::net::SocketAddr;
+
+use hawser_engine::{Host, Listener, Ticket, listen as engine_listen};
+use napi::bindgen_prelude::{Either, Object};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use crate::NativeFailure;
+use crate::options::NativeListenOptions;
+use crate::transfer::NativeTransfer;
+
+/// A listening port that serves sessions: a receiver (sink) or a sharer (source).
+#[napi]
+pub struct NativeListener(Listener);
+
+#[napi]
+impl NativeListener {
+    /// What a sender, or a fetcher, needs.
+    #[napi(getter)]
+    pub fn ticket(&self) -> String {
+        self.0.ticket().to_string()
+    }
+
+    /// The port listened on.
+    #[napi(getter)]
+    pub fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    /// The socket addresses listened on, such as "[::]:7707".
+    #[napi(getter)]
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.addresses().iter().map(ToString::to_string).collect()
+    }
+
+    /// The next session a peer opened; null once closed and none is left.
+    #[napi(ts_return_type = "Promise<NativeTransfer | null>")]
+    pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.on_next(move |transfer| {
+            deferred.resolve(move |_| Ok(transfer.map(NativeTransfer::from)));
+        });
+        Ok(promise)
+    }
+
+    /// Stops accepting; running sessions finish, or are cancelled with abort = true. Idempotent.
+    #[napi]
+    pub fn close(&self, abort: bool) {
+        self.0.close(abort);
+    }
+
+    /// Resolves when closed and the last session has ended.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn closed<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.on_closed(move || deferred.resolve(move |_| Ok(())));
+        Ok(promise)
+    }
+}
+
+/// Starts listening. Options are validated; a failure comes back as a value.
+#[napi]
+pub fn listen(options: NativeListenOptions) -> Either<NativeListener, NativeFailure> {
+    match options.try_into().and_then(engine_listen) {
+        Ok(listener) => Either::A(NativeListener(listener)),
+        Err(error) => Either::B(error.into()),
+    }
+}
+
+/// What a ticket says, without its secret.
+#[napi(object)]
+pub struct NativeTicketInfo {
+    /// host:port of each address, in the order they are tried.
+    pub addresses: Vec<String>,
+    /// A short form of the listener's key.
+    pub fingerprint: String,
+    /// The holder may send files to the listener.
+    pub push: bool,
+    /// The holder may fetch files from the listener.
+    pub pull: bool,
+}
+
+/// What a ticket says, without its secret; a failure when it is mistyped.
+#[napi]
+pub fn inspect_ticket(ticket: String) -> Either<NativeTicketInfo, NativeFailure> {
+    match ticket.parse::<Ticket>() {
+        Ok(ticket) => Either::A(NativeTicketInfo {
+            addresses: ticket.addresses().iter().map(|host| address(host, ticket.port())).collect(),
+            fingerprint: ticket.key().fingerprint(),
+            push: ticket.permits().push,
+            pull: ticket.permits().pull,
+        }),
+        Err(error) => Either::B(hawser_engine::Error::Ticket(error).into()),
+    }
+}
+
+fn address(host: &Host, port: u16) -> String {
+    match host {
+        Host::Ip(ip) => SocketAddr::new(*ip, port).to_string(),
+        Host::Name(name) => format!("{name}:{port}"),
+    }
+}

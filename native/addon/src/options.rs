@@ -1,0 +1,111 @@
+//! Options from JavaScript, parsed once into types that cannot be wrong.
+
+use std::path::PathBuf;
+
+use hawser_engine::{DialOptions, Error, Job, ListenOptions, Work};
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+
+use crate::transfer::NativeKeep;
+
+/// What to read or where to write. A path is bytes: what the file system holds on Unix, UTF-8
+/// elsewhere.
+#[napi(object)]
+pub struct NativeJob {
+    /// Files and folders to read: present on the side that is the source.
+    pub paths: Option<Vec<Uint8Array>>,
+    /// The folder to write into, created if missing: present on the side that is the sink.
+    pub directory: Option<Uint8Array>,
+    /// A label the peer is shown, at most 64 bytes.
+    pub name: String,
+    /// Whether takeEntries() yields every entry or only those that failed.
+    pub entries: NativeKeep,
+}
+
+/// How to listen.
+#[napi(object)]
+pub struct NativeListenOptions {
+    pub job: NativeJob,
+    /// IP addresses to bind; empty: all, both families.
+    pub bind: Vec<String>,
+    /// 0: any free port.
+    pub port: u16,
+    /// Whether any free port may be taken when `port` is in use.
+    pub port_fallback: bool,
+    /// Hosts (addresses or names) to put into the ticket.
+    pub advertise: Vec<String>,
+}
+
+/// How to dial.
+#[napi(object)]
+pub struct NativeDialOptions {
+    pub job: NativeJob,
+    pub ticket: String,
+    /// TCP connections, 1 to 16.
+    pub lanes: u8,
+}
+
+impl TryFrom<NativeListenOptions> for ListenOptions {
+    type Error = Error;
+
+    fn try_from(options: NativeListenOptions) -> Result<Self, Error> {
+        let bind = options.bind.iter().map(|address| {
+            let invalid = |_| Error::InvalidOption(format!("{address} is not an IP address"));
+            address.parse().map_err(invalid)
+        });
+        Ok(Self {
+            job: options.job.try_into()?,
+            bind: bind.collect::<Result<_, _>>()?,
+            port: options.port,
+            port_fallback: options.port_fallback,
+            advertise: options.advertise,
+        })
+    }
+}
+
+impl TryFrom<NativeDialOptions> for DialOptions {
+    type Error = Error;
+
+    fn try_from(options: NativeDialOptions) -> Result<Self, Error> {
+        let ticket = options.ticket.parse().map_err(Error::Ticket)?;
+        Ok(Self { job: options.job.try_into()?, ticket, lanes: options.lanes })
+    }
+}
+
+impl TryFrom<NativeJob> for Job {
+    type Error = Error;
+
+    fn try_from(job: NativeJob) -> Result<Self, Error> {
+        let work = match (job.paths, job.directory) {
+            (Some(paths), None) => {
+                Work::Read(paths.iter().map(|bytes| path(bytes)).collect::<Result<_, _>>()?)
+            }
+            (None, Some(directory)) => Work::Write(path(&directory)?),
+            _ => return Err(Error::InvalidOption("give either paths to read or a folder to write".into())),
+        };
+        Ok(Self { work, label: job.name, keep: job.entries.into() })
+    }
+}
+
+/// Bytes of a name for a JavaScript string.
+pub fn display_name(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A count as a JavaScript number. Counts stay below 2^53, where that is exact.
+pub fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have names that are no paths")]
+fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
+    let text = str::from_utf8(bytes).map_err(|_| Error::InvalidOption("a path is not UTF-8".into()))?;
+    Ok(text.into())
+}

@@ -1,0 +1,253 @@
+//! A running transfer for JavaScript.
+
+use hawser_engine::{EntryKind, Fate, Keep, Peer, Phase, Placed, Progress, Reason, Settled, Transfer, dial as engine_dial};
+use napi::bindgen_prelude::{Either, Object};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use crate::NativeFailure;
+use crate::options::{NativeDialOptions, display_name, number};
+
+/// A running transfer, on either side and in either direction.
+#[napi]
+pub struct NativeTransfer(Transfer);
+
+#[napi]
+impl NativeTransfer {
+    /// Counters now; cheap enough to poll ten times a second.
+    #[napi]
+    pub fn progress(&self) -> NativeProgress {
+        self.0.progress().into()
+    }
+
+    /// The peer, once the handshake is done.
+    #[napi]
+    pub fn peer(&self) -> Option<NativePeer> {
+        self.0.peer().map(NativePeer::from)
+    }
+
+    /// Entries settled since the last call, at most `max`.
+    #[napi]
+    pub fn take_entries(&self, max: u32) -> Vec<NativeEntry> {
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        self.0.take_settled(max).into_iter().map(NativeEntry::from).collect()
+    }
+
+    /// Resolves once, when the transfer ended: null when the session completed, else why it did not.
+    #[napi(ts_return_type = "Promise<NativeFailure | null>")]
+    pub fn finished<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.on_finished(move |outcome| {
+            deferred.resolve(move |_| Ok(outcome.err().map(NativeFailure::from)));
+        });
+        Ok(promise)
+    }
+
+    /// Ends the transfer now; finished() then resolves with code CANCELLED. Idempotent.
+    #[napi]
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+impl From<Transfer> for NativeTransfer {
+    fn from(transfer: Transfer) -> Self {
+        Self(transfer)
+    }
+}
+
+/// Dials the listener a ticket names and starts a transfer. A bad ticket comes back as a failure.
+#[napi]
+pub fn dial(options: NativeDialOptions) -> Either<NativeTransfer, NativeFailure> {
+    match options.try_into().and_then(engine_dial) {
+        Ok(transfer) => Either::A(transfer.into()),
+        Err(error) => Either::B(error.into()),
+    }
+}
+
+/// Which settled entries takeEntries() yields.
+#[napi(string_enum = "lowercase")]
+pub enum NativeKeep {
+    /// Every one.
+    All,
+    /// Those that failed.
+    Failed,
+}
+
+impl From<NativeKeep> for Keep {
+    fn from(keep: NativeKeep) -> Self {
+        match keep {
+            NativeKeep::All => Self::All,
+            NativeKeep::Failed => Self::Failed,
+        }
+    }
+}
+
+/// The other side of a session.
+#[napi(object)]
+pub struct NativePeer {
+    /// host:port
+    pub address: String,
+    /// A short form of its key.
+    pub fingerprint: String,
+    /// What it calls itself, proven by nothing.
+    pub name: String,
+}
+
+impl From<Peer> for NativePeer {
+    fn from(peer: Peer) -> Self {
+        Self { address: peer.address.to_string(), fingerprint: peer.fingerprint, name: peer.label }
+    }
+}
+
+/// Where a transfer is in its life.
+#[napi(string_enum = "lowercase")]
+pub enum NativeState {
+    /// Dialling and proving.
+    Connecting,
+    /// A session is open.
+    Running,
+    /// It has ended, well or not.
+    Ended,
+}
+
+/// Counters of a transfer at one moment.
+#[napi(object)]
+pub struct NativeProgress {
+    pub state: NativeState,
+    /// Whether the walk of the source is still finding entries.
+    pub walking: bool,
+    /// Files found so far.
+    pub files_total: i64,
+    /// Files settled: delivered, already there, or failed.
+    pub files_done: i64,
+    /// Folders and links settled.
+    pub others_done: i64,
+    /// Entries of any kind that failed.
+    pub failed: i64,
+    /// Bytes of the files found so far.
+    pub bytes_total: i64,
+    /// Bytes moved, and those of files found already there.
+    pub bytes_done: i64,
+    /// Files found already there.
+    pub files_present: i64,
+    /// Bytes of files found already there.
+    pub bytes_present: i64,
+    /// Live connections.
+    pub lanes: i64,
+    /// Milliseconds since the session began, up to its end.
+    pub elapsed_ms: i64,
+}
+
+impl From<Progress> for NativeProgress {
+    fn from(progress: Progress) -> Self {
+        Self {
+            state: match progress.phase {
+                Phase::Connecting => NativeState::Connecting,
+                Phase::Running => NativeState::Running,
+                Phase::Ended => NativeState::Ended,
+            },
+            walking: progress.walking,
+            files_total: number(progress.files_total),
+            files_done: number(progress.files_done),
+            others_done: number(progress.others_done),
+            failed: number(progress.failed),
+            bytes_total: number(progress.bytes_total),
+            bytes_done: number(progress.bytes_done),
+            files_present: number(progress.files_present),
+            bytes_present: number(progress.bytes_present),
+            lanes: number(progress.lanes),
+            elapsed_ms: number(progress.elapsed_ms),
+        }
+    }
+}
+
+/// What an entry is.
+#[napi(string_enum = "lowercase")]
+pub enum NativeKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// Something else, which was not sent.
+    Other,
+}
+
+/// How an entry ended.
+#[napi(string_enum = "lowercase")]
+pub enum NativeFate {
+    /// It was transferred and is in its place.
+    Delivered,
+    /// It was already there, the same.
+    Present,
+    /// It is not there.
+    Failed,
+}
+
+/// What became of one entry.
+#[napi(object)]
+pub struct NativeEntry {
+    /// Relative to the target folder, "/"-separated, invalid UTF-8 replaced.
+    pub path: String,
+    pub kind: NativeKind,
+    /// Bytes of a file, 0 for the rest.
+    pub size: i64,
+    pub fate: NativeFate,
+    /// The name it was given instead, when its own was taken.
+    pub renamed_to: Option<String>,
+    /// BLAKE3 of what was transferred, lower-case hex.
+    pub hash: Option<String>,
+    /// Why it failed, for programs.
+    pub code: Option<String>,
+    /// Why it failed, for people.
+    pub message: Option<String>,
+}
+
+impl From<Settled> for NativeEntry {
+    fn from(entry: Settled) -> Self {
+        let reason = entry.reason();
+        let hash = entry.hash().map(|hash| hash.to_string());
+        let (fate, renamed_to) = match entry.fate {
+            Fate::Failed(_) => (NativeFate::Failed, None),
+            Fate::Placed(Placed::Present, _) => (NativeFate::Present, None),
+            Fate::Placed(Placed::AsNamed, _) => (NativeFate::Delivered, None),
+            Fate::Placed(Placed::Renamed(name), _) => {
+                (NativeFate::Delivered, Some(display_name(name.as_bytes())))
+            }
+        };
+        Self {
+            path: entry.path,
+            kind: match entry.kind {
+                EntryKind::File => NativeKind::File,
+                EntryKind::Folder => NativeKind::Folder,
+                EntryKind::Link => NativeKind::Link,
+                EntryKind::Other => NativeKind::Other,
+            },
+            size: number(entry.size),
+            fate,
+            renamed_to,
+            hash,
+            code: reason.map(|reason| reason_code(reason).to_string()),
+            message: reason.map(|reason| reason.to_string()),
+        }
+    }
+}
+
+fn reason_code(reason: Reason) -> &'static str {
+    match reason {
+        Reason::SourceGone => "SOURCE_GONE",
+        Reason::SourceChanged => "SOURCE_CHANGED",
+        Reason::SourceUnreadable => "SOURCE_UNREADABLE",
+        Reason::UnsupportedType => "UNSUPPORTED_TYPE",
+        Reason::LinkOutside => "LINK_OUTSIDE",
+        Reason::NameRefused => "NAME_REFUSED",
+        Reason::ParentFailed => "PARENT_FAILED",
+        Reason::PermissionDenied => "PERMISSION_DENIED",
+        Reason::DiskFull => "DISK_FULL",
+        Reason::Io => "IO",
+        Reason::Integrity => "INTEGRITY",
+        Reason::TooDeep => "TOO_DEEP",
+    }
+}

@@ -1,0 +1,158 @@
+//! Dialling the listener that a ticket names.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hawser_protocol::handshake::Role;
+use hawser_protocol::identity::StaticKey;
+use hawser_protocol::join::JoinRequest;
+use hawser_protocol::limits::MAX_LANES;
+use hawser_protocol::link::LaneId;
+use hawser_protocol::ticket::{Host, Ticket};
+use tokio::runtime;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::job::{Job, Work};
+use crate::opening::{Greeted, Opened, greet, join, random};
+use crate::serve::start;
+use crate::session::spawn;
+use crate::transfer::{Peer, Transfer};
+use crate::Error;
+
+/// While one address has not answered, the next is tried beside it (RFC 8305, section 5).
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// How to dial.
+#[derive(Clone, Debug)]
+pub struct DialOptions {
+    /// What to do with files.
+    pub job: Job,
+    /// Whom to dial.
+    pub ticket: Ticket,
+    /// TCP connections to spread the session over, 1 to 16.
+    pub lanes: u8,
+}
+
+/// Starts a transfer with the listener that the ticket names. Connecting is part of the transfer.
+///
+/// # Errors
+/// [`Error::InvalidOption`], [`Error::TicketDirection`] when the ticket is for the other
+/// direction, [`Error::Internal`] when the system gives no random numbers or no thread.
+pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
+    if !(1..=MAX_LANES).contains(&options.lanes) {
+        return Err(Error::InvalidOption(format!("lanes must be 1 to {MAX_LANES}, not {}", options.lanes)));
+    }
+    let permits = options.ticket.permits();
+    let permitted = match options.job.work {
+        Work::Read(_) => permits.push,
+        Work::Write(_) => permits.pull,
+    };
+    if !permitted {
+        return Err(Error::TicketDirection { pull: permits.pull });
+    }
+    let key = StaticKey::new(random()?);
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Internal(format!("cannot start: {error}")))?;
+    let transfer = Transfer::new(options.job.keep);
+    let dialled = transfer.clone();
+    spawn("hawser-dial".into(), move || {
+        if let Err(error) = runtime.block_on(run(options, &key, &dialled)) {
+            dialled.finish(Err(error));
+        }
+    })?;
+    Ok(transfer)
+}
+
+async fn run(options: DialOptions, key: &StaticKey, transfer: &Transfer) -> Result<(), Error> {
+    let over = Arc::new(Notify::new());
+    let cancelled = over.clone();
+    transfer.on_cancel(move || cancelled.notify_one());
+    let opened = tokio::select! {
+        opened = open(&options.ticket, key, options.job.work.role()) => opened?,
+        () = over.notified() => return Err(Error::Cancelled),
+    };
+    let Opened { stream, keys, secret, session: id, peer, address } = opened;
+    transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
+    let ended = over.clone();
+    let session = start(&options.job, id, transfer, stream, keys, move || ended.notify_one())?;
+
+    let mut lanes = JoinSet::new();
+    for lane in 1..options.lanes {
+        let (session, secret) = (session.clone(), secret.clone());
+        lanes.spawn(async move {
+            let request = JoinRequest { session: id, lane, attempt: 0, nonce: [0; 32] };
+            // A lane that cannot be had is done without.
+            if let Ok((stream, keys)) = join(address, &secret, request).await {
+                session.join(LaneId(lane), 0, stream, keys);
+            }
+        });
+    }
+    tokio::select! {
+        () = async { while lanes.join_next().await.is_some() {} } => {}
+        () = over.notified() => {}
+    }
+    Ok(())
+}
+
+/// Opens a session at the first address of the ticket that proves to be its listener.
+async fn open(ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Opened, Error> {
+    let mut addresses = resolve(ticket).await?.into_iter();
+    let mut attempts: JoinSet<Result<Greeted, Error>> = JoinSet::new();
+    let mut worst: Option<Error> = None;
+    loop {
+        if let Some(address) = addresses.next() {
+            let (ticket, key) = (ticket.clone(), key.clone());
+            attempts.spawn(async move { greet(address, &ticket, &key, role).await });
+        } else if attempts.is_empty() {
+            return Err(worst.unwrap_or_else(|| Error::InvalidOption("the ticket has no address".into())));
+        }
+        let more = addresses.len() > 0;
+        let outcome = tokio::select! {
+            Some(outcome) = attempts.join_next() => outcome,
+            () = sleep(NEXT_ADDRESS_AFTER), if more => continue,
+        };
+        match outcome {
+            // Only one listener is let know that this side holds its ticket.
+            Ok(Ok(greeted)) => return greeted.enter().await,
+            Ok(Err(error)) => worst = Some(more_telling(worst, error)),
+            Err(_) => worst = Some(Error::Internal("dialling failed".into())),
+        }
+    }
+}
+
+/// Of the failures at several addresses, the one that tells a person the most.
+fn more_telling(known: Option<Error>, new: Error) -> Error {
+    let telling = |error: &Error| match error {
+        Error::Version { .. } => 3,
+        Error::Authentication => 2,
+        Error::NotHawser { .. } => 1,
+        _ => 0,
+    };
+    match known {
+        Some(known) if telling(&known) >= telling(&new) => known,
+        _ => new,
+    }
+}
+
+async fn resolve(ticket: &Ticket) -> Result<Vec<SocketAddr>, Error> {
+    let mut addresses = Vec::new();
+    let mut unknown = None;
+    for host in ticket.addresses() {
+        match host {
+            Host::Ip(ip) => addresses.push(SocketAddr::new(*ip, ticket.port())),
+            Host::Name(name) => match tokio::net::lookup_host((name.as_str(), ticket.port())).await {
+                Ok(found) => addresses.extend(found),
+                Err(_) => unknown = Some(name.clone()),
+            },
+        }
+    }
+    match unknown {
+        Some(host) if addresses.is_empty() => Err(Error::NameNotFound { host }),
+        _ => Ok(addresses),
+    }
+}

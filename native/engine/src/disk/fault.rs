@@ -1,0 +1,61 @@
+//! What an error of the operating system means for one entry.
+
+use std::io;
+use std::io::ErrorKind;
+
+use hawser_protocol::error::Reason;
+
+/// Why an entry could not be written.
+pub fn sink_reason(error: &io::Error) -> Reason {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Reason::DiskFull,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Reason::PermissionDenied,
+        _ => Reason::Io,
+    }
+}
+
+/// Why an entry could not be given its name: what a file system says of names that it cannot hold
+/// comes on top.
+pub fn naming_reason(error: &io::Error) -> Reason {
+    match error.kind() {
+        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => Reason::NameRefused,
+        _ if is_illegal_sequence(error) => Reason::NameRefused,
+        _ => sink_reason(error),
+    }
+}
+
+/// Why the folder of an entry could not be entered: what should be a folder is gone, or is a link
+/// or a file by now.
+pub fn entering_reason(error: &io::Error) -> Reason {
+    match sink_reason(error) {
+        Reason::Io => Reason::ParentFailed,
+        reason => reason,
+    }
+}
+
+/// Why an entry could not be read.
+pub fn source_reason(error: &io::Error) -> Reason {
+    match error.kind() {
+        ErrorKind::NotFound => Reason::SourceGone,
+        // A link or a file where a folder was walked, or the reverse.
+        ErrorKind::NotADirectory | ErrorKind::IsADirectory => Reason::SourceChanged,
+        _ if is_link(error) => Reason::SourceChanged,
+        _ => Reason::SourceUnreadable,
+    }
+}
+
+/// `ELOOP`: a link stood where none is followed. Its kind in `std` is not stable yet.
+fn is_link(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    #[cfg(not(unix))]
+    false
+}
+
+/// `EILSEQ`: macOS takes no name that is not UTF-8.
+fn is_illegal_sequence(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(rustix::io::Errno::ILSEQ.raw_os_error());
+    #[cfg(not(unix))]
+    false
+}

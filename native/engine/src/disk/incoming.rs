@@ -1,0 +1,173 @@
+//! One file arriving: written by chunks from any thread, checked as a whole, then given its name.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use blake3::Hasher;
+use cap_std::fs::Dir;
+use hawser_protocol::error::{ContentHash, Reason};
+use hawser_protocol::manifest::{EntryId, Mtime, Name};
+use hawser_protocol::message::Placed;
+
+use super::fault::{entering_reason, sink_reason};
+use super::folders::{Folders, Location};
+use super::hash::{ChunkHash, TreeHash};
+use super::partials::Partials;
+use super::place::place;
+use super::regular;
+use super::stat::{Form, Stat, finish};
+
+/// A file that is wanted, and how much of it is here.
+#[derive(Debug)]
+pub struct Incoming {
+    id: EntryId,
+    /// Where it shall be.
+    pub location: Location,
+    /// Bytes.
+    pub size: u64,
+    mode: u16,
+    mtime: Mtime,
+    writing: Mutex<Writing>,
+    /// Notified when a chunk is no longer being written.
+    written: Condvar,
+}
+
+#[derive(Debug)]
+struct Writing {
+    part: Part,
+    tree: TreeHash,
+    /// Offsets of the chunks that threads are writing at the moment.
+    now: Vec<u64>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    NotYet,
+    Open(Arc<File>),
+    /// Placed or discarded: whatever still comes for it is too late.
+    Ended,
+}
+
+impl Incoming {
+    /// A file of which nothing is here yet.
+    pub fn new(id: EntryId, location: Location, size: u64, mode: u16, mtime: Mtime) -> Self {
+        let writing = Writing { part: Part::NotYet, tree: TreeHash::new(size), now: Vec::new() };
+        Self { id, location, size, mode, mtime, writing: Mutex::new(writing), written: Condvar::new() }
+    }
+
+    /// Writes the chunk at `offset` into the part file; when this returns, it counts.
+    ///
+    /// # Errors
+    /// `Integrity` when `bytes` are no chunk of this file, `Io` when it has ended already, else
+    /// what the disk says.
+    pub fn write(&self, partials: &Partials, offset: u64, bytes: &[u8]) -> Result<(), Reason> {
+        let chunk = ChunkHash::new(self.size, offset, bytes).ok_or(Reason::Integrity)?;
+        let Some(part) = self.begin(partials, offset)? else { return Ok(()) };
+        let written = regular::write_all_at(&part, bytes, offset);
+        let mut writing = self.lock();
+        writing.now.retain(|&other| other != offset);
+        if written.is_ok() {
+            writing.tree.insert(chunk);
+        }
+        self.written.notify_all();
+        written.map_err(|error| sink_reason(&error))
+    }
+
+    /// Gives the file, which is complete and closed after this, its mode, its time and a name.
+    ///
+    /// # Errors
+    /// `Integrity` when a chunk is missing or the whole is not what the source read, else what
+    /// the disk says. The part file stays for [`Incoming::discard`].
+    pub fn commit(
+        &self,
+        partials: &Partials,
+        folders: &Folders,
+        expected: ContentHash,
+    ) -> Result<Placed, Reason> {
+        let part = self.end(expected)?;
+        finish(&part, Form::File, self.mode, self.mtime).map_err(|error| sink_reason(&error))?;
+        // Where nothing flushes a whole disk at once, each file is flushed by itself.
+        #[cfg(not(target_os = "linux"))]
+        part.sync_all().map_err(|error| sink_reason(&error))?;
+        // Not every system renames a file that is open.
+        drop(part);
+        let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
+        let create = |name: &_| partials.release(self.id, &folder, name);
+        let (placed, _) = place(&self.location.name, create, |name| self.is_at(&folder, name, expected))?;
+        if placed == Placed::Present {
+            partials.remove(self.id).map_err(|error| sink_reason(&error))?;
+        }
+        Ok(placed)
+    }
+
+    /// Ends the file without a name and removes its part.
+    pub fn discard(&self, partials: &Partials) {
+        let part = std::mem::replace(&mut self.lock().part, Part::Ended);
+        if !matches!(part, Part::NotYet) {
+            // Gone already is as good.
+            let _ = partials.remove(self.id);
+        }
+    }
+
+    /// Claims the chunk at `offset` for the calling thread; `None` when it is here already.
+    ///
+    /// A chunk that was sent again after its lane was lost may come while the lost lane's thread
+    /// is still writing it. The bytes hashed must be the bytes on disk, so one of the two writes,
+    /// and the other waits until that one is done.
+    fn begin(&self, partials: &Partials, offset: u64) -> Result<Option<Arc<File>>, Reason> {
+        let mut writing = self.lock();
+        while writing.now.contains(&offset) {
+            writing = self.written.wait(writing).unwrap_or_else(PoisonError::into_inner);
+        }
+        let part = match &writing.part {
+            Part::Ended => return Err(Reason::Io),
+            _ if writing.tree.contains(offset) => return Ok(None),
+            Part::Open(part) => part.clone(),
+            Part::NotYet => {
+                let part = partials.create(self.id, self.mode).map_err(|error| sink_reason(&error))?;
+                let part = Arc::new(part);
+                writing.part = Part::Open(part.clone());
+                part
+            }
+        };
+        writing.now.push(offset);
+        Ok(Some(part))
+    }
+
+    /// Takes the part file of a complete file, so that nobody writes to it any more.
+    ///
+    /// Nobody is writing to it now: a chunk is in the tree only after it was written, and every
+    /// chunk has one writer.
+    fn end(&self, expected: ContentHash) -> Result<Arc<File>, Reason> {
+        let mut writing = self.lock();
+        let part = match &writing.part {
+            Part::Open(part) if writing.tree.root() == Some(expected) => part.clone(),
+            Part::Ended => return Err(Reason::Io),
+            _ => return Err(Reason::Integrity),
+        };
+        writing.part = Part::Ended;
+        Ok(part)
+    }
+
+    /// Whether a file with this content has `name` already.
+    fn is_at(&self, folder: &Dir, name: &Name, expected: ContentHash) -> bool {
+        let is_it = || -> io::Result<bool> {
+            // Looked at before it is opened: opening may be noticed, by a FIFO's writer for one.
+            let same_size = |stat: Stat| stat.form == Form::File && stat.version.size == self.size;
+            if !same_size(Stat::named(folder, name)?) {
+                return Ok(false);
+            }
+            let (file, stat) = regular::open(folder, name)?;
+            // One byte more than its size shows a file that grows, and an endless one ends.
+            let content = io::Read::take(file, self.size.saturating_add(1));
+            Ok(same_size(stat) && Hasher::new().update_reader(content)?.finalize() == expected.0)
+        };
+        // What cannot be read is not known to be the same.
+        is_it().unwrap_or(false)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,100 @@
+//! Folders and links, which are made as soon as they are offered.
+
+use std::io;
+
+use cap_fs_ext::DirExt;
+use cap_std::fs::{Dir, DirBuilder};
+use hawser_protocol::error::Reason;
+use hawser_protocol::manifest::{LinkTarget, Mtime, Name};
+use hawser_protocol::message::Placed;
+
+use super::fault::sink_reason;
+use super::names::os_name;
+use super::place::place;
+use super::stat::{Form, mode_while_filled};
+
+/// Makes a folder in `parent`, or finds it there: a real one, not a link to one. Answers the name
+/// it has, too.
+///
+/// Its mode is final but for what is needed to fill it: a session that is cut off must not leave
+/// folders that only their owner can enter, since the next one finds them and keeps their mode.
+///
+/// # Errors
+/// Why it could not be made.
+pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name), Reason> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode to set"))]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    cap_std::fs::DirBuilderExt::mode(&mut builder, mode_while_filled(mode, Form::Folder));
+    #[cfg(not(unix))]
+    let _ = (mode, mode_while_filled, Form::Folder);
+    place(
+        name,
+        |name| parent.create_dir_with(name, &builder),
+        |name| os_name(name).is_some_and(|name| parent.open_dir_nofollow(name).is_ok()),
+    )
+}
+
+/// Gives a folder that was made its mode and time, through its handle.
+///
+/// # Errors
+/// What the disk says.
+#[cfg(unix)]
+pub fn finish_folder(folder: &Dir, mode: u16, mtime: Mtime) -> Result<(), Reason> {
+    let finish = || -> io::Result<()> {
+        let file = readable(folder)?;
+        super::stat::finish(&file, Form::Folder, mode, mtime)?;
+        // Where nothing flushes a whole disk at once, each folder is flushed by itself.
+        #[cfg(not(target_os = "linux"))]
+        file.sync_all()?;
+        Ok(())
+    };
+    finish().map_err(|error| sink_reason(&error))
+}
+
+/// Windows gives no handle through which a folder's time could be set.
+#[cfg(not(unix))]
+pub fn finish_folder(_: &Dir, _: u16, _: Mtime) -> Result<(), Reason> {
+    Ok(())
+}
+
+/// Makes a link in `parent`, `depth` folders below the target folder, or finds it there.
+///
+/// # Errors
+/// `LinkOutside` when it leads out of the tree it came in, else why it could not be made.
+pub fn make_link(parent: &Dir, depth: u16, name: &Name, target: &LinkTarget) -> Result<Placed, Reason> {
+    // As many steps up as lead at most to the top folder of its tree. The source has checked the
+    // same, but it is this side's disk.
+    if target.ups() >= depth {
+        return Err(Reason::LinkOutside);
+    }
+    #[cfg(unix)]
+    {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let target = OsStr::from_bytes(target.as_bytes());
+        let leads_there = |name: &Name| {
+            os_name(name)
+                .and_then(|name| parent.read_link_contents(name).ok())
+                .is_some_and(|found| found == target)
+        };
+        let create = |name: &OsStr| parent.symlink_contents(target, name);
+        let (placed, _) = place(name, create, leads_there)?;
+        Ok(placed)
+    }
+    // Windows wants to know whether a link will lead to a file or a folder, and a privilege.
+    #[cfg(not(unix))]
+    {
+        let _ = (parent, name);
+        Err(Reason::UnsupportedType)
+    }
+}
+
+/// Opens a folder again, for what a handle that only finds things in it cannot do.
+///
+/// # Errors
+/// Those of the operating system.
+#[cfg(unix)]
+pub fn readable(folder: &Dir) -> io::Result<std::fs::File> {
+    Ok(folder.open(".")?.into_std())
+}

@@ -1,0 +1,34 @@
+//! Files and folders: reading what is sent, writing what arrives.
+//!
+//! A wire path is a list of names and never becomes a path string again. The folders a user names
+//! are opened once; from there every step is one name relative to a held handle, following no
+//! link, so nothing that a peer sends or that another process does meanwhile leads outside.
+//! docs/protocol.md, "The disk".
+//!
+//! [`Source`] walks and reads, [`Sink`] decides, writes and places. Several lanes call both at
+//! once: locks are held for a look into a table or a call of the system, never while bytes of a
+//! file are read, hashed or written.
+
+mod fault;
+mod flush;
+mod folders;
+mod hash;
+mod incoming;
+mod info;
+mod made;
+mod named;
+mod names;
+mod outgoing;
+mod partials;
+mod place;
+mod regular;
+mod sink;
+mod source;
+mod stat;
+mod walk;
+
+pub use hash::{ChunkHash, TreeHash, chunk_length};
+pub use info::{EntryKind, Info};
+pub use sink::{Decision, Sink};
+pub use source::Source;
+pub use walk::{Manifest, Skipped, Stopped};

@@ -1,0 +1,105 @@
+//! One file being sent: read by chunks from any thread, and refused once it is not what was walked.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hawser_protocol::error::{ContentHash, Reason};
+use hawser_protocol::limits::CHUNK_BYTES;
+
+use super::fault::source_reason;
+use super::folders::{Folders, Location};
+use super::hash::{ChunkHash, TreeHash, chunk_length};
+use super::regular;
+use super::stat::{Form, Stat, Version};
+
+/// A file as the walk found it, and how far it has been read.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Where it is.
+    pub location: Location,
+    /// What it was when it was walked, and must still be when its last chunk has been read.
+    pub version: Version,
+    reading: Mutex<Reading>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    /// Open from the first chunk to the last: a file of one chunk is never kept here.
+    file: Option<Arc<File>>,
+    tree: TreeHash,
+}
+
+impl Outgoing {
+    /// The file at `location`, nothing of it read yet.
+    pub fn new(location: Location, version: Version) -> Self {
+        let reading = Mutex::new(Reading { file: None, tree: TreeHash::new(version.size) });
+        Self { location, version, reading }
+    }
+
+    /// Reads the chunk at `offset`, which is exactly as long as `buffer`; with the hash of the
+    /// whole file when no chunk is missing any more.
+    ///
+    /// # Errors
+    /// `SourceChanged` when it is another file or another version of it than was walked,
+    /// `SourceGone`, `SourceUnreadable`; `Io` when `buffer` does not fit a chunk there.
+    pub fn read(
+        &self,
+        folders: &Folders,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<Option<ContentHash>, Reason> {
+        if chunk_length(self.version.size, offset) != Some(buffer.len()) {
+            return Err(Reason::Io);
+        }
+        let file = self.opened(folders)?;
+        regular::read_exact_at(&file, buffer, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Reason::SourceChanged,
+            _ => Reason::SourceUnreadable,
+        })?;
+        let chunk = ChunkHash::new(self.version.size, offset, buffer).ok_or(Reason::Io)?;
+        let whole = self.lock().tree.insert(chunk);
+        if whole.is_some() {
+            // Looked at after the last byte was read, or a change between would go unnoticed.
+            self.insist_unchanged(&file)?;
+            self.lock().file = None;
+        }
+        Ok(whole)
+    }
+
+    /// The open file. The lock is held while opening so that two lanes do not both do it.
+    fn opened(&self, folders: &Folders) -> Result<Arc<File>, Reason> {
+        if self.version.size <= u64::from(CHUNK_BYTES) {
+            return self.open(folders);
+        }
+        let mut reading = self.lock();
+        if let Some(file) = &reading.file {
+            return Ok(file.clone());
+        }
+        let file = self.open(folders)?;
+        reading.file = Some(file.clone());
+        Ok(file)
+    }
+
+    fn open(&self, folders: &Folders) -> Result<Arc<File>, Reason> {
+        let folder = folders.open(&self.location.folder).map_err(|error| source_reason(&error))?;
+        let (file, stat) =
+            regular::open(&folder, &self.location.name).map_err(|error| source_reason(&error))?;
+        self.insist_same(&stat)?;
+        Ok(Arc::new(file))
+    }
+
+    fn insist_unchanged(&self, file: &File) -> Result<(), Reason> {
+        let stat = Stat::open(file).map_err(|error| source_reason(&error))?;
+        self.insist_same(&stat)
+    }
+
+    fn insist_same(&self, stat: &Stat) -> Result<(), Reason> {
+        let same = stat.form == Form::File && stat.version == self.version;
+        if same { Ok(()) } else { Err(Reason::SourceChanged) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

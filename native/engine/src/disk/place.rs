@@ -1,0 +1,88 @@
+//! Where things get their names: the one place where anything appears in a target folder.
+
+use std::ffi::OsStr;
+use std::io;
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
+use cap_std::fs::{Dir, OpenOptions};
+use hawser_protocol::error::Reason;
+use hawser_protocol::manifest::Name;
+use hawser_protocol::message::Placed;
+
+use super::fault::naming_reason;
+use super::names::{numbered, os_name};
+
+/// Names tried for one entry. Each costs a call of the system, and a peer may send one name many
+/// times.
+const MAX_COPIES: u32 = 1000;
+
+/// Gives an entry a name that is free: its own, or else numbered ones.
+///
+/// `create` makes it appear under a name in one step that fails with `AlreadyExists` when anything
+/// has that name: the disk is the judge, and nobody looks first. `same` says whether what has the
+/// name is the entry itself. Answers the name it has, too.
+///
+/// # Errors
+/// What `create` says, as the reason for the entry; `NameRefused` when all names are taken.
+pub fn place(
+    name: &Name,
+    mut create: impl FnMut(&OsStr) -> io::Result<()>,
+    mut same: impl FnMut(&Name) -> bool,
+) -> Result<(Placed, Name), Reason> {
+    for number in 1..=MAX_COPIES {
+        let candidate = match number {
+            1 => name.clone(),
+            _ => numbered(name, number).ok_or(Reason::NameRefused)?,
+        };
+        match create(os_name(&candidate).ok_or(Reason::NameRefused)?) {
+            Ok(()) if number == 1 => return Ok((Placed::AsNamed, candidate)),
+            Ok(()) => return Ok((Placed::Renamed(candidate.clone()), candidate)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(naming_reason(&error)),
+            Err(_) if same(&candidate) => return Ok((Placed::Present, candidate)),
+            Err(_) => {}
+        }
+    }
+    Err(Reason::NameRefused)
+}
+
+/// Moves the file `part` of `partials` to `name` in `folder`, replacing nothing.
+///
+/// # Errors
+/// `AlreadyExists` when anything has the name, else those of the operating system.
+pub fn move_without_replacing(partials: &Dir, part: &str, folder: &Dir, name: &OsStr) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    {
+        use rustix::fs::{RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(partials, part, folder, name, RenameFlags::NOREPLACE) {
+            // The file system, or the kernel, does not know the flag.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            renamed => return Ok(renamed?),
+        }
+    }
+    move_by_link(partials, part, folder, name)
+}
+
+/// Like [`move_without_replacing`], for file systems that cannot do it in one step.
+fn move_by_link(partials: &Dir, part: &str, folder: &Dir, name: &OsStr) -> io::Result<()> {
+    match partials.hard_link(part, folder, name) {
+        Ok(()) => partials.remove_file(part),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // Without hard links, such as on FAT.
+        Err(_) => move_over_claim(partials, part, folder, name),
+    }
+}
+
+/// Claims the name with an empty file, then replaces that.
+///
+/// For a moment an empty file has the name, and whatever another process put in its stead just
+/// then would be replaced: the price of a file system that offers nothing better.
+fn move_over_claim(partials: &Dir, part: &str, folder: &Dir, name: &OsStr) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).follow(FollowSymlinks::No);
+    drop(folder.open_with(name, &options)?);
+    partials.rename(part, folder, name).or_else(|error| {
+        folder.remove_file(name)?;
+        Err(error)
+    })
+}

@@ -1,0 +1,264 @@
+//! The side that writes.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use hawser_protocol::error::{ContentHash, Reason};
+use hawser_protocol::limits::MAX_DEPTH;
+use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime};
+use hawser_protocol::message::Placed;
+
+use super::fault::{entering_reason, naming_reason};
+use super::flush::Flush;
+use super::folders::{Folder, Folders, Location};
+use super::incoming::Incoming;
+use super::info::{EntryKind, Info};
+use super::made::{finish_folder, make_folder, make_link};
+use super::partials::Partials;
+use super::stat::{Form, Stat};
+
+/// What the sink does about an offered entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// A file whose content is wanted.
+    Want,
+    /// Done: a folder or link made or found, or a file found with its size and time.
+    Placed(Placed),
+    /// It will not be written. What is offered in a refused folder is refused, too.
+    Refused(Reason),
+}
+
+/// The target folder of one session.
+#[derive(Debug)]
+pub struct Sink {
+    partials: Partials,
+    folders: Folders,
+    entries: Mutex<HashMap<EntryId, Held>>,
+    flush: Flush,
+}
+
+/// An entry that is not settled yet.
+#[derive(Clone, Debug)]
+enum Held {
+    File(Arc<Incoming>),
+    Folder(Arc<Folder>, Fate),
+}
+
+/// How a folder came to be.
+#[derive(Clone, Debug)]
+enum Fate {
+    /// By this session, which finishes it.
+    Created { placed: Placed, mode: u16, mtime: Mtime },
+    /// It was there: it keeps its mode and time, being more than what is sent.
+    Found,
+    /// It did not; held for the paths of what would have been in it.
+    Refused,
+}
+
+impl Sink {
+    /// Opens `directory`, made with the folders above it if missing, for one transfer. It is held:
+    /// whatever happens to its name later, everything goes where it is now.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn open(directory: &Path, transfer: [u8; 16]) -> io::Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
+        let flush = Flush::below(&target)?;
+        let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Found);
+        Ok(Self {
+            partials: Partials::new(target, transfer),
+            folders: Folders::default(),
+            entries: Mutex::new(HashMap::from([(EntryId::ROOT, root)])),
+            flush,
+        })
+    }
+
+    /// Decides about an entry; folders and links are made at once.
+    ///
+    /// A folder joins one that is there, which then keeps its mode and time. Anything else that
+    /// has its name stays as it is, and the entry gets a numbered name.
+    pub fn offer(&self, id: EntryId, entry: &Entry) -> Decision {
+        self.decide(id, entry).unwrap_or_else(Decision::Refused)
+    }
+
+    /// Writes the chunk of file `id` at `offset`. Again does no harm.
+    ///
+    /// # Errors
+    /// Why the file cannot be delivered; it is to be discarded then.
+    pub fn write_chunk(&self, id: EntryId, offset: u64, bytes: &[u8]) -> Result<(), Reason> {
+        self.file(id)?.write(&self.partials, offset, bytes)
+    }
+
+    /// Gives file `id` its place, if all of it is here and is what the source read: `expected`.
+    /// An empty file needs its empty chunk, too.
+    ///
+    /// # Errors
+    /// Why the file cannot be delivered; it is to be discarded then.
+    pub fn commit(&self, id: EntryId, expected: ContentHash) -> Result<Placed, Reason> {
+        let placed = self.file(id)?.commit(&self.partials, &self.folders, expected)?;
+        self.lock().remove(&id);
+        Ok(placed)
+    }
+
+    /// Forgets file `id` and removes what there is of it.
+    pub fn discard(&self, id: EntryId) {
+        if let Ok(file) = self.file(id) {
+            self.lock().remove(&id);
+            file.discard(&self.partials);
+        }
+    }
+
+    /// Forgets folder `id`, in which everything is settled; one that was created gets its mode and
+    /// time. Answers how it came to be where it is.
+    ///
+    /// # Errors
+    /// What the disk says, which leaves the folder as it is; `ParentFailed` for one that was
+    /// refused or never offered.
+    pub fn finish_folder(&self, id: EntryId) -> Result<Placed, Reason> {
+        let held = self.lock().remove(&id);
+        let Some(Held::Folder(folder, fate)) = held else { return Err(Reason::ParentFailed) };
+        let finished = match fate {
+            Fate::Created { placed, mode, mtime } => match self.folders.open(&folder) {
+                Ok(handle) => finish_folder(&handle, mode, mtime).map(|()| placed),
+                Err(error) => Err(entering_reason(&error)),
+            },
+            Fate::Found => Ok(Placed::Present),
+            Fate::Refused => Err(Reason::ParentFailed),
+        };
+        self.folders.close(&folder);
+        finished
+    }
+
+    /// Returns when everything that was committed and finished is on disk. Other file systems
+    /// mounted below the target are left out.
+    ///
+    /// # Errors
+    /// Those of the operating system, and from then on always.
+    pub fn flush(&self) -> io::Result<()> {
+        self.flush.flush()
+    }
+
+    /// Removes all that is not committed. Nothing can be written any more.
+    pub fn close(&self) {
+        let entries = std::mem::take(&mut *self.lock());
+        for held in entries.values() {
+            if let Held::File(file) = held {
+                file.discard(&self.partials);
+            }
+        }
+        self.partials.close();
+    }
+
+    /// What a report says about a wanted file or a folder; `None` once it is settled.
+    pub fn info(&self, id: EntryId) -> Option<Info> {
+        match self.get(id)? {
+            Held::File(file) => {
+                Some(Info { path: file.location.display(), kind: EntryKind::File, size: file.size })
+            }
+            Held::Folder(folder, _) => match &*folder {
+                Folder::Held(_) => None,
+                Folder::At(location) => {
+                    Some(Info { path: location.display(), kind: EntryKind::Folder, size: 0 })
+                }
+            },
+        }
+    }
+
+    /// What a report says about an entry that is being offered, under its own name.
+    pub fn info_of(&self, entry: &Entry) -> Info {
+        let name = String::from_utf8_lossy(entry.name.as_bytes());
+        let path = match self.get(entry.parent) {
+            Some(Held::Folder(folder, _)) => folder.display_of(&name),
+            _ => name.into_owned(),
+        };
+        let size = if let Kind::File { size } = entry.kind { size } else { 0 };
+        Info { path, kind: EntryKind::from(&entry.kind), size }
+    }
+
+    fn decide(&self, id: EntryId, entry: &Entry) -> Result<Decision, Reason> {
+        let Some(Held::Folder(parent, fate)) = self.get(entry.parent) else {
+            return Err(Reason::ParentFailed);
+        };
+        if parent.depth() > MAX_DEPTH {
+            return Err(Reason::TooDeep);
+        }
+        let location = Location::new(parent, entry.name.clone());
+        let decided = match fate {
+            Fate::Refused => Err(Reason::ParentFailed),
+            Fate::Created { .. } | Fate::Found => self.decide_at(id, entry, &location),
+        };
+        if decided.is_err() && entry.kind == Kind::Folder {
+            self.hold(id, Held::Folder(Arc::new(Folder::At(location)), Fate::Refused));
+        }
+        decided
+    }
+
+    fn decide_at(&self, id: EntryId, entry: &Entry, location: &Location) -> Result<Decision, Reason> {
+        let folder = self.folders.open(&location.folder).map_err(|error| entering_reason(&error))?;
+        match &entry.kind {
+            Kind::File { size } => self.want(id, entry, location, &folder, *size),
+            Kind::Folder => {
+                let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
+                let fate = match &placed {
+                    Placed::Present => Fate::Found,
+                    placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
+                };
+                let made = Folder::At(Location { name, ..location.clone() });
+                self.hold(id, Held::Folder(Arc::new(made), fate));
+                Ok(Decision::Placed(placed))
+            }
+            Kind::Link { target } => {
+                let depth = location.folder.depth();
+                make_link(&folder, depth, &location.name, target).map(Decision::Placed)
+            }
+        }
+    }
+
+    fn want(
+        &self,
+        id: EntryId,
+        entry: &Entry,
+        location: &Location,
+        folder: &Dir,
+        size: u64,
+    ) -> Result<Decision, Reason> {
+        match Stat::named(folder, &location.name) {
+            Ok(stat) if stat.form == Form::File => {
+                if stat.version.size == size && stat.version.mtime == entry.mtime {
+                    return Ok(Decision::Placed(Placed::Present));
+                }
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(naming_reason(&error)),
+        }
+        let file = Incoming::new(id, location.clone(), size, entry.mode, entry.mtime);
+        self.hold(id, Held::File(Arc::new(file)));
+        Ok(Decision::Want)
+    }
+
+    fn hold(&self, id: EntryId, held: Held) {
+        self.lock().insert(id, held);
+    }
+
+    fn get(&self, id: EntryId) -> Option<Held> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// File `id`; `Io` for what is no wanted file, or is settled.
+    fn file(&self, id: EntryId) -> Result<Arc<Incoming>, Reason> {
+        match self.get(id) {
+            Some(Held::File(file)) => Ok(file),
+            _ => Err(Reason::Io),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<EntryId, Held>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,187 @@
+//! Why a session, a dial or a listener failed: one variant a cause, for whoever must act.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use hawser_protocol::error::ProtocolError;
+use hawser_protocol::message::CloseCode;
+use hawser_protocol::ticket::TicketError;
+
+/// A failure of a whole session, dial or listener. Entries fail one by one, with a
+/// [`hawser_protocol::error::Reason`], and never end a session.
+#[derive(Clone, Debug)]
+pub enum Error {
+    /// An option is out of its range.
+    InvalidOption(String),
+    /// The ticket cannot be read.
+    Ticket(TicketError),
+    /// The ticket is for the other direction: `true` when it only lets its holder fetch.
+    TicketDirection {
+        /// Whether the ticket lets its holder fetch, but not send.
+        pull: bool,
+    },
+    /// A host name of the ticket has no address.
+    NameNotFound {
+        /// The name.
+        host: String,
+    },
+    /// No address of the ticket could be connected to; the last failure.
+    Connect {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        kind: io::ErrorKind,
+        /// The system's words for it.
+        text: String,
+    },
+    /// Whoever answered did not speak hawser.
+    NotHawser {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The peer speaks another version of the protocol.
+    Version {
+        /// The version spoken here.
+        ours: u16,
+        /// The version spoken there.
+        theirs: u16,
+    },
+    /// The listener does not have the ticket's key, or does not accept its secret.
+    Authentication,
+    /// All lanes were lost before the end.
+    Lost,
+    /// The peer ended the session.
+    ClosedByPeer {
+        /// Why.
+        code: CloseCode,
+        /// In its words. Not to be shown unescaped.
+        text: String,
+    },
+    /// The peer broke the protocol.
+    Protocol(ProtocolError),
+    /// The port is taken.
+    PortInUse {
+        /// Which.
+        port: u16,
+    },
+    /// The address cannot be listened on.
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        kind: io::ErrorKind,
+        /// The system's words for it.
+        text: String,
+    },
+    /// The disk, or a path on it, is at fault.
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: String,
+        /// Why.
+        kind: io::ErrorKind,
+        /// The system's words for it.
+        text: String,
+    },
+    /// Stopped by its user.
+    Cancelled,
+    /// The machine refused something that should always work, such as starting a thread.
+    Internal(String),
+}
+
+impl Error {
+    /// A disk error about `path`.
+    pub(crate) fn disk(action: &'static str, path: &std::path::Path, error: &io::Error) -> Self {
+        let path = path.display().to_string();
+        Self::Disk { action, path, kind: error.kind(), text: error.to_string() }
+    }
+
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidOption(_) => "INVALID_OPTION",
+            Self::Ticket(_) => "TICKET_INVALID",
+            Self::TicketDirection { .. } => "TICKET_DIRECTION",
+            Self::NameNotFound { .. } => "NAME_NOT_FOUND",
+            Self::Connect { kind, .. } => match kind {
+                io::ErrorKind::ConnectionRefused => "CONNECTION_REFUSED",
+                io::ErrorKind::TimedOut => "CONNECTION_TIMEOUT",
+                _ => "UNREACHABLE",
+            },
+            Self::NotHawser { .. } | Self::Protocol(_) => "PROTOCOL",
+            Self::Version { .. } => "VERSION_MISMATCH",
+            Self::Authentication => "AUTHENTICATION_FAILED",
+            Self::Lost => "CONNECTION_LOST",
+            Self::ClosedByPeer { .. } => "REFUSED",
+            Self::PortInUse { .. } => "PORT_IN_USE",
+            Self::Bind { kind: io::ErrorKind::PermissionDenied, .. } => "PERMISSION_DENIED",
+            Self::Bind { .. } => "ADDRESS_UNAVAILABLE",
+            Self::Disk { kind, .. } => match kind {
+                io::ErrorKind::NotFound => "NOT_FOUND",
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "PERMISSION_DENIED",
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "DISK_FULL",
+                _ => "IO",
+            },
+            Self::Cancelled => "CANCELLED",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// Whether the same call may succeed later with nothing else changed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Lost | Self::PortInUse { .. })
+            || matches!(self, Self::ClosedByPeer { code: CloseCode::Cancelled | CloseCode::Local, .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidOption(what) => f.write_str(what),
+            Self::Ticket(error) => error.fmt(f),
+            Self::TicketDirection { pull: true } => {
+                f.write_str("this ticket is for fetching files, not for sending them")
+            }
+            Self::TicketDirection { pull: false } => {
+                f.write_str("this ticket is for sending files, not for fetching them")
+            }
+            Self::NameNotFound { host } => write!(f, "the name {host} has no address"),
+            Self::Connect { address, text, .. } => write!(f, "cannot connect to {address}: {text}"),
+            Self::NotHawser { address } => write!(f, "what answers at {address} is not hawser"),
+            Self::Version { ours, theirs } => write!(
+                f,
+                "the other side speaks version {theirs} of the protocol, and this side version {ours}"
+            ),
+            Self::Authentication => {
+                f.write_str("the other side does not accept this ticket, or is not the one it was made by")
+            }
+            Self::Lost => f.write_str("the connection was lost before the transfer was finished"),
+            Self::ClosedByPeer { code, text } => {
+                f.write_str(match code {
+                    CloseCode::Done => "the other side ended the session too early",
+                    CloseCode::Cancelled => "the other side stopped the transfer",
+                    CloseCode::Refused => "the other side refused the transfer",
+                    CloseCode::Protocol => "the other side did not understand this side",
+                    CloseCode::Local => "the other side could not go on",
+                })?;
+                if text.is_empty() { Ok(()) } else { write!(f, ": {text}") }
+            }
+            Self::Protocol(error) => error.fmt(f),
+            Self::PortInUse { port } => write!(f, "port {port} is in use by another program"),
+            Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
+            Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
+            Self::Cancelled => f.write_str("the transfer was stopped"),
+            Self::Internal(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}

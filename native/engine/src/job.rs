@@ -1,0 +1,54 @@
+//! What a side of a session is to do with files.
+
+use std::path::PathBuf;
+
+use hawser_protocol::handshake::Role;
+
+use crate::{Error, Keep};
+
+/// What to do, under which label, and what to remember of it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Read or write.
+    pub work: Work,
+    /// What this side calls itself, shown to the peer; cut to 64 bytes.
+    pub label: String,
+    /// Which settled entries to keep for the report.
+    pub keep: Keep,
+}
+
+/// Which side of the files.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Read these files and folders: this side is the source.
+    Read(Vec<PathBuf>),
+    /// Write into this folder, made if missing: this side is the sink.
+    Write(PathBuf),
+}
+
+impl Work {
+    /// Finds out early what would fail every session: a folder that cannot be made.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Read(_) => Ok(()),
+            Self::Write(directory) => {
+                let made = std::fs::create_dir_all(directory);
+                made.map_err(|error| Error::disk("make the folder", directory, &error))
+            }
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Self::Read(_) => Role::Source,
+            Self::Write(_) => Role::Sink,
+        }
+    }
+
+    pub(crate) fn peer_role(&self) -> Role {
+        match self {
+            Self::Read(_) => Role::Sink,
+            Self::Write(_) => Role::Source,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! One TCP connection of a session: sealed records out of a buffer, opened records into one.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+
+use hawser_protocol::cipher::{MAX_PLAINTEXT, Opener, Sealer, record_length};
+
+const LENGTH_BYTES: usize = 4;
+const TAG_BYTES: usize = 16;
+
+/// A record being filled. One per lane, reused for all its records.
+pub(crate) struct Record {
+    bytes: Box<[u8]>,
+    end: usize,
+}
+
+impl Record {
+    pub(crate) fn new() -> Self {
+        Self { bytes: vec![0; LENGTH_BYTES + MAX_PLAINTEXT + TAG_BYTES].into(), end: LENGTH_BYTES }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.end == LENGTH_BYTES
+    }
+
+    /// Bytes of plaintext that still fit.
+    pub(crate) fn room(&self) -> usize {
+        self.bytes.len() - TAG_BYTES - self.end
+    }
+
+    /// Appends what fits by the caller's own arithmetic.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.end..][..bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    /// The next `length` bytes, to be filled and then kept by [`Record::keep`], or dropped.
+    pub(crate) fn spare(&mut self, length: usize) -> &mut [u8] {
+        &mut self.bytes[self.end..][..length]
+    }
+
+    pub(crate) fn keep(&mut self, length: usize) {
+        self.end += length;
+    }
+
+    fn clear(&mut self) {
+        self.end = LENGTH_BYTES;
+    }
+}
+
+/// The sending half of a lane.
+pub(crate) struct RecordWriter {
+    stream: Arc<TcpStream>,
+    sealer: Sealer,
+}
+
+impl RecordWriter {
+    pub(crate) fn new(stream: Arc<TcpStream>, sealer: Sealer) -> Self {
+        Self { stream, sealer }
+    }
+
+    /// Seals the record in place, sends it in one write, and empties it.
+    pub(crate) fn write(&mut self, record: &mut Record) -> io::Result<()> {
+        let whole = &mut record.bytes[..record.end + TAG_BYTES];
+        self.sealer.seal(whole).map_err(io::Error::other)?;
+        (&*self.stream).write_all(whole)?;
+        record.clear();
+        Ok(())
+    }
+
+    /// Tells the peer's system that no more will come.
+    pub(crate) fn finish(&self) {
+        // The peer may be gone already, which comes to the same.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+}
+
+/// The receiving half of a lane.
+pub(crate) struct RecordReader {
+    stream: Arc<TcpStream>,
+    opener: Opener,
+    buffer: Box<[u8]>,
+}
+
+impl RecordReader {
+    pub(crate) fn new(stream: Arc<TcpStream>, opener: Opener) -> Self {
+        Self { stream, opener, buffer: vec![0; MAX_PLAINTEXT + TAG_BYTES].into() }
+    }
+
+    /// Reads and opens the next record.
+    ///
+    /// # Errors
+    /// The socket's; `InvalidData` for a record that is not the peer's next one. Either way
+    /// nothing more can be read on this lane.
+    pub(crate) fn read(&mut self) -> io::Result<&mut [u8]> {
+        let mut header = [0; LENGTH_BYTES];
+        (&*self.stream).read_exact(&mut header)?;
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let length = record_length(header).map_err(invalid)?;
+        let body = &mut self.buffer[..length];
+        (&*self.stream).read_exact(body)?;
+        self.opener.open(header, body).map_err(invalid)
+    }
+}

@@ -1,0 +1,258 @@
+//! How a connection becomes a lane: the handshake and the join, as I/O.
+//!
+//! All of this is asynchronous, because a connection that has proven nothing must cost little: no
+//! thread, no buffer beyond one message. What has proven itself moves to threads.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hawser_protocol::cipher::{HEADER_LENGTH, Opener, Sealer, Side, TAG_LENGTH, record_length};
+use hawser_protocol::frame::{self, FrameType, Frames, HEADER_BYTES};
+use hawser_protocol::handshake::{
+    ACCEPT_LENGTH, Established, FIRST_LENGTH, HandshakeError, Initiator, InitiatorEntropy, Responder,
+    ResponderEntropy, Role, SECOND_LENGTH, SessionSecret, THIRD_LENGTH,
+};
+use hawser_protocol::identity::{PublicKey, StaticKey};
+use hawser_protocol::join::{JOIN_LENGTH, JoinRequest};
+use hawser_protocol::manifest::EntryId;
+use hawser_protocol::opening::{OPENING_LENGTH, Opening, PREAMBLE, check_preamble};
+use hawser_protocol::ticket::{Ticket, TicketSecret};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::Error;
+
+/// One deadline for all of a handshake, so that nobody can stretch it byte by byte.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What seals and opens the records of one lane.
+pub(crate) struct LaneKeys {
+    pub sealer: Sealer,
+    pub opener: Opener,
+}
+
+impl From<(Sealer, Opener)> for LaneKeys {
+    fn from((sealer, opener): (Sealer, Opener)) -> Self {
+        Self { sealer, opener }
+    }
+}
+
+/// A session that both sides have agreed on, and its first lane.
+pub(crate) struct Opened {
+    pub stream: std::net::TcpStream,
+    pub keys: LaneKeys,
+    pub secret: SessionSecret,
+    pub session: hawser_protocol::handshake::SessionId,
+    pub peer: PublicKey,
+    pub address: SocketAddr,
+}
+
+/// A listener that has proven to be the one the ticket names.
+pub(crate) struct Greeted {
+    stream: TcpStream,
+    address: SocketAddr,
+    initiator: Initiator,
+    second: [u8; SECOND_LENGTH],
+}
+
+/// Connects and goes through the handshake up to the listener's answer.
+pub(crate) async fn greet(
+    address: SocketAddr,
+    ticket: &Ticket,
+    key: &StaticKey,
+    role: Role,
+) -> Result<Greeted, Error> {
+    let connect = async { TcpStream::connect(address).await.map_err(|error| connect_error(address, &error)) };
+    let greeting = async {
+        let mut stream = connect.await?;
+        stream.set_nodelay(true).map_err(|error| connect_error(address, &error))?;
+        let entropy = InitiatorEntropy { ephemeral: random()?, random: random()? };
+        let (first, initiator) =
+            Initiator::start(key, ticket.key(), ticket.secret(), role, entropy).map_err(refused)?;
+        let opening = [Opening::Session.encode().as_slice(), first.as_slice()].concat();
+        stream.write_all(&opening).await.map_err(|_| Error::NotHawser { address })?;
+        read_preamble(&mut stream, address).await?;
+        // It speaks hawser, so if it closes now, then because it cannot read message 1.
+        let second = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
+        Ok(Greeted { stream, address, initiator, second })
+    };
+    within(address, greeting).await
+}
+
+impl Greeted {
+    /// Proves this side, and waits to be let in.
+    pub(crate) async fn enter(self) -> Result<Opened, Error> {
+        let Self { mut stream, address, initiator, second } = self;
+        let entering = async {
+            let (third, initiator) = initiator.read_second(&second).map_err(refused)?;
+            stream.write_all(&third).await.map_err(|_| Error::Authentication)?;
+            let accept: [u8; ACCEPT_LENGTH] =
+                read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
+            let established = initiator.read_accept(&accept).map_err(refused)?;
+            opened(stream, established, Side::Dialler, address)
+        };
+        within(address, entering).await
+    }
+}
+
+/// Opens another lane of a session: connects, joins, and proves the session's secret.
+pub(crate) async fn join(
+    address: SocketAddr,
+    secret: &SessionSecret,
+    mut request: JoinRequest,
+) -> Result<(std::net::TcpStream, LaneKeys), Error> {
+    let joining = async {
+        let failed = |error: io::Error| connect_error(address, &error);
+        let mut stream = TcpStream::connect(address).await.map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        request.nonce = random()?;
+        let opening = [Opening::Join.encode().as_slice(), request.encode().as_slice()].concat();
+        stream.write_all(&opening).await.map_err(failed)?;
+        read_preamble(&mut stream, address).await?;
+        let nonce: [u8; 32] = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
+        let (mut sealer, opener) = request.into_lane(nonce).into_ciphers(secret, Side::Dialler);
+        let mut proof = [0; PROOF_LENGTH];
+        proof[HEADER_LENGTH..][..HEADER_BYTES].copy_from_slice(&proof_frame());
+        sealer.seal(&mut proof).map_err(|error| Error::Internal(error.to_string()))?;
+        stream.write_all(&proof).await.map_err(failed)?;
+        let stream = blocking(stream).map_err(failed)?;
+        Ok((stream, LaneKeys { sealer, opener }))
+    };
+    within(address, joining).await
+}
+
+/// What a connection to a listener turned out to be, before it has proven anything.
+pub(crate) enum Knock {
+    Session,
+    Join(JoinRequest),
+}
+
+/// Reads what a dialler wants. `None` when it does not speak this version of hawser; one that
+/// speaks another has been told which is spoken here.
+pub(crate) async fn answer(stream: &mut TcpStream) -> Option<Knock> {
+    let opening: [u8; OPENING_LENGTH] = read_exact(stream).await.ok()?;
+    let opening = Opening::parse(&opening);
+    if matches!(opening, Ok(_) | Err(HandshakeError::Version { .. })) {
+        stream.write_all(&PREAMBLE).await.ok()?;
+    }
+    match opening.ok()? {
+        Opening::Session => Some(Knock::Session),
+        Opening::Join => {
+            let request: [u8; JOIN_LENGTH] = read_exact(stream).await.ok()?;
+            JoinRequest::parse(&request).ok().map(Knock::Join)
+        }
+    }
+}
+
+/// Lets a dialler in that proves to hold the ticket and wants to do what it permits.
+pub(crate) async fn admit(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    key: &StaticKey,
+    ticket: &TicketSecret,
+    wanted: Role,
+) -> Option<Opened> {
+    let entropy = ResponderEntropy {
+        ephemeral: random().ok()?,
+        random: random().ok()?,
+        session: random().ok()?,
+        unknown_psk: random().ok()?,
+    };
+    let responder = Responder::new(key, entropy).ok()?;
+    let first: [u8; FIRST_LENGTH] = read_exact(&mut stream).await.ok()?;
+    let (id, responder) = responder.read_first(&first).ok()?;
+    let psk = (id == ticket.id()).then(|| ticket.psk());
+    let (second, responder) = responder.answer(psk.as_deref()).ok()?;
+    stream.write_all(&second).await.ok()?;
+    let third: [u8; THIRD_LENGTH] = read_exact(&mut stream).await.ok()?;
+    let applicant = responder.read_third(&third).ok()?;
+    if applicant.dialler_role() != wanted {
+        return None;
+    }
+    let (accept, established) = applicant.accept().ok()?;
+    stream.write_all(&accept).await.ok()?;
+    opened(stream, established, Side::Listener, address).ok()
+}
+
+/// Lets a connection join a session whose secret it proves to know.
+pub(crate) async fn admit_lane(
+    mut stream: TcpStream,
+    secret: &SessionSecret,
+    request: JoinRequest,
+) -> Option<(std::net::TcpStream, LaneKeys)> {
+    let nonce = random().ok()?;
+    stream.write_all(&nonce).await.ok()?;
+    let (sealer, mut opener) = request.into_lane(nonce).into_ciphers(secret, Side::Listener);
+    let header: [u8; HEADER_LENGTH] = read_exact(&mut stream).await.ok()?;
+    let mut proof: [u8; PROOF_LENGTH - HEADER_LENGTH] = read_exact(&mut stream).await.ok()?;
+    if record_length(header).ok()? != proof.len() {
+        return None;
+    }
+    let plaintext = opener.open(header, &mut proof).ok()?;
+    let (frame, _) = Frames::new(plaintext).next_frame().ok()??;
+    let stream = blocking(stream).ok()?;
+    (frame.kind == FrameType::Ping).then_some((stream, LaneKeys { sealer, opener }))
+}
+
+/// The first record on a joining lane: one PING, which is not counted by acknowledgements.
+const PROOF_LENGTH: usize = HEADER_LENGTH + HEADER_BYTES + TAG_LENGTH;
+
+fn proof_frame() -> Vec<u8> {
+    frame::encode(FrameType::Ping, EntryId::ROOT, 0, &[])
+}
+
+fn opened(
+    stream: TcpStream,
+    established: Established,
+    side: Side,
+    address: SocketAddr,
+) -> Result<Opened, Error> {
+    let Established { secret, session, peer, first_lane, .. } = established;
+    let keys = first_lane.into_ciphers(&secret, side).into();
+    let stream = blocking(stream).map_err(|error| connect_error(address, &error))?;
+    Ok(Opened { stream, keys, secret, session, peer, address })
+}
+
+/// Random bytes from the operating system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(format!("no random numbers: {error}")))?;
+    Ok(bytes)
+}
+
+async fn read_preamble(stream: &mut TcpStream, address: SocketAddr) -> Result<(), Error> {
+    let preamble = read_exact(stream).await.map_err(|_| Error::NotHawser { address })?;
+    check_preamble(&preamble).map_err(|error| match error {
+        HandshakeError::Version { ours, theirs } => Error::Version { ours, theirs },
+        _ => Error::NotHawser { address },
+    })
+}
+
+async fn read_exact<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}
+
+async fn within<T>(address: SocketAddr, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, work).await {
+        Ok(result) => result,
+        Err(_) => Err(connect_error(address, &io::Error::new(io::ErrorKind::TimedOut, "no answer"))),
+    }
+}
+
+fn blocking(stream: TcpStream) -> io::Result<std::net::TcpStream> {
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+fn connect_error(address: SocketAddr, error: &io::Error) -> Error {
+    Error::Connect { address, kind: error.kind(), text: error.to_string() }
+}
+
+/// Nothing that a handshake fails by can be told apart, nor should be.
+fn refused(_: HandshakeError) -> Error {
+    Error::Authentication
+}

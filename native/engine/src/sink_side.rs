@@ -1,0 +1,236 @@
+//! The sink's side of a session: lanes that open, hash and write, and the disk's decisions.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hawser_protocol::error::{ContentHash, Reason};
+use hawser_protocol::frame::{FrameClass, FrameType, Header};
+use hawser_protocol::link::LaneId;
+use hawser_protocol::manifest::{Entry, EntryId, Kind};
+use hawser_protocol::message::Placed;
+use hawser_protocol::receiver::{Decision, Placement, Receiver, ReceiverEvent};
+use hawser_protocol::sender::Fate;
+
+use crate::disk::{self, Info, Sink};
+use crate::lane::Record;
+use crate::session::{Flow, Session, Side};
+use crate::transfer::{Settled, lock};
+use crate::{EntryKind, Error};
+
+/// How long to sleep at most while entries are unsettled; waking early is harmless.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct SinkSide {
+    pub sink: Sink,
+    /// For messages only; no file is ever opened by it.
+    pub directory: PathBuf,
+    /// Control frames are dealt with one after the other, disk included: when the control lane is
+    /// lost, the next one's thread must not overtake.
+    pub control: Mutex<()>,
+}
+
+impl Side for SinkSide {
+    type Machine = Receiver;
+
+    fn drive(&self, session: &Session<Self>) {
+        let mut state = session.state();
+        while !state.machine.is_settled() {
+            if state.is_ended() {
+                return;
+            }
+            state = session.wait(state, SETTLE_PATIENCE).0;
+        }
+        drop(state);
+        match self.sink.flush() {
+            Ok(()) => {
+                let mut state = session.state();
+                state.machine.finish();
+                session.wake(&state);
+            }
+            Err(error) => session.end(Err(Error::disk("flush", &self.directory, &error))),
+        }
+    }
+
+    fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record) {
+        let mut state = session.state();
+        while let Some(frame) = state.machine.next(lane, record.room()) {
+            record.push(&frame);
+        }
+    }
+
+    fn handle(
+        &self,
+        session: &Session<Self>,
+        lane: LaneId,
+        header: Header,
+        payload: &[u8],
+    ) -> Result<Flow, Error> {
+        if header.kind == FrameType::Data {
+            let placement = session.state().machine.handle_data(header)?;
+            if let Placement::Write(id, offset) = placement {
+                self.write(session, id, offset, payload);
+            }
+            return Ok(Flow::Continue);
+        }
+        let _turn = (header.kind.class() == FrameClass::Control).then(|| lock(&self.control));
+        let mut state = session.state();
+        let events = state.machine.handle_frame(lane, header, payload)?;
+        session.wake(&state);
+        drop(state);
+        for event in events {
+            match event {
+                ReceiverEvent::Hello(label) => session.transfer.set_peer_label(label),
+                ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),
+                ReceiverEvent::Left(folder) => {
+                    self.leave(session, folder);
+                }
+                ReceiverEvent::Refused { id, parent, name, reason } => {
+                    self.refuse(session, id, parent, &name, reason);
+                }
+                ReceiverEvent::GivenUp(id, reason) => self.fail(session, id, reason),
+                ReceiverEvent::Complete(id, hash) => {
+                    self.place(session, id, hash);
+                }
+                ReceiverEvent::Closed(close) => return Ok(session.handle_close(close)),
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn finish(&self) {
+        self.sink.close();
+    }
+}
+
+impl SinkSide {
+    fn write(&self, session: &Session<Self>, id: EntryId, offset: u64, bytes: &[u8]) {
+        if let Err(reason) = self.sink.write_chunk(id, offset, bytes) {
+            return self.fail(session, id, reason);
+        }
+        let length = bytes.len() as u32;
+        session.transfer.count_bytes(length.into());
+        let complete = session.state().machine.written(id, length);
+        if let Some(ReceiverEvent::Complete(id, hash)) = complete {
+            self.place(session, id, hash);
+        }
+    }
+
+    /// Refuses what only its bytes had to be looked at for.
+    fn refuse(&self, session: &Session<Self>, id: EntryId, parent: EntryId, name: &[u8], reason: Reason) {
+        let name = String::from_utf8_lossy(name);
+        let path = match self.sink.info(parent) {
+            Some(folder) => format!("{}/{name}", folder.path),
+            None => name.into_owned(),
+        };
+        session.transfer.settle(Settled { path, kind: EntryKind::Other, size: 0, fate: Fate::Failed(reason) });
+        let mut state = session.state();
+        let folder = state.machine.decide(id, Decision::Refuse(reason));
+        session.wake(&state);
+        drop(state);
+        self.finish_folders(session, folder);
+    }
+
+    /// Looks at the disk for an offered entry and says what came of it.
+    fn decide(&self, session: &Session<Self>, id: EntryId, entry: &Entry) {
+        if let Kind::File { size } = entry.kind {
+            session.transfer.count_file(size);
+        }
+        let decision = match self.sink.offer(id, entry) {
+            disk::Decision::Want => Decision::Accept,
+            // A folder is settled only when everything in it is.
+            disk::Decision::Placed(_) if entry.kind == Kind::Folder => Decision::Accept,
+            disk::Decision::Placed(placed) => Decision::Placed(placed),
+            disk::Decision::Refused(reason) => Decision::Refuse(reason),
+        };
+        let fate = match &decision {
+            Decision::Accept => None,
+            Decision::Placed(placed) => Some(Fate::Placed(placed.clone(), None)),
+            Decision::Refuse(reason) => Some(Fate::Failed(*reason)),
+        };
+        if let Some(fate) = fate {
+            report(session, self.sink.info_of(entry), fate);
+        }
+        let mut state = session.state();
+        let folder = state.machine.decide(id, decision);
+        session.wake(&state);
+        drop(state);
+        self.finish_folders(session, folder);
+    }
+
+    /// The source has left a folder. A refused one was known only until now.
+    fn leave(&self, session: &Session<Self>, folder: EntryId) {
+        let mut state = session.state();
+        let finished = state.machine.leave(folder);
+        let refused = !state.machine.is_unsettled(folder);
+        drop(state);
+        if refused {
+            // Nothing to finish: it has been reported when it was refused.
+            let _ = self.sink.finish_folder(folder);
+        }
+        self.finish_folders(session, finished);
+    }
+
+    /// Puts a file of which all bytes are here in its place.
+    fn place(&self, session: &Session<Self>, id: EntryId, hash: ContentHash) {
+        let info = self.sink.info(id);
+        // An empty file has one chunk, too: without bytes, and so without a DATA frame.
+        let empty = info.as_ref().is_some_and(|info| info.size == 0);
+        let written = if empty { self.sink.write_chunk(id, 0, &[]) } else { Ok(()) };
+        match written.and_then(|()| self.sink.commit(id, hash)) {
+            Ok(placed) => self.settle(session, id, info, Ok((placed, Some(hash)))),
+            Err(reason) => self.fail(session, id, reason),
+        }
+    }
+
+    /// Gives up on a file that was accepted, and removes what there is of it.
+    fn fail(&self, session: &Session<Self>, id: EntryId, reason: Reason) {
+        let info = self.sink.info(id);
+        self.sink.discard(id);
+        self.settle(session, id, info, Err(reason));
+    }
+
+    /// Settles a file, and the folders that this completes.
+    fn settle(
+        &self,
+        session: &Session<Self>,
+        id: EntryId,
+        info: Option<Info>,
+        result: Result<(Placed, Option<ContentHash>), Reason>,
+    ) {
+        let mut state = session.state();
+        // Several lanes may find the same disk full; the first settles the entry.
+        if !state.machine.is_unsettled(id) {
+            return;
+        }
+        let placed = result.as_ref().map(|(placed, _)| placed.clone()).map_err(|&reason| reason);
+        let folder = state.machine.place(id, placed);
+        session.wake(&state);
+        drop(state);
+        if let Some(info) = info {
+            let placed = |(placed, hash)| Fate::Placed(placed, hash);
+            report(session, info, result.map_or_else(Fate::Failed, placed));
+        }
+        self.finish_folders(session, folder);
+    }
+
+    /// Finishes a folder in which everything is settled, and the one around it if it was the last.
+    fn finish_folders(&self, session: &Session<Self>, mut folder: Option<EntryId>) {
+        while let Some(id) = folder {
+            let info = self.sink.info(id);
+            let result = self.sink.finish_folder(id);
+            let mut state = session.state();
+            folder = state.machine.place(id, result.clone());
+            session.wake(&state);
+            drop(state);
+            if let Some(info) = info {
+                let placed = |placed| Fate::Placed(placed, None);
+                report(session, info, result.map_or_else(Fate::Failed, placed));
+            }
+        }
+    }
+}
+
+fn report(session: &Session<SinkSide>, info: Info, fate: Fate) {
+    session.transfer.settle(Settled { path: info.path, kind: info.kind.into(), size: info.size, fate });
+}

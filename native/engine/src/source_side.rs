@@ -1,0 +1,168 @@
+//! The source's side of a session: the walk, and lanes that read, hash and seal.
+
+use std::time::Duration;
+
+use hawser_protocol::error::ContentHash;
+use hawser_protocol::frame::{HEADER_BYTES, Header};
+use hawser_protocol::link::{Chunk, LaneId};
+use hawser_protocol::manifest::{Entry, EntryId, Kind};
+use hawser_protocol::sender::{END_BYTES, Fate, Outgoing, Sender, SenderEvent, end_frame};
+
+use crate::disk::{Manifest, Skipped, Source, Stopped};
+use crate::lane::Record;
+use crate::session::{Flow, Session, Side};
+use crate::transfer::Settled;
+use crate::{EntryKind, Error};
+
+/// How long to sleep at most while nothing settles; waking early is harmless.
+const ROOM_PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct SourceSide {
+    pub source: Source,
+}
+
+impl Side for SourceSide {
+    type Machine = Sender;
+
+    fn drive(&self, session: &Session<Self>) {
+        if self.source.walk(&mut Offers { session }).is_err() {
+            return;
+        }
+        session.transfer.set_walked();
+        let mut state = session.state();
+        state.machine.end_manifest();
+        session.wake(&state);
+    }
+
+    fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record) {
+        let mut chunks = Vec::new();
+        let mut state = session.state();
+        let mut room = record.room();
+        while let Some(next) = state.machine.next(lane, room) {
+            match next {
+                Outgoing::Frame(frame) => record.push(&frame),
+                Outgoing::End(id, hash) => record.push(&end_frame(id, hash)),
+                Outgoing::Chunk(chunk) => chunks.push(chunk),
+            }
+            // An END may follow each chunk, once it has been read and turned out to be the last.
+            let reserved = |chunk: &Chunk| HEADER_BYTES + chunk.length as usize + END_BYTES;
+            room = record.room().saturating_sub(chunks.iter().map(reserved).sum());
+        }
+        drop(state);
+        for chunk in chunks {
+            self.fill_chunk(session, lane, record, chunk);
+        }
+    }
+
+    fn handle(
+        &self,
+        session: &Session<Self>,
+        lane: LaneId,
+        header: Header,
+        payload: &[u8],
+    ) -> Result<Flow, Error> {
+        let mut state = session.state();
+        let events = state.machine.handle_frame(lane, header, payload)?;
+        session.wake(&state);
+        drop(state);
+        for event in events {
+            match event {
+                SenderEvent::Hello(label) => session.transfer.set_peer_label(label),
+                SenderEvent::Settled(id, fate) => self.settle(session, id, fate),
+                SenderEvent::Finished => session.end(Ok(())),
+                SenderEvent::Closed(close) => return Ok(session.handle_close(close)),
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn finish(&self) {}
+}
+
+impl SourceSide {
+    /// Reads a chunk into the record behind its header, and its file's hash behind it if it was
+    /// the last one missing.
+    fn fill_chunk(&self, session: &Session<Self>, lane: LaneId, record: &mut Record, chunk: Chunk) {
+        let length = chunk.length as usize;
+        let frame = record.spare(HEADER_BYTES + length);
+        let (header, bytes) = frame.split_at_mut(HEADER_BYTES);
+        header.copy_from_slice(&chunk.header().to_bytes());
+        match self.source.read_chunk(chunk.entry, chunk.offset, bytes) {
+            Ok(hash) => {
+                if length > 0 {
+                    record.keep(HEADER_BYTES + length);
+                    session.transfer.count_bytes(u64::from(chunk.length));
+                }
+                if let Some(hash) = hash {
+                    Self::end_file(session, lane, record, chunk.entry, hash);
+                }
+            }
+            Err(reason) => {
+                let mut state = session.state();
+                let failed = state.machine.fail(chunk.entry, reason);
+                session.wake(&state);
+                drop(state);
+                if let Some(SenderEvent::Settled(id, fate)) = failed {
+                    self.settle(session, id, fate);
+                }
+            }
+        }
+    }
+
+    fn end_file(session: &Session<Self>, lane: LaneId, record: &mut Record, id: EntryId, hash: ContentHash) {
+        if session.state().machine.end(lane, id, hash) {
+            record.push(&end_frame(id, hash));
+        }
+    }
+
+    fn settle(&self, session: &Session<Self>, id: EntryId, fate: Fate) {
+        let info = self.source.info(id);
+        self.source.release(id);
+        if let Some(info) = info {
+            session.transfer.settle(Settled { path: info.path, kind: info.kind.into(), size: info.size, fate });
+        }
+    }
+}
+
+/// Where the walk's entries go: into the session, as fast as it has room for them.
+struct Offers<'a> {
+    session: &'a Session<SourceSide>,
+}
+
+impl Manifest for Offers<'_> {
+    fn offer(&mut self, _: EntryId, entry: Entry) -> Result<(), Stopped> {
+        let mut state = self.session.state();
+        while !state.machine.has_room() && !state.is_ended() {
+            state = self.session.wait(state, ROOM_PATIENCE).0;
+        }
+        if state.is_ended() {
+            return Err(Stopped);
+        }
+        if state.machine.next_id().is_none() {
+            drop(state);
+            let limit = hawser_protocol::error::ProtocolError::Limit("entries");
+            self.session.end(Err(limit.into()));
+            return Err(Stopped);
+        }
+        if let Kind::File { size } = entry.kind {
+            self.session.transfer.count_file(size);
+        }
+        state.machine.offer(&entry);
+        self.session.wake(&state);
+        Ok(())
+    }
+
+    fn leave(&mut self, folder: EntryId) -> Result<(), Stopped> {
+        let mut state = self.session.state();
+        state.machine.leave(folder);
+        self.session.wake(&state);
+        if state.is_ended() { Err(Stopped) } else { Ok(()) }
+    }
+
+    fn skip(&mut self, skipped: Skipped) -> Result<(), Stopped> {
+        let Skipped { path, kind, reason } = skipped;
+        let kind = kind.map_or(EntryKind::Other, EntryKind::from);
+        self.session.transfer.settle(Settled { path, kind, size: 0, fate: Fate::Failed(reason) });
+        Ok(())
+    }
+}

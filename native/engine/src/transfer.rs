@@ -1,0 +1,343 @@
+//! A transfer as its user sees it: counters, settled entries, an end, and a way to stop it.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use hawser_protocol::error::{ContentHash, Reason};
+use hawser_protocol::message::Placed;
+use hawser_protocol::sender::Fate;
+
+use crate::{Error, disk};
+
+/// What an entry is, for a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// Something that is none of these, or that nobody could look at.
+    Other,
+}
+
+impl From<disk::EntryKind> for EntryKind {
+    fn from(kind: disk::EntryKind) -> Self {
+        match kind {
+            disk::EntryKind::File => Self::File,
+            disk::EntryKind::Folder => Self::Folder,
+            disk::EntryKind::Link => Self::Link,
+        }
+    }
+}
+
+/// What became of one entry.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Relative to the target folder, `/`-separated, with what is not UTF-8 replaced.
+    pub path: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Bytes of a file; 0 for the rest.
+    pub size: u64,
+    /// How it ended.
+    pub fate: Fate,
+}
+
+/// The other side of a session.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// A short form of its key.
+    pub fingerprint: String,
+    /// What it calls itself, proven by nothing. Not to be shown unescaped.
+    pub label: String,
+}
+
+/// Where a transfer is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Dialling and proving.
+    Connecting,
+    /// A session is open.
+    Running,
+    /// It has ended, well or not.
+    Ended,
+}
+
+/// Which settled entries are kept for [`Transfer::take_settled`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Every one: memory grows with the tree until they are taken.
+    All,
+    /// Those that failed.
+    Failed,
+}
+
+/// Counters of a transfer at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Whether the source may still find entries.
+    pub walking: bool,
+    /// Files offered so far.
+    pub files_total: u64,
+    /// Files settled: delivered, already there, or failed.
+    pub files_done: u64,
+    /// Folders and links settled.
+    pub others_done: u64,
+    /// Entries of any kind that failed.
+    pub failed: u64,
+    /// Bytes of the files offered so far.
+    pub bytes_total: u64,
+    /// Bytes read (source) or written (sink), and those of files found already there or failed.
+    pub bytes_done: u64,
+    /// Files found already there.
+    pub files_present: u64,
+    /// Bytes of files found already there.
+    pub bytes_present: u64,
+    /// Live lanes.
+    pub lanes: u64,
+    /// Milliseconds since the session opened, up to its end.
+    pub elapsed_ms: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    walked: AtomicBool,
+    files_total: AtomicU64,
+    bytes_total: AtomicU64,
+    bytes_done: AtomicU64,
+    lanes: AtomicU64,
+    files_done: AtomicU64,
+    others_done: AtomicU64,
+    failed: AtomicU64,
+    files_present: AtomicU64,
+    bytes_present: AtomicU64,
+}
+
+type Finished = Box<dyn FnOnce(Result<(), Error>) + Send>;
+type Stop = Box<dyn FnOnce() + Send>;
+
+/// A handle to a running or ended transfer. Clones are the same transfer; dropping one does not
+/// stop it.
+#[derive(Clone)]
+pub struct Transfer(Arc<State>);
+
+struct State {
+    keep: Keep,
+    counters: Counters,
+    phase: AtomicU8,
+    peer: Mutex<Option<Peer>>,
+    settled: Mutex<VecDeque<Settled>>,
+    life: Mutex<Life>,
+}
+
+#[derive(Default)]
+struct Life {
+    opened: Option<Instant>,
+    elapsed_ms: u64,
+    cancelled: bool,
+    stop: Option<Stop>,
+    outcome: Option<Result<(), Error>>,
+    waiting: Vec<Finished>,
+}
+
+impl Transfer {
+    pub(crate) fn new(keep: Keep) -> Self {
+        Self(Arc::new(State {
+            keep,
+            counters: Counters::default(),
+            phase: AtomicU8::new(Phase::Connecting as u8),
+            peer: Mutex::default(),
+            settled: Mutex::default(),
+            life: Mutex::default(),
+        }))
+    }
+
+    /// The counters now. Cheap: no lock that a lane holds for longer than a few instructions.
+    pub fn progress(&self) -> Progress {
+        let counters = &self.0.counters;
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let life = self.life();
+        let elapsed_ms = match (life.outcome.is_some(), life.opened) {
+            (false, Some(opened)) => elapsed_ms(opened),
+            _ => life.elapsed_ms,
+        };
+        Progress {
+            phase: self.phase(),
+            walking: !counters.walked.load(Ordering::Relaxed),
+            files_total: load(&counters.files_total),
+            files_done: load(&counters.files_done),
+            others_done: load(&counters.others_done),
+            failed: load(&counters.failed),
+            bytes_total: load(&counters.bytes_total),
+            bytes_done: load(&counters.bytes_done),
+            files_present: load(&counters.files_present),
+            bytes_present: load(&counters.bytes_present),
+            lanes: load(&counters.lanes),
+            elapsed_ms,
+        }
+    }
+
+    /// The peer, once it has proven itself.
+    pub fn peer(&self) -> Option<Peer> {
+        lock(&self.0.peer).clone()
+    }
+
+    /// Entries settled since the last call, at most `max`, oldest first.
+    pub fn take_settled(&self, max: usize) -> Vec<Settled> {
+        let mut settled = lock(&self.0.settled);
+        let count = settled.len().min(max);
+        settled.drain(..count).collect()
+    }
+
+    /// Calls `finished` once, from some thread, when the transfer has ended and none of its
+    /// threads, sockets or files is left; at once when that is already so.
+    pub fn on_finished(&self, finished: impl FnOnce(Result<(), Error>) + Send + 'static) {
+        let mut life = self.life();
+        match life.outcome.clone() {
+            Some(outcome) => {
+                drop(life);
+                finished(outcome);
+            }
+            None => life.waiting.push(Box::new(finished)),
+        }
+    }
+
+    /// Stops the transfer: it ends with [`Error::Cancelled`] unless it has ended already.
+    pub fn cancel(&self) {
+        let mut life = self.life();
+        life.cancelled = true;
+        let stop = life.stop.take();
+        drop(life);
+        if let Some(stop) = stop {
+            stop();
+        }
+    }
+
+    /// What [`Transfer::cancel`] does from now on; done at once if it was called before.
+    pub(crate) fn on_cancel(&self, stop: impl FnOnce() + Send + 'static) {
+        let mut life = self.life();
+        if life.cancelled {
+            drop(life);
+            stop();
+        } else {
+            life.stop = Some(Box::new(stop));
+        }
+    }
+
+    /// The source has found all there is.
+    pub(crate) fn set_walked(&self) {
+        self.0.counters.walked.store(true, Ordering::Relaxed);
+    }
+
+    /// Another file was offered.
+    pub(crate) fn count_file(&self, bytes: u64) {
+        self.0.counters.files_total.fetch_add(1, Ordering::Relaxed);
+        self.0.counters.bytes_total.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes were read, or written.
+    pub(crate) fn count_bytes(&self, bytes: u64) {
+        self.0.counters.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many lanes are live now.
+    pub(crate) fn count_lanes(&self, lanes: usize) {
+        self.0.counters.lanes.store(lanes.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The session is open.
+    pub(crate) fn open(&self, peer: Peer) {
+        *lock(&self.0.peer) = Some(peer);
+        self.life().opened = Some(Instant::now());
+        self.0.phase.store(Phase::Running as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_peer_label(&self, label: String) {
+        if let Some(peer) = lock(&self.0.peer).as_mut() {
+            peer.label = label;
+        }
+    }
+
+    /// Counts an entry as settled, and keeps it for the report.
+    pub(crate) fn settle(&self, entry: Settled) {
+        let counters = &self.0.counters;
+        let add = |counter: &AtomicU64, value: u64| counter.fetch_add(value, Ordering::Relaxed);
+        let file = entry.kind == EntryKind::File;
+        add(if file { &counters.files_done } else { &counters.others_done }, 1);
+        match &entry.fate {
+            Fate::Failed(_) => {
+                add(&counters.failed, 1);
+            }
+            Fate::Placed(Placed::Present, transferred) if file => {
+                add(&counters.files_present, 1);
+                add(&counters.bytes_present, entry.size);
+                if transferred.is_none() {
+                    add(&counters.bytes_done, entry.size);
+                }
+            }
+            Fate::Placed(..) => {}
+        }
+        if self.0.keep == Keep::All || matches!(entry.fate, Fate::Failed(_)) {
+            lock(&self.0.settled).push_back(entry);
+        }
+    }
+
+    /// The transfer has ended and nothing of it is left.
+    pub(crate) fn finish(&self, outcome: Result<(), Error>) {
+        let mut life = self.life();
+        if let Some(opened) = life.opened {
+            life.elapsed_ms = elapsed_ms(opened);
+        }
+        life.stop = None;
+        life.outcome = Some(outcome.clone());
+        let waiting = std::mem::take(&mut life.waiting);
+        drop(life);
+        self.0.phase.store(Phase::Ended as u8, Ordering::Relaxed);
+        waiting.into_iter().for_each(|finished| finished(outcome.clone()));
+    }
+
+    fn phase(&self) -> Phase {
+        let phase = self.0.phase.load(Ordering::Relaxed);
+        [Phase::Connecting, Phase::Running].into_iter().find(|p| *p as u8 == phase).unwrap_or(Phase::Ended)
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        lock(&self.0.life)
+    }
+}
+
+impl Settled {
+    /// Why it failed, if it did.
+    pub fn reason(&self) -> Option<Reason> {
+        match self.fate {
+            Fate::Failed(reason) => Some(reason),
+            Fate::Placed(..) => None,
+        }
+    }
+
+    /// The hash of what was transferred, if it was.
+    pub fn hash(&self) -> Option<ContentHash> {
+        match self.fate {
+            Fate::Placed(_, hash) => hash,
+            Fate::Failed(_) => None,
+        }
+    }
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Locks; a thread that panicked with the lock has ended its own session, not this one's.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
