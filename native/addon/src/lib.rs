@@ -23,10 +23,6 @@ pub struct NativeFailure {
 
 impl From<Error> for NativeFailure {
     fn from(error: Error) -> Self {
-        Self {
-            code: error.code().to_string(),
-            message: error.to_string(),
-            retryable: error.is_retryable(),
-        }
+        Self { code: error.code().to_string(), message: error.to_string(), retryable: error.is_retryable() }
     }
 }

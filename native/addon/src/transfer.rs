@@ -1,6 +1,8 @@
 //! A running transfer for JavaScript.
 
-use hawser_engine::{EntryKind, Fate, Keep, Peer, Phase, Placed, Progress, Reason, Settled, Transfer, dial as engine_dial};
+use hawser_engine::{
+    EntryKind, Fate, Keep, Peer, Phase, Placed, Progress, Reason, Settled, Transfer, dial as engine_dial,
+};
 use napi::bindgen_prelude::{Either, Object};
 use napi::{Env, Result};
 use napi_derive::napi;

@@ -15,12 +15,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::Error;
 use crate::job::{Job, Work};
 use crate::opening::{Greeted, Opened, greet, join, random};
 use crate::serve::start;
 use crate::session::spawn;
 use crate::transfer::{Peer, Transfer};
-use crate::Error;
 
 /// While one address has not answered, the next is tried beside it (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);

@@ -198,23 +198,33 @@ impl Shared {
             state.sessions.remove(&id);
             shared.announce_if_over(state);
         };
-        // Its end cannot overtake its beginning: it waits for the lock held here.
+        let (shared, announced) = (self.clone(), transfer.clone());
+        transfer.on_introduced(move || shared.announce(announced));
+        // Neither its introduction nor its end overtakes this: both wait for the lock held here.
         match start(&self.job, id, &transfer, stream, keys, ended) {
             Ok(session) => {
                 let running = Running { transfer: transfer.clone(), secret, session };
                 state.sessions.insert(id, running);
             }
-            Err(error) => transfer.finish(Err(error)),
+            Err(error) => {
+                drop(state);
+                transfer.finish(Err(error));
+            }
         }
+    }
+
+    /// Hands a session to whoever asks for the next one.
+    fn announce(&self, transfer: Transfer) {
+        let mut state = lock(&self.state);
         if let Some(next) = state.asking.pop_front() {
             drop(state);
             next(Some(transfer));
-        } else {
-            if state.opened.len() >= MAX_SESSIONS {
-                state.opened.pop_front();
-            }
-            state.opened.push_back(transfer);
+            return;
         }
+        if state.opened.len() >= MAX_SESSIONS {
+            state.opened.pop_front();
+        }
+        state.opened.push_back(transfer);
     }
 
     fn announce_if_over(&self, mut state: std::sync::MutexGuard<'_, State>) {

@@ -8,6 +8,7 @@ use hawser_protocol::link::LaneId;
 use hawser_protocol::receiver::Receiver;
 use hawser_protocol::sender::Sender;
 
+use crate::Error;
 use crate::disk::{Sink, Source};
 use crate::job::{Job, Work};
 use crate::opening::LaneKeys;
@@ -15,7 +16,6 @@ use crate::session::{Session, Side};
 use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
 use crate::transfer::Transfer;
-use crate::Error;
 
 /// A session whose side nobody needs to know any more: lanes can join it.
 pub(crate) trait AnySession: Send + Sync {

@@ -20,10 +20,10 @@ use hawser_protocol::message::{Close, CloseCode};
 use hawser_protocol::receiver::Receiver;
 use hawser_protocol::sender::Sender;
 
-use crate::lane::{Record, RecordReader, RecordWriter};
-use crate::transfer::{Transfer, lock};
 use crate::Error;
+use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::opening::LaneKeys;
+use crate::transfer::{Transfer, lock};
 
 /// A lane that has had nothing to send for so long says that it lives.
 const PING_AFTER: Duration = Duration::from_secs(15);

@@ -78,9 +78,12 @@ impl Side for SinkSide {
         let events = state.machine.handle_frame(lane, header, payload)?;
         session.wake(&state);
         drop(state);
+        if header.kind == FrameType::ManifestEnd {
+            session.transfer.set_walked();
+        }
         for event in events {
             match event {
-                ReceiverEvent::Hello(label) => session.transfer.set_peer_label(label),
+                ReceiverEvent::Hello(label) => session.transfer.introduce(label),
                 ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),
                 ReceiverEvent::Left(folder) => {
                     self.leave(session, folder);
@@ -123,7 +126,12 @@ impl SinkSide {
             Some(folder) => format!("{}/{name}", folder.path),
             None => name.into_owned(),
         };
-        session.transfer.settle(Settled { path, kind: EntryKind::Other, size: 0, fate: Fate::Failed(reason) });
+        session.transfer.settle(Settled {
+            path,
+            kind: EntryKind::Other,
+            size: 0,
+            fate: Fate::Failed(reason),
+        });
         let mut state = session.state();
         let folder = state.machine.decide(id, Decision::Refuse(reason));
         session.wake(&state);

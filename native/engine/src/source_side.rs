@@ -67,7 +67,7 @@ impl Side for SourceSide {
         drop(state);
         for event in events {
             match event {
-                SenderEvent::Hello(label) => session.transfer.set_peer_label(label),
+                SenderEvent::Hello(label) => session.transfer.introduce(label),
                 SenderEvent::Settled(id, fate) => self.settle(session, id, fate),
                 SenderEvent::Finished => session.end(Ok(())),
                 SenderEvent::Closed(close) => return Ok(session.handle_close(close)),
@@ -119,7 +119,12 @@ impl SourceSide {
         let info = self.source.info(id);
         self.source.release(id);
         if let Some(info) = info {
-            session.transfer.settle(Settled { path: info.path, kind: info.kind.into(), size: info.size, fate });
+            session.transfer.settle(Settled {
+                path: info.path,
+                kind: info.kind.into(),
+                size: info.size,
+                fate,
+            });
         }
     }
 }

@@ -123,7 +123,7 @@ struct Counters {
 }
 
 type Finished = Box<dyn FnOnce(Result<(), Error>) + Send>;
-type Stop = Box<dyn FnOnce() + Send>;
+type Hook = Box<dyn FnOnce() + Send>;
 
 /// A handle to a running or ended transfer. Clones are the same transfer; dropping one does not
 /// stop it.
@@ -144,7 +144,8 @@ struct Life {
     opened: Option<Instant>,
     elapsed_ms: u64,
     cancelled: bool,
-    stop: Option<Stop>,
+    stop: Option<Hook>,
+    introduced: Option<Hook>,
     outcome: Option<Result<(), Error>>,
     waiting: Vec<Finished>,
 }
@@ -261,10 +262,21 @@ impl Transfer {
         self.0.phase.store(Phase::Running as u8, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_peer_label(&self, label: String) {
+    /// The peer has said what it calls itself.
+    pub(crate) fn introduce(&self, label: String) {
         if let Some(peer) = lock(&self.0.peer).as_mut() {
             peer.label = label;
         }
+        let introduced = self.life().introduced.take();
+        if let Some(introduced) = introduced {
+            introduced();
+        }
+    }
+
+    /// Calls `introduced` once, when the peer has introduced itself or the transfer has ended
+    /// without that. To be called before the session starts.
+    pub(crate) fn on_introduced(&self, introduced: impl FnOnce() + Send + 'static) {
+        self.life().introduced = Some(Box::new(introduced));
     }
 
     /// Counts an entry as settled, and keeps it for the report.
@@ -299,9 +311,13 @@ impl Transfer {
         }
         life.stop = None;
         life.outcome = Some(outcome.clone());
+        let introduced = life.introduced.take();
         let waiting = std::mem::take(&mut life.waiting);
         drop(life);
         self.0.phase.store(Phase::Ended as u8, Ordering::Relaxed);
+        if let Some(introduced) = introduced {
+            introduced();
+        }
         waiting.into_iter().for_each(|finished| finished(outcome.clone()));
     }
 

@@ -25,7 +25,8 @@ pub struct Chunk {
     pub entry: EntryId,
     /// Where it starts, in bytes.
     pub offset: u64,
-    /// Bytes; 0 only for an empty file, which has one empty chunk.
+    /// Bytes; 0 only for an empty file, whose one chunk is to be read like any other and then has
+    /// no DATA frame: END alone completes it.
     pub length: u32,
 }
 
@@ -77,6 +78,8 @@ struct Lane {
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     lanes: BTreeMap<LaneId, Lane>,
+    /// The lane that control frames travel on, until it is lost.
+    control_lane: Option<LaneId>,
     /// Control frames not acknowledged, by number.
     control: BTreeMap<u64, Vec<u8>>,
     /// Of those, the ones to be sent.
@@ -89,9 +92,10 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn add_lane(&mut self, lane: LaneId) {
         self.lanes.insert(lane, Lane::default());
+        self.control_lane.get_or_insert(lane);
     }
 
-    /// Live lanes, on which no CLOSE has been sent.
+    /// Whether any lane is left.
     pub(crate) fn has_lanes(&self) -> bool {
         !self.lanes.is_empty()
     }
@@ -100,6 +104,10 @@ impl Link {
     /// are queued again here, in their order.
     pub(crate) fn lose_lane(&mut self, lane: LaneId) -> Vec<Sent> {
         let Some(lost) = self.lanes.remove(&lane) else { return Vec::new() };
+        if self.control_lane == Some(lane) {
+            let open = self.lanes.iter().find(|(_, lane)| !lane.closed);
+            self.control_lane = open.map(|(&lane, _)| lane);
+        }
         let unacknowledged = lost.log.into_iter().flat_map(|(_, items)| items).chain(lost.filling);
         let (control, data): (Vec<_>, Vec<_>) =
             unacknowledged.partition(|item| matches!(item, Sent::Control(_)));
@@ -139,9 +147,13 @@ impl Link {
         }
     }
 
-    /// Control frames travel on the lowest lane, so that they arrive in order.
+    /// Whether control frames travel on this lane: all on one, so that they arrive in order.
+    ///
+    /// A lane with a lower number that joins later does not take over: its first frame would
+    /// overtake those under way. Only a loss moves the stream, and then it starts again from the
+    /// first frame that is not acknowledged.
     pub(crate) fn is_control_lane(&self, lane: LaneId) -> bool {
-        self.lanes.keys().next() == Some(&lane)
+        self.control_lane == Some(lane)
     }
 
     pub(crate) fn control_is_queued(&self) -> bool {
@@ -197,7 +209,7 @@ impl Link {
         }
     }
 
-    /// The record that was being filled has been handed to the socket.
+    /// The record being filled is complete and on its way.
     pub(crate) fn record_sent(&mut self, lane: LaneId) {
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.sent = lane.sent.saturating_add(1);
@@ -226,6 +238,9 @@ impl Link {
             FrameClass::Data => return Ok(Received::Data),
             FrameClass::Control => return self.handle_control(header, payload),
             FrameClass::Lane => {}
+        }
+        if header.entry != EntryId::ROOT || (header.kind != FrameType::Ack && header.offset != 0) {
+            return Err(ProtocolError::Malformed("frame header"));
         }
         match header.kind {
             FrameType::Close => Close::decode(payload).map(Received::Close),

@@ -41,7 +41,8 @@ pub enum ReceiverEvent {
         /// Why.
         reason: Reason,
     },
-    /// The source gave this entry up: drop what there is of it.
+    /// The source gave this file up: drop what there is of it, then call [`Receiver::place`] with
+    /// the reason; in this order.
     GivenUp(EntryId, Reason),
     /// All bytes are written: check the hash and put the file in its place.
     Complete(EntryId, ContentHash),
@@ -61,9 +62,9 @@ pub enum Placement {
 /// What the driver found about an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// A file to be transferred, or a folder that is now open for entries.
+    /// A file to be transferred, or a folder that is now open for entries, new or not.
     Accept,
-    /// Settled at once: a link that was made, or anything that was there already.
+    /// Settled at once: a link that was made, or a file or link that was there already.
     Placed(Placed),
     /// It cannot be placed.
     Refuse(Reason),
@@ -153,7 +154,8 @@ impl Receiver {
         self.has_urgent_work(lane) || (settled && self.link.is_control_lane(lane) && !self.link.is_closing())
     }
 
-    /// The record being filled on `lane` has been handed to the socket.
+    /// The record being filled on `lane` is complete. To be called before its first byte is
+    /// written: the acknowledgement may come back before the write returns.
     pub fn record_sent(&mut self, lane: LaneId) {
         self.link.record_sent(lane);
     }
@@ -164,7 +166,7 @@ impl Receiver {
         self.link.record_received(lane)
     }
 
-    /// Another lane has joined.
+    /// Another lane has joined. Its number is free, or becomes so by [`Receiver::lose_lane`] first.
     pub fn add_lane(&mut self, lane: LaneId) {
         self.link.add_lane(lane);
     }
@@ -264,9 +266,10 @@ impl Receiver {
                 self.failed.push_back((id, reason));
                 None
             }
+            // A folder is settled after what is in it, by `place`.
+            (Decision::Accept, _) | (Decision::Placed(_), State::Folder(_)) => None,
             (Decision::Placed(placed), _) => self.settle(id, parent, Ok(placed)),
             (Decision::Refuse(reason), _) => self.settle(id, parent, Err(reason)),
-            (Decision::Accept, _) => None,
         }
     }
 
@@ -348,9 +351,10 @@ impl Receiver {
         if id.0 > MAX_ENTRIES {
             return Err(ProtocolError::Limit("entries"));
         }
-        // A refused folder is settled for the source, but known here until the source has left it.
+        // A refused folder is settled for the source, but known here until the source has left it:
+        // the folders around the deepest entry, and that one too if it is a folder.
         let most = MAX_UNSETTLED.saturating_add(MAX_DEPTH.into());
-        if u32::try_from(self.unsettled.len()).is_ok_and(|count| count >= most) {
+        if u32::try_from(self.unsettled.len()).is_ok_and(|count| count > most) {
             return Err(ProtocolError::Limit("unsettled entries"));
         }
         match self.unsettled.get_mut(&raw.parent) {
@@ -398,6 +402,9 @@ impl Receiver {
 
     fn handle_end(&mut self, header: Header, payload: &[u8]) -> Result<Vec<ReceiverEvent>, ProtocolError> {
         self.check_offered(header.entry)?;
+        if header.offset != 0 {
+            return Err(ProtocolError::Malformed("frame header"));
+        }
         let hash = payload.try_into().map(ContentHash).map_err(|_| ProtocolError::Malformed("hash"))?;
         match self.unsettled.get_mut(&header.entry) {
             Some((_, State::File(file))) if file.hash.is_none_or(|known| known == hash) => {

@@ -4,7 +4,7 @@
 //! [`Sender::next`] what each lane should carry, reads those bytes itself, and hands in the
 //! frames that come back. docs/protocol.md, "The source".
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
@@ -31,7 +31,8 @@ pub const END_BYTES: usize = HEADER_BYTES + 32;
 pub enum Outgoing {
     /// A whole frame, as it is.
     Frame(Vec<u8>),
-    /// A DATA frame: [`Chunk::header`], then the bytes, which the caller reads.
+    /// A DATA frame: [`Chunk::header`], then the bytes, which the caller reads; no frame when there
+    /// are none.
     Chunk(Chunk),
     /// An END frame: [`end_frame`].
     End(EntryId, ContentHash),
@@ -80,6 +81,9 @@ pub struct Sender {
     pages: blake3::Hasher,
     walked: bool,
     unsettled: BTreeMap<EntryId, Offered>,
+    /// Entries that failed here and of which the sink has not said what became of them: it may
+    /// still hold them, so they count until then.
+    given_up: BTreeSet<EntryId>,
     /// Wanted files of one chunk, not yet handed out.
     small: VecDeque<EntryId>,
     /// Wanted files of more than one chunk, waiting, and those being sent.
@@ -108,6 +112,7 @@ impl Sender {
             pages: blake3::Hasher::new(),
             walked: false,
             unsettled: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             small: VecDeque::new(),
             large: VecDeque::new(),
             active: VecDeque::new(),
@@ -121,7 +126,8 @@ impl Sender {
 
     /// Whether another entry may be offered now. `false` until some are settled.
     pub fn has_room(&self) -> bool {
-        u32::try_from(self.unsettled.len()).is_ok_and(|count| count < MAX_UNSETTLED)
+        let count = self.unsettled.len().saturating_add(self.given_up.len());
+        u32::try_from(count).is_ok_and(|count| count < MAX_UNSETTLED)
     }
 
     /// The number the next entry offered will have; `None` when a session has no room for more.
@@ -155,9 +161,16 @@ impl Sender {
         self.link.send(&Message::ManifestEnd(self.summary()));
     }
 
-    /// Gives up on an entry that cannot be read after all.
+    /// Gives up on a file that cannot be read after all. Folders and links are offered only when
+    /// they have been read: they cannot fail here later.
     pub fn fail(&mut self, id: EntryId, reason: Reason) -> Option<SenderEvent> {
-        self.unsettled.remove(&id)?;
+        self.unsettled.get(&id)?.size?;
+        self.unsettled.remove(&id);
+        self.given_up.insert(id);
+        // The sink must have heard of the entry first.
+        if id >= self.page_first {
+            self.send_page_if(|page| !page.is_empty());
+        }
         self.link.send(&Message::Failed(alloc::vec![(id, reason)]));
         Some(SenderEvent::Settled(id, Fate::Failed(reason)))
     }
@@ -191,15 +204,21 @@ impl Sender {
 
     /// The file's last chunk has been read: its hash goes into the same record, right behind it.
     ///
-    /// Returns whether the END frame is to be written; not when the entry is settled already.
+    /// Returns whether the END frame is to be written; not when the entry is settled already, and
+    /// not when the lane was lost during the read: then it goes out on another.
     pub fn end(&mut self, lane: LaneId, id: EntryId, hash: ContentHash) -> bool {
         let Some(offered) = self.unsettled.get_mut(&id) else { return false };
         offered.hash = Some(hash);
+        if self.link.is_closed(lane) {
+            self.ends.push_back((id, hash));
+            return false;
+        }
         self.link.log(lane, Sent::End(id, hash));
         true
     }
 
-    /// The record being filled on `lane` has been handed to the socket.
+    /// The record being filled on `lane` is complete. To be called before its first byte is
+    /// written: the acknowledgement may come back before the write returns.
     pub fn record_sent(&mut self, lane: LaneId) {
         self.link.record_sent(lane);
         self.large_turn = !self.large_turn;
@@ -211,7 +230,7 @@ impl Sender {
         self.link.record_received(lane)
     }
 
-    /// Another lane has joined.
+    /// Another lane has joined. Its number is free, or becomes so by [`Sender::lose_lane`] first.
     pub fn add_lane(&mut self, lane: LaneId) {
         self.link.add_lane(lane);
     }
@@ -325,12 +344,14 @@ impl Sender {
         if id > self.last || id == EntryId::ROOT {
             return Err(ProtocolError::Unexpected("entry"));
         }
+        self.given_up.remove(&id);
         let Some(offered) = self.unsettled.remove(&id) else { return Ok(None) };
         Ok(Some(SenderEvent::Settled(id, fate(offered.hash))))
     }
 
     fn handle_session_ok(&mut self, summary: Summary) -> Result<Vec<SenderEvent>, ProtocolError> {
-        if !self.walked || !self.unsettled.is_empty() || summary != self.summary() || self.finished {
+        let settled = self.walked && self.unsettled.is_empty() && self.given_up.is_empty();
+        if !settled || summary != self.summary() || self.finished {
             return Err(ProtocolError::Unexpected("end of session"));
         }
         self.finished = true;
@@ -404,12 +425,13 @@ impl Sender {
     }
 
     fn large_chunk(&mut self, room: usize) -> Option<Chunk> {
-        while self.active.len() < ACTIVE_FILES
-            && let Some(id) = self.large.pop_front()
-        {
-            self.active.push_back(id);
-        }
-        while let Some(&id) = self.active.front() {
+        loop {
+            while self.active.len() < ACTIVE_FILES
+                && let Some(id) = self.large.pop_front()
+            {
+                self.active.push_back(id);
+            }
+            let &id = self.active.front()?;
             let Some(offered) = self.unsettled.get_mut(&id) else {
                 self.active.pop_front();
                 continue;
@@ -428,7 +450,6 @@ impl Sender {
             }
             return Some(chunk);
         }
-        None
     }
 }
 

@@ -35,7 +35,8 @@ impl Named {
     /// # Errors
     /// `InvalidInput` for an empty path and for the root folder, which has no name to be sent by.
     pub fn resolve(path: &Path) -> io::Result<Self> {
-        let given = std::path::absolute(path)?;
+        // By components, or a slash at the end would have the system insist on a folder.
+        let given: PathBuf = std::path::absolute(path)?.components().collect();
         let last = given.file_name();
         let shown = last.map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned();
         let found = match real_place(&given) {

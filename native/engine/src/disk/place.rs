@@ -86,3 +86,67 @@ fn move_over_claim(partials: &Dir, part: &str, folder: &Dir, name: &OsStr) -> io
         Err(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use cap_std::ambient_authority;
+
+    use super::*;
+
+    type Move = fn(&Dir, &str, &Dir, &OsStr) -> io::Result<()>;
+    const MOVES: [Move; 3] = [move_without_replacing, move_by_link, move_over_claim];
+
+    fn open(path: &Path) -> Dir {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("part"), b"new").unwrap();
+        Dir::open_ambient_dir(path, ambient_authority()).unwrap()
+    }
+
+    #[test]
+    fn every_way_to_move_a_file_moves_it() {
+        for go in MOVES {
+            let home = tempfile::tempdir().unwrap();
+            let folder = open(&home.path().join("folder"));
+            go(&folder, "part", &folder, "file".as_ref()).unwrap();
+            assert_eq!(fs::read(home.path().join("folder/file")).unwrap(), b"new");
+            assert!(!home.path().join("folder/part").exists());
+        }
+    }
+
+    #[test]
+    fn no_way_to_move_a_file_replaces_anything() {
+        let plants: [fn(&Path); 3] = [
+            |path| fs::write(path, b"old").unwrap(),
+            |path| fs::create_dir(path).unwrap(),
+            #[cfg(unix)]
+            |path| std::os::unix::fs::symlink("nowhere", path).unwrap(),
+            #[cfg(not(unix))]
+            |path| fs::write(path, b"").unwrap(),
+        ];
+        for go in MOVES {
+            for plant in plants {
+                let home = tempfile::tempdir().unwrap();
+                let folder = open(&home.path().join("folder"));
+                let file = home.path().join("folder/file");
+                plant(&file);
+                let before = file.symlink_metadata().unwrap();
+                let error = go(&folder, "part", &folder, "file".as_ref()).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+                let after = file.symlink_metadata().unwrap();
+                assert_eq!((after.file_type(), after.len()), (before.file_type(), before.len()));
+                assert!(home.path().join("folder/part").exists());
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_whose_move_fails_is_taken_back() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = open(&home.path().join("folder"));
+        assert!(move_over_claim(&folder, "missing", &folder, "file".as_ref()).is_err());
+        assert!(!home.path().join("folder/file").exists());
+    }
+}

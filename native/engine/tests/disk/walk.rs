@@ -281,9 +281,8 @@ fn an_entry_can_be_read_while_it_is_being_offered() {
     impl Manifest for Eager<'_> {
         fn offer(&mut self, id: EntryId, entry: Entry) -> Result<(), Stopped> {
             if let Kind::File { size } = entry.kind {
-                let read = std::thread::scope(|scope| {
-                    scope.spawn(|| read_all(self.0, id, size)).join().unwrap()
-                });
+                let read =
+                    std::thread::scope(|scope| scope.spawn(|| read_all(self.0, id, size)).join().unwrap());
                 assert_eq!(read.unwrap().0, b"content");
                 self.1 += 1;
             }

@@ -1,0 +1,38 @@
+//! What is left of transfers that have ended, well or badly: nothing. In a process of its own,
+//! because it counts the process's threads and descriptors.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+
+use support::{close, finished, next, receive, send, until};
+use tempfile::tempdir;
+
+fn count(what: &str) -> usize {
+    fs::read_dir(format!("/proc/self/{what}")).unwrap().count()
+}
+
+#[test]
+fn transfers_leave_no_thread_and_no_descriptor() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let (small, huge) = (from.path().join("small"), from.path().join("huge"));
+    fs::write(&small, "small").unwrap();
+    fs::File::create(&huge).unwrap().set_len(64 << 30).unwrap();
+    let (threads, descriptors) = (count("task"), count("fd"));
+
+    let listener = receive(to.path());
+    finished(&send(&[small], listener.ticket(), 4)).unwrap();
+    finished(&next(&listener)).unwrap();
+    let cancelled = send(std::slice::from_ref(&huge), listener.ticket(), 4);
+    until("bytes flow", || cancelled.progress().bytes_done > 0);
+    cancelled.cancel();
+    assert!(finished(&cancelled).is_err());
+    close(&listener, false);
+    assert!(finished(&send(&[huge], listener.ticket(), 4)).is_err());
+
+    // The callbacks come from the last thread, just before it ends.
+    until("all threads have ended", || count("task") == threads);
+    until("all descriptors are closed", || count("fd") == descriptors);
+    assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
+}

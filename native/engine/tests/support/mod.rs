@@ -1,0 +1,158 @@
+//! What the engine's tests share: a listener and a dialler in one process, and a line between
+//! them that can be cut.
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use hawser_engine::{
+    DialOptions, Error, Host, Job, Keep, ListenOptions, Listener, Settled, Ticket, Transfer, Work, dial,
+    listen,
+};
+
+/// Nothing here takes that long; a test that would hang fails instead.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn receive(directory: &Path) -> Listener {
+    serve(Work::Write(directory.into()))
+}
+
+pub fn serve(work: Work) -> Listener {
+    listen(ListenOptions {
+        job: job(work),
+        bind: vec![Ipv4Addr::LOCALHOST.into()],
+        port: 0,
+        port_fallback: false,
+        advertise: vec!["127.0.0.1".into()],
+    })
+    .unwrap()
+}
+
+pub fn send(paths: &[PathBuf], ticket: &Ticket, lanes: u8) -> Transfer {
+    dial(DialOptions { job: job(Work::Read(paths.to_vec())), ticket: ticket.clone(), lanes }).unwrap()
+}
+
+pub fn job(work: Work) -> Job {
+    Job { work, label: "test".into(), keep: Keep::All }
+}
+
+pub fn next(listener: &Listener) -> Transfer {
+    let (sender, receiver) = channel();
+    listener.on_next(move |transfer| sender.send(transfer).unwrap());
+    receiver.recv_timeout(PATIENCE).unwrap().unwrap()
+}
+
+pub fn close(listener: &Listener, abort: bool) {
+    let (sender, receiver) = channel();
+    listener.on_closed(move || sender.send(()).unwrap());
+    listener.close(abort);
+    receiver.recv_timeout(PATIENCE).unwrap();
+}
+
+pub fn finished(transfer: &Transfer) -> Result<(), Error> {
+    outcome(transfer).recv_timeout(PATIENCE).unwrap()
+}
+
+pub fn outcome(transfer: &Transfer) -> Receiver<Result<(), Error>> {
+    let (sender, receiver) = channel();
+    transfer.on_finished(move |outcome| drop(sender.send(outcome)));
+    receiver
+}
+
+pub fn settled(transfer: &Transfer) -> Vec<Settled> {
+    let mut settled = transfer.take_settled(usize::MAX);
+    settled.sort_by(|a, b| a.path.cmp(&b.path));
+    settled
+}
+
+/// `length` bytes that differ from those of another `seed`.
+pub fn bytes(seed: u8, length: usize) -> Vec<u8> {
+    let mut output = vec![0; length];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut output);
+    output
+}
+
+/// Waits until `condition` holds, as something that runs beside the test makes it.
+pub fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "waited in vain until {what}");
+        thread::yield_now();
+    }
+}
+
+/// A line to a listener that breaks where the test says.
+pub struct Line {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Line {
+    /// A line that breaks a connection, numbered in the order they are made, after `limit` bytes
+    /// towards the listener.
+    pub fn new(to: u16, limit: impl Fn(usize) -> Option<u64> + Send + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = connections.clone();
+        thread::spawn(move || {
+            for (number, near) in listener.incoming().map_while(Result::ok).enumerate() {
+                let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)) else { continue };
+                let both = || [near.try_clone().unwrap(), far.try_clone().unwrap()];
+                accepted.fetch_add(1, Ordering::Relaxed);
+                let ([from, into], [back_into, back_from]) = (both(), both());
+                let limit = limit(number);
+                thread::spawn(move || carry(from, into, limit));
+                thread::spawn(move || carry(back_from, back_into, None));
+            }
+        });
+        Self { address, connections }
+    }
+
+    /// `ticket`, but for the other end of this line.
+    pub fn ticket(&self, ticket: &Ticket) -> Ticket {
+        let host = Host::Ip(self.address.ip());
+        let secret = ticket.secret().clone();
+        Ticket::new(vec![host], self.address.port(), ticket.key(), secret, ticket.permits()).unwrap()
+    }
+
+    /// How many connections there have been.
+    pub fn count(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+fn carry(mut from: TcpStream, mut into: TcpStream, limit: Option<u64>) {
+    let copied = match limit {
+        Some(limit) => io::copy(&mut Read::by_ref(&mut from).take(limit), &mut into),
+        None => io::copy(&mut from, &mut into),
+    };
+    if limit.is_some() || copied.is_err() {
+        hang_up(&from);
+        hang_up(&into);
+    } else {
+        let _ = into.shutdown(Shutdown::Write);
+    }
+}
+
+fn hang_up(stream: &TcpStream) {
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// Speaks to a listener without being a hawser, and returns all that it answers.
+pub fn shout(port: u16, words: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // The listener may hang up in the middle of it.
+    let _ = stream.write_all(words);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
