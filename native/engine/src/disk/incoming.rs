@@ -45,6 +45,8 @@ struct Writing {
     tree: TreeHash,
     /// Offsets of the chunks that threads are writing at the moment.
     now: Vec<u64>,
+    /// Threads that wait for one of them: mostly none, and then waking costs nothing.
+    waiting: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +60,7 @@ enum Part {
 impl Incoming {
     /// A file of which nothing is here yet.
     pub fn new(id: EntryId, location: Location, size: u64, mode: u16, mtime: Mtime) -> Self {
-        let writing = Writing { part: Part::NotYet, tree: TreeHash::new(size), now: Vec::new() };
+        let writing = Writing { part: Part::NotYet, tree: TreeHash::new(size), now: Vec::new(), waiting: 0 };
         Self { id, location, size, mode, mtime, writing: Mutex::new(writing), written: Condvar::new() }
     }
 
@@ -76,7 +78,9 @@ impl Incoming {
         if written.is_ok() {
             writing.tree.insert(chunk);
         }
-        self.written.notify_all();
+        if writing.waiting > 0 {
+            self.written.notify_all();
+        }
         written.map_err(|error| sink_reason(&error))
     }
 
@@ -131,7 +135,9 @@ impl Incoming {
     fn begin(&self, partials: &Partials, offset: u64) -> Result<Option<Arc<File>>, Reason> {
         let mut writing = self.lock();
         while writing.now.contains(&offset) {
+            writing.waiting += 1;
             writing = self.written.wait(writing).unwrap_or_else(PoisonError::into_inner);
+            writing.waiting -= 1;
         }
         let part = match &writing.part {
             Part::Ended => return Err(Reason::Io),

@@ -1,0 +1,29 @@
+import test from 'ava';
+import {
+  formatBytes,
+  formatClock,
+  formatCount,
+  formatDuration,
+  formatFiles,
+  formatRate,
+} from '../src/cli/format.ts';
+
+test('counts, bytes and rates read well', (t) => {
+  t.is(formatCount(1204), '1,204');
+  t.is(formatFiles(1), '1 file');
+  t.is(formatFiles(0), '0 files');
+  t.is(formatBytes(1_200_000_000), '1.2 GB');
+  t.is(formatRate(353_123_456.7), '353 MB/s');
+});
+
+test('a duration is seconds below a minute and a clock from there', (t) => {
+  t.is(formatDuration(0), '0.0 s');
+  t.is(formatDuration(3449), '3.4 s');
+  t.is(formatDuration(125_000), '2:05');
+  t.is(formatDuration(3_725_000), '1:02:05');
+});
+
+test('a clock is rounded up to the second', (t) => {
+  t.is(formatClock(13_001), '0:14');
+  t.is(formatClock(0), '0:00');
+});

@@ -1,0 +1,44 @@
+import {resolve} from 'node:path';
+import type {ExecutionContext} from 'ava';
+import {NodeProcess, type Result} from './process.ts';
+
+/** The command as it is published. */
+const main = resolve('dist/cli/main.js');
+
+/** Starts `hawser` with these arguments, with no ticket in its environment unless given. */
+export function hawser(
+  t: ExecutionContext,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): NodeProcess {
+  return new NodeProcess(t, [main, ...args], {HAWSER_TICKET: undefined, ...env});
+}
+
+/** Runs `hawser` to its end. */
+export function run(t: ExecutionContext, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Result> {
+  return hawser(t, args, env).ended();
+}
+
+/** A listener in a process of its own, and its ticket. */
+export interface ListeningProcess {
+  readonly process: NodeProcess;
+  readonly ticket: string;
+}
+
+/** Starts `hawser receive` or `hawser share` on any free port of the loopback interface. */
+export async function listenOn(
+  t: ExecutionContext,
+  args: readonly string[],
+  port = '0',
+): Promise<ListeningProcess> {
+  const process = hawser(t, [...args, '--bind', '127.0.0.1', '--port', port]);
+  return {process, ticket: await process.said('stdout', /hawser1\w+/)};
+}
+
+/** The events that `--json` printed. */
+export function parseEvents(stdout: string): readonly Readonly<Record<string, unknown>>[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}

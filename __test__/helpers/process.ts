@@ -1,0 +1,66 @@
+import {spawn, type ChildProcessByStdio} from 'node:child_process';
+import {EventEmitter, once} from 'node:events';
+import type {Readable} from 'node:stream';
+import type {ExecutionContext} from 'ava';
+
+/** How a process ended. */
+export interface Result {
+  /** Its exit code; null when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A Node process of a test, killed after it if it still runs. */
+export class NodeProcess {
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #changes = new EventEmitter();
+  readonly #result: Promise<Result>;
+  #ended = false;
+  #stdout = '';
+  #stderr = '';
+
+  constructor(t: ExecutionContext, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.#child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {...process.env, ...env},
+    });
+    t.teardown(() => this.#child.kill('SIGKILL'));
+    this.#child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#stdout += chunk;
+      this.#changes.emit('change');
+    });
+    this.#child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#stderr += chunk;
+      this.#changes.emit('change');
+    });
+    this.#result = this.#run();
+  }
+
+  /** Waits until one of its two outputs matches; gives the first group, or else the match. */
+  async said(output: 'stdout' | 'stderr', pattern: RegExp): Promise<string> {
+    for (;;) {
+      const match = pattern.exec(output === 'stdout' ? this.#stdout : this.#stderr);
+      if (match) return match[1] ?? match[0];
+      if (this.#ended) throw new Error(`It ended without ${pattern}: ${this.#stdout}${this.#stderr}`);
+      await once(this.#changes, 'change');
+    }
+  }
+
+  /** Waits for its end. */
+  ended(): Promise<Result> {
+    return this.#result;
+  }
+
+  /** Sends it a signal. */
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async #run(): Promise<Result> {
+    const [code] = (await once(this.#child, 'close')) as [number | null];
+    this.#ended = true;
+    this.#changes.emit('change');
+    return {code, stdout: this.#stdout, stderr: this.#stderr};
+  }
+}

@@ -1,0 +1,68 @@
+import {execFileSync} from 'node:child_process';
+import {once} from 'node:events';
+import {connect} from 'node:net';
+import {join} from 'node:path';
+import test from 'ava';
+import {send} from '../src/index.ts';
+import {listenOn, run} from './helpers/cli.ts';
+import {makeFolder} from './helpers/folder.ts';
+import {startReceiver} from './helpers/loopback.ts';
+import {assertSameBytes, pseudoRandom, writeFiles, writeSparse} from './helpers/tree.ts';
+
+const unix = process.platform === 'win32' ? test.skip : test;
+
+test('garbage on the port does not disturb a transfer that runs', async (t) => {
+  const folder = makeFolder(t);
+  writeSparse(join(folder, 'large'), 2 ** 29);
+  const receiver = await startReceiver(t, join(folder, 'inbox'));
+
+  const transfer = send([join(folder, 'large')], {to: receiver.ticket});
+  const greetings = [pseudoRandom(100_000), 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n', ''];
+  const strangers = greetings.map((greeting) => {
+    const socket = connect(receiver.port, '127.0.0.1').on('error', () => {});
+    socket.write(greeting);
+    return socket;
+  });
+  t.teardown(() => strangers.forEach((socket) => socket.destroy()));
+  const report = await transfer.finished();
+
+  t.is(report.bytes, 2 ** 29);
+  assertSameBytes(t, join(folder, 'inbox/large'), join(folder, 'large'));
+});
+
+test('a stranger who sends garbage is hung up on', async (t) => {
+  const receiver = await startReceiver(t, makeFolder(t));
+  const socket = connect(receiver.port, '127.0.0.1');
+  socket.resume().write(pseudoRandom(100_000));
+
+  // In order, or by a reset, because it had more to say.
+  await t.notThrowsAsync(
+    once(socket, 'close').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNRESET') throw error;
+    }),
+  );
+});
+
+unix('terminal escapes in the name of a file are shown escaped', async (t) => {
+  const folder = makeFolder(t);
+  execFileSync('mkfifo', [join(folder, '\u001b[2Jevil\u202efifo')]);
+  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+
+  const {code, stderr} = await run(t, ['send', join(folder, '\u001b[2Jevil\u202efifo'), '--to', ticket]);
+
+  t.is(code, 8);
+  t.true(stderr.includes('failed: \\u{1b}[2Jevil\\u{202e}fifo: '), stderr);
+  t.false(stderr.includes('\u001b') || stderr.includes('\u202e'));
+});
+
+test('terminal escapes in the name of a peer are shown escaped', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const {process: receiver, ticket} = await listenOn(t, ['receive', join(folder, 'inbox'), '--once']);
+
+  await send([join(folder, 'file')], {to: ticket, name: 'mallory\u001b[2J'}).finished();
+
+  const {stderr} = await receiver.ended();
+  t.true(stderr.includes('mallory\\u{1b}[2J'), stderr);
+  t.false(stderr.includes('\u001b'));
+});

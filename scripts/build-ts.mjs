@@ -1,0 +1,32 @@
+// Builds dist/: the compiled sources, and for CommonJS a facade over the same modules, so that require() and import
+// give the same classes.
+import {execSync} from 'node:child_process';
+import {chmodSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+
+const relativeImport = /\bfrom '(\.\/[^']+)\.ts'/g;
+
+rmSync('dist', {recursive: true, force: true});
+execSync('tsc -p tsconfig.build.json', {stdio: 'inherit'});
+
+// Only what index.d.ts leads to is public; the other declarations describe internals, the binding among them.
+const declarations = new Set(['./index']);
+for (const name of declarations) {
+  for (const [, imported] of read(name).matchAll(relativeImport)) declarations.add(imported);
+}
+for (const file of readdirSync('dist', {recursive: true})) {
+  if (file.endsWith('.d.ts') && !declarations.has(`./${file.slice(0, -'.d.ts'.length)}`))
+    rmSync(join('dist', file));
+}
+
+// CommonJS TypeScript wants a .d.cts twin of every declaration, and in it .cjs where the compiler wrote .ts.
+for (const name of declarations) {
+  writeFileSync(join('dist', `${name}.d.cts`), read(name).replaceAll(relativeImport, "from '$1.cjs'"));
+}
+writeFileSync('dist/index.cjs', "module.exports = require('./index.js');\n");
+
+chmodSync('dist/cli/main.js', 0o755);
+
+function read(name) {
+  return readFileSync(join('dist', `${name}.d.ts`), 'utf8');
+}

@@ -1,0 +1,18 @@
+// Fails when binding.cjs or binding.d.cts are not what the addon generates.
+import {execSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+
+const directory = 'target/binding-check';
+execSync(
+  `napi build --platform --release --manifest-path native/addon/Cargo.toml --output-dir ${directory} --js binding.cjs --dts binding.d.cts`,
+  {stdio: 'inherit'},
+);
+
+const drifted = ['binding.cjs', 'binding.d.cts'].filter(
+  (file) => readFileSync(file, 'utf8') !== readFileSync(join(directory, file), 'utf8'),
+);
+if (drifted.length > 0) {
+  console.error(`${drifted.join(' and ')} differ from what the addon generates: run "npm run build:native".`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,66 @@
+import {isHawserError, type Entry, type ErrorCode, type Peer, type Progress, type Report} from '../index.ts';
+
+/**
+ * What a command has to say. A reporter turns it into text for a person; with `--json` each event is one line on
+ * standard output, led by `"v": 1`, the version of this format. Within a version fields and events are only added.
+ * `transfer` counts the transfers of the process from 1. Names and paths are as they arrived, not escaped.
+ */
+export type CommandEvent =
+  | ListeningEvent
+  | PeerEvent
+  | ProgressEvent
+  | EntryEvent
+  | FinishedEvent
+  | ErrorEvent;
+
+/** `receive` and `share`: the port is open; first of all events. */
+export interface ListeningEvent {
+  readonly event: 'listening';
+  readonly ticket: string;
+  readonly port: number;
+  readonly addresses: readonly string[];
+}
+
+/** The peer of a transfer has proved who it is. */
+export interface PeerEvent extends Peer {
+  readonly event: 'peer';
+  readonly transfer: number;
+}
+
+/** Where a transfer stands, about ten times a second. */
+export interface ProgressEvent extends Progress {
+  readonly event: 'progress';
+  readonly transfer: number;
+}
+
+/** What became of one file, folder or link; all of a transfer come right before its `finished`. */
+export type EntryEvent = Entry & {
+  readonly event: 'entry';
+  readonly transfer: number;
+};
+
+/** A transfer is complete. `failed` counts its failed entries. */
+export interface FinishedEvent extends Omit<Report, 'peer' | 'entries' | 'failed'> {
+  readonly event: 'finished';
+  readonly transfer: number;
+  readonly failed: number;
+}
+
+/** A transfer failed, or, without `transfer`, the command did. */
+export interface ErrorEvent {
+  readonly event: 'error';
+  readonly transfer?: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Whether the same command may succeed later without a change. */
+  readonly retryable: boolean;
+}
+
+export function errorEvent(error: unknown): ErrorEvent {
+  if (isHawserError(error)) {
+    const {code, message, retryable} = error;
+    return {event: 'error', code, message, retryable};
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {event: 'error', code: 'INTERNAL', message, retryable: false};
+}

@@ -1,0 +1,38 @@
+import prettyBytes from 'pretty-bytes';
+
+/** `1,204` */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** `1 file`, `1,204 files` */
+export function formatFiles(files: number): string {
+  return `${formatCount(files)} ${files === 1 ? 'file' : 'files'}`;
+}
+
+/** `1.2 GB`, in powers of 1000 as line rates and disks are sold. */
+export function formatBytes(bytes: number): string {
+  return prettyBytes(bytes);
+}
+
+/** `353 MB/s` */
+export function formatRate(bytesPerSecond: number): string {
+  return `${prettyBytes(Math.round(bytesPerSecond))}/s`;
+}
+
+/** `3.4 s` below a minute, `2:05` and `1:02:05` from there. */
+export function formatDuration(milliseconds: number): string {
+  return milliseconds < 60_000 ? `${(milliseconds / 1000).toFixed(1)} s` : formatClock(milliseconds);
+}
+
+/** `0:14`, `2:05`, `1:02:05`; rounded up, so that it reaches zero at the end. */
+export function formatClock(milliseconds: number): string {
+  const total = Math.ceil(milliseconds / 1000);
+  const [hours, minutes, seconds] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
+  const parts = hours > 0 ? [hours, pad(minutes), pad(seconds)] : [minutes, pad(seconds)];
+  return parts.join(':');
+}
+
+function pad(number: number): string {
+  return String(number).padStart(2, '0');
+}

@@ -1,0 +1,51 @@
+import {get} from '../index.ts';
+import type {Command} from './commander.ts';
+import {follow} from './follow.ts';
+import * as options from './options.ts';
+import {run} from './run.ts';
+import {findTicket, looksLikeTicket, ticketFromEnvironment} from './ticket.ts';
+
+/** `hawser get [ticket] [directory]` */
+export function addGet(program: Command): void {
+  program
+    .command('get')
+    .summary("fetch what a sharer's ticket offers")
+    .description(
+      'Fetches what the "hawser share" that printed the ticket offers. The ticket may be left out where the ' +
+        'environment variable HAWSER_TICKET has it, which other users of this machine do not see, or to be asked for ' +
+        'it on the terminal. Nothing that exists is overwritten. Interrupted? The same command again continues.',
+    )
+    .argument('[ticket]', 'ticket of the sharer (default: HAWSER_TICKET, or asked for)')
+    .argument('[directory]', 'folder to write into, created if missing (default: ".")')
+    .addOption(options.lanes)
+    .addOption(options.json)
+    .addOption(options.quiet)
+    .addHelpText('after', examples)
+    .action((first, second, flags) =>
+      run('get', flags, async ({report, signal}) => {
+        const {given, directory} = placeArguments(first, second);
+        const ticket = await findTicket(given, signal);
+        const {lanes} = flags;
+        const transfer = get(ticket, {directory, lanes, entries: flags.json ? 'all' : 'failed', signal});
+        return follow(transfer, 1, report);
+      }),
+    );
+}
+
+interface Arguments {
+  readonly given: string | undefined;
+  readonly directory: string;
+}
+
+/** A single argument is the folder where the environment has the ticket and the argument does not look like one. */
+function placeArguments(first: string | undefined, second: string | undefined): Arguments {
+  const onlyFolder = first !== undefined && second === undefined && !looksLikeTicket(first);
+  if (onlyFolder && ticketFromEnvironment() !== undefined) return {given: undefined, directory: first};
+  return {given: first, directory: second ?? '.'};
+}
+
+const examples = `
+Examples:
+  hawser get hawser1…                    into the current folder
+  hawser get hawser1… downloads          into the folder "downloads"
+  HAWSER_TICKET=hawser1… hawser get downloads`;

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import {createRequire} from 'node:module';
+import {Command, CommanderError} from './commander.ts';
+import {exit} from './exit.ts';
+import {addGet} from './get.ts';
+import {addReceive} from './receive.ts';
+import {addSend} from './send.ts';
+import {addShare} from './share.ts';
+
+const {version} = createRequire(import.meta.url)('hawser/package.json') as {version: string};
+
+const overview = `
+Examples:
+  hawser receive inbox                   here; it prints a ticket
+  hawser send sample.txt photos --to …   there, with that ticket
+
+  hawser share photos movie.mp4          or the side with the files listens,
+  hawser get …                           and the other fetches them
+
+Exit codes:
+  0 ok                  3 cannot connect        6 integrity
+  1 other               4 authentication        7 local I/O or disk full
+  2 usage               5 refused by the peer   8 finished, some entries failed
+  11 another version    130 interrupted`;
+
+const program = new Command('hawser')
+  .description('Moves files and folders from one machine to another, many at once, encrypted.')
+  .version(version, '-V, --version', 'print the version')
+  .helpOption('-h, --help', 'explain a command')
+  .helpCommand('help [command]', 'explain a command')
+  .addHelpText('after', overview)
+  .configureHelp({subcommandTerm: (command) => command.name()})
+  .showHelpAfterError('See --help.')
+  .exitOverride();
+
+addReceive(program);
+addSend(program);
+addShare(program);
+addGet(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? exit.ok : exit.usage;
+}

@@ -1,0 +1,40 @@
+import {InvalidArgumentError, Option} from './commander.ts';
+
+/** The port that `receive` and `share` take when none is asked for and it is free. */
+export const defaultPort = 7707;
+
+// How to speak: all commands.
+export const json = new Option('--json', 'print events for programs, one JSON object a line');
+export const quiet = new Option('-q, --quiet', 'say nothing but errors').conflicts('json');
+
+// How to listen: receive and share.
+export const port = new Option(
+  '--port <number>',
+  `TCP port to listen on (default: ${defaultPort}, or a free one when it is taken)`,
+).argParser(wholeNumber(0, 65_535));
+export const bind = new Option(
+  '--bind <address>',
+  'IP address to listen on; repeatable (default: all, IPv4 and IPv6)',
+).argParser(collect);
+export const advertise = new Option(
+  '--advertise <host>',
+  "host for the ticket to name; repeatable (behind a router: the router's public address)",
+).argParser(collect);
+export const once = new Option('--once', 'end after the first finished transfer, with its exit code');
+
+// How to dial: send and get.
+export const lanes = new Option('--lanes <number>', 'TCP connections to use, 1 to 16 (default: 4)').argParser(
+  wholeNumber(1, 16),
+);
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}

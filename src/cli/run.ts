@@ -1,0 +1,34 @@
+import {errorEvent} from './events.ts';
+import {exitCodeOf, type ExitCode} from './exit.ts';
+import {interruptSignal} from './interrupt.ts';
+import type {CommandName, Reporter, ReporterFlags} from './reporter.ts';
+
+/** What every command works with. */
+export interface CommandContext {
+  readonly report: Reporter;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs the body of a command: its result, or its error, becomes the exit code of the process. */
+export async function run(
+  command: CommandName,
+  flags: ReporterFlags,
+  body: (context: CommandContext) => Promise<ExitCode>,
+): Promise<void> {
+  survivePipes();
+  // Loaded here and not above, so that --version and --help answer without it.
+  const {createReporter} = await import('./reporter.ts');
+  const report = createReporter(command, flags);
+  try {
+    process.exitCode = await body({report, signal: interruptSignal()});
+  } catch (error) {
+    report(errorEvent(error));
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** A reader that has seen enough, such as `head -1`, must not end the transfer. */
+function survivePipes(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+}

@@ -1,0 +1,77 @@
+import type {WriteStream} from 'node:tty';
+import {createLogUpdate} from 'log-update';
+
+/** Where a person reads: lines that stay, and below them one progress line for each transfer that runs. */
+export interface Screen {
+  /** Prints a line that stays. */
+  line(text: string): void;
+  /** Shows where a transfer stands, instead of what it showed before. */
+  progress(transfer: number, text: string): void;
+  /** Takes away the progress line of a transfer. */
+  end(transfer: number): void;
+}
+
+/** The screen of standard error: live on a terminal, plain where it goes to a file or a pipe. */
+export function openScreen(): Screen {
+  return process.stderr.isTTY ? new LiveScreen(process.stderr) : new PlainScreen();
+}
+
+class LiveScreen implements Screen {
+  readonly #terminal: WriteStream;
+  readonly #update;
+  readonly #lines = new Map<number, string>();
+
+  constructor(terminal: WriteStream) {
+    this.#terminal = terminal;
+    this.#update = createLogUpdate(terminal);
+  }
+
+  line(text: string): void {
+    // Not through log-update: it would break a ticket in two at the edge of the terminal, and copying it with it.
+    if (this.#lines.size > 0) this.#update.clear();
+    this.#terminal.write(`${text}\n`);
+    this.#draw();
+  }
+
+  progress(transfer: number, text: string): void {
+    this.#lines.set(transfer, text);
+    this.#draw();
+  }
+
+  end(transfer: number): void {
+    if (!this.#lines.delete(transfer)) return;
+    this.#update.clear();
+    if (this.#lines.size === 0) this.#update.done();
+    this.#draw();
+  }
+
+  #draw(): void {
+    if (this.#lines.size === 0) return;
+    const width = this.#terminal.columns - 1;
+    this.#update(Array.from(this.#lines.values(), (line) => line.slice(0, width)).join('\n'));
+  }
+}
+
+class PlainScreen implements Screen {
+  readonly #printedAt = new Map<number, number>();
+
+  line(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  progress(transfer: number, text: string): void {
+    const now = performance.now();
+    const printedAt = this.#printedAt.get(transfer);
+    if (printedAt === undefined) this.#printedAt.set(transfer, now);
+    if (printedAt === undefined || now - printedAt < plainIntervalMs) return;
+    this.#printedAt.set(transfer, now);
+    this.line(text);
+  }
+
+  end(transfer: number): void {
+    this.#printedAt.delete(transfer);
+  }
+}
+
+/** Seldom enough for a log file, often enough to see that it still runs. */
+const plainIntervalMs = 10_000;

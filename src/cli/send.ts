@@ -1,0 +1,41 @@
+import {send} from '../index.ts';
+import type {Command} from './commander.ts';
+import {follow} from './follow.ts';
+import * as options from './options.ts';
+import {run} from './run.ts';
+import {findTicket} from './ticket.ts';
+
+/** `hawser send <paths...> --to TICKET` */
+export function addSend(program: Command): void {
+  program
+    .command('send')
+    .summary("send files and folders to a receiver's ticket")
+    .description(
+      'Sends files and folders, all at once, to the "hawser receive" that printed the ticket. Without --to the ticket ' +
+        'is taken from the environment variable HAWSER_TICKET, which other users of this machine do not see, or asked ' +
+        'for on the terminal. Interrupted? The same command again continues: what is there is skipped.',
+    )
+    .argument('<paths...>', 'files and folders to send')
+    .option('--to <ticket>', 'ticket of the receiver (default: HAWSER_TICKET, or asked for)')
+    .addOption(options.lanes)
+    .addOption(options.json)
+    .addOption(options.quiet)
+    .addHelpText('after', examples)
+    .action((paths, flags) =>
+      run('send', flags, async ({report, signal}) => {
+        const to = await findTicket(flags.to, signal);
+        const transfer = send(paths, {
+          to,
+          lanes: flags.lanes,
+          entries: flags.json ? 'all' : 'failed',
+          signal,
+        });
+        return follow(transfer, 1, report);
+      }),
+    );
+}
+
+const examples = `
+Examples:
+  hawser send sample.txt photos --to hawser1…
+  HAWSER_TICKET=hawser1… hawser send movie.mp4`;

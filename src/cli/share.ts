@@ -1,0 +1,39 @@
+import {share} from '../index.ts';
+import type {Command} from './commander.ts';
+import * as options from './options.ts';
+import {run} from './run.ts';
+import {openPort, serve} from './serve.ts';
+
+/** `hawser share <paths...>` */
+export function addShare(program: Command): void {
+  program
+    .command('share')
+    .summary('print a ticket; send files to whoever fetches with it')
+    .description(
+      'Listens, prints a ticket on standard output, and sends the files and folders to every peer that fetches them ' +
+        'with that ticket, until Ctrl-C.',
+    )
+    .argument('<paths...>', 'files and folders to share')
+    .addOption(options.port)
+    .addOption(options.bind)
+    .addOption(options.advertise)
+    .addOption(options.once)
+    .addOption(options.json)
+    .addOption(options.quiet)
+    .addHelpText('after', examples)
+    .action((paths, flags) =>
+      run('share', flags, async (context) => {
+        const {bind, advertise} = flags;
+        const entries = flags.json ? 'all' : 'failed';
+        const sharer = await openPort(flags.port, (port) =>
+          share(paths, {port, bind, advertise, entries, signal: context.signal}),
+        );
+        return serve(sharer, flags.once ?? false, context);
+      }),
+    );
+}
+
+const examples = `
+Examples:
+  hawser share photos movie.mp4          to everyone who has the ticket
+  hawser share report.pdf --once         to the first who fetches it, then end`;

@@ -1,0 +1,103 @@
+import pc from 'picocolors';
+import type {Peer} from '../index.ts';
+import {adviceFor} from './advice.ts';
+import {displayName} from './display.ts';
+import type {CommandEvent, EntryEvent, ErrorEvent, FinishedEvent, PeerEvent} from './events.ts';
+import {formatCount} from './format.ts';
+import type {CommandName} from './reporter.ts';
+import {openScreen} from './screen.ts';
+import * as wording from './wording.ts';
+
+/**
+ * Tells a person what happens. Standard output gets nothing but the ticket of a listener, so that a script can take
+ * it from there; all the rest goes to standard error. Quiet leaves the ticket, the entries that failed, and errors.
+ */
+export class TextReporter {
+  readonly #command: CommandName;
+  readonly #quiet: boolean;
+  readonly #screen = openScreen();
+  readonly #colors = pc.createColors(process.stderr.isTTY && process.stderr.hasColors());
+  readonly #peers = new Map<number, Peer>();
+  readonly #failures = new Map<number, number>();
+
+  constructor(command: CommandName, quiet: boolean) {
+    this.#command = command;
+    this.#quiet = quiet;
+  }
+
+  report(event: CommandEvent): void {
+    switch (event.event) {
+      case 'listening':
+        process.stdout.write(`${event.ticket}\n`);
+        return this.#say(wording.listeningText(this.#command, event));
+      case 'peer':
+        return this.#introduce(event);
+      case 'progress':
+        if (this.#quiet) return;
+        return this.#screen.progress(
+          event.transfer,
+          this.#from(event.transfer) + wording.progressText(event),
+        );
+      case 'entry':
+        return this.#countFailure(event);
+      case 'finished':
+        return this.#summarize(event);
+      case 'error':
+        return this.#explain(event);
+    }
+  }
+
+  #introduce(peer: PeerEvent): void {
+    this.#peers.set(peer.transfer, peer);
+    this.#say(wording.peerText(this.#command, peer));
+  }
+
+  #countFailure(entry: EntryEvent): void {
+    if (entry.fate !== 'failed') return;
+    const failures = (this.#failures.get(entry.transfer) ?? 0) + 1;
+    this.#failures.set(entry.transfer, failures);
+    if (failures <= maxFailuresShown) this.#complain('failed:', wording.failureText(entry));
+  }
+
+  #summarize(totals: FinishedEvent): void {
+    const more = totals.failed - maxFailuresShown;
+    if (more > 0) this.#complain('failed:', `and ${formatCount(more)} more`);
+    const peer = this.#peers.get(totals.transfer);
+    this.#forget(totals.transfer);
+    this.#say(wording.summaryText(this.#command, peer, totals));
+  }
+
+  #explain({transfer, code, message}: ErrorEvent): void {
+    const from = transfer === undefined ? '' : this.#from(transfer);
+    if (transfer !== undefined) this.#forget(transfer);
+    this.#complain('hawser:', from + displayName(message, 1000));
+    for (const line of adviceFor(code, this.#listens)) this.#screen.line(`  ${line}`);
+  }
+
+  /** A listener serves many: its lines begin with whom they are about. */
+  #from(transfer: number): string {
+    const peer = this.#peers.get(transfer);
+    return peer && this.#listens ? `${wording.peerName(peer)}: ` : '';
+  }
+
+  #forget(transfer: number): void {
+    this.#screen.end(transfer);
+    this.#peers.delete(transfer);
+    this.#failures.delete(transfer);
+  }
+
+  get #listens(): boolean {
+    return this.#command === 'receive' || this.#command === 'share';
+  }
+
+  #say(text: string): void {
+    if (!this.#quiet) this.#screen.line(text);
+  }
+
+  #complain(label: string, text: string): void {
+    this.#screen.line(`${this.#colors.red(label)} ${text}`);
+  }
+}
+
+/** A screenful: who needs all of a long list asks for --json. */
+const maxFailuresShown = 20;

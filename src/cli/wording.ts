@@ -1,0 +1,72 @@
+import type {Peer, Progress} from '../index.ts';
+import {displayName} from './display.ts';
+import type {EntryEvent, FinishedEvent, ListeningEvent} from './events.ts';
+import {formatBytes, formatClock, formatCount, formatDuration, formatFiles, formatRate} from './format.ts';
+import type {CommandName} from './reporter.ts';
+
+/** What a listener tells whoever started it: where it listens and what the other side has to type. */
+export function listeningText(command: CommandName, {addresses, ticket}: ListeningEvent): string {
+  const where = `Listening on ${addresses.join(' and ')}. Ctrl-C ends it.`;
+  return command === 'receive'
+    ? `${where}\nSend from the other machine with:\n  npx hawser send <files> --to ${ticket}`
+    : `${where}\nFetch on the other machine with:\n  npx hawser get ${ticket}`;
+}
+
+export function peerText(command: CommandName, peer: Peer): string {
+  const who = `${peerName(peer)} (${peer.address}, key ${peer.fingerprint})`;
+  switch (command) {
+    case 'receive':
+      return `${who} is sending.`;
+    case 'share':
+      return `${who} is fetching.`;
+    case 'send':
+    case 'get':
+      return `Connected to ${who}.`;
+  }
+}
+
+export function peerName({name, address}: Peer): string {
+  return name === '' ? address : displayName(name, 40);
+}
+
+/** ` 62%  911/1,204 files  23.7 GB/38.2 GB  1.08 GB/s  ETA 0:14`; a `+` marks totals that still grow. */
+export function progressText(progress: Progress): string {
+  if (progress.state === 'connecting') return 'Connecting…';
+  const {walking, filesDone, filesTotal, bytesDone, bytesTotal, bytesPerSecond, etaMs} = progress;
+  const more = walking ? '+' : '';
+  return [
+    walking ? '   …' : `${percent(bytesDone, bytesTotal)}%`.padStart(4),
+    `${formatCount(filesDone)}/${formatCount(filesTotal)}${more} files`,
+    `${formatBytes(bytesDone)}/${formatBytes(bytesTotal)}${more}`,
+    formatRate(bytesPerSecond),
+    ...(etaMs === null ? [] : [`ETA ${formatClock(etaMs)}`]),
+  ].join('  ');
+}
+
+/** `photos/img.jpg: the file changed while it was read` */
+export function failureText(entry: EntryEvent & {readonly fate: 'failed'}): string {
+  return `${displayName(entry.path)}: ${displayName(entry.message)}`;
+}
+
+/** `Sent 1,204 files, 1.2 GB in 3.4 s (353 MB/s)`, and what else there is to know. */
+export function summaryText(command: CommandName, peer: Peer | undefined, totals: FinishedEvent): string {
+  const {files, bytes, durationMs, filesPresent, failed} = totals;
+  const rate = durationMs > 0 ? ` (${formatRate((bytes / durationMs) * 1000)})` : '';
+  const moved = `${formatFiles(files)}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}`;
+  return [
+    `${command === 'send' || command === 'share' ? 'Sent' : 'Received'} ${moved}${counterpart(command, peer)}`,
+    ...(filesPresent > 0 ? [`${formatCount(filesPresent)} already there`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
+  ].join('; ');
+}
+
+/** A listener serves many: say who. */
+function counterpart(command: CommandName, peer: Peer | undefined): string {
+  if (!peer) return '';
+  if (command === 'receive') return ` from ${peerName(peer)}`;
+  return command === 'share' ? ` to ${peerName(peer)}` : '';
+}
+
+function percent(done: number, total: number): number {
+  return total > 0 ? Math.floor((done / total) * 100) : 100;
+}

@@ -1,0 +1,103 @@
+import {types} from 'node:util';
+
+/** Why a call or a session failed. Codes are added over time, never renamed. */
+export type ErrorCode =
+  /** An option or a path has a value that cannot be used. */
+  | 'INVALID_OPTION'
+  /** The ticket is mistyped or cut off: its checksum does not match. Nothing was dialled. */
+  | 'TICKET_INVALID'
+  /** A ticket for sending was given to `get`, or one for fetching to `send`. Nothing was dialled. */
+  | 'TICKET_DIRECTION'
+  /** A host name in the ticket has no address. */
+  | 'NAME_NOT_FOUND'
+  /** The other machine answered that nothing listens on that port. */
+  | 'CONNECTION_REFUSED'
+  /** There is no route to the other machine. */
+  | 'UNREACHABLE'
+  /** The other machine did not answer in time. */
+  | 'CONNECTION_TIMEOUT'
+  /** The connection broke, or the peer went away, before the session was complete. */
+  | 'CONNECTION_LOST'
+  /** The other side is not who the ticket says, or it does not accept the ticket. */
+  | 'AUTHENTICATION_FAILED'
+  /** The peer understood and declined. */
+  | 'REFUSED'
+  /** Bytes arrived that are not the bytes that were sent. */
+  | 'INTEGRITY'
+  /** Another program listens on the port. */
+  | 'PORT_IN_USE'
+  /** An address to bind does not belong to this machine. */
+  | 'ADDRESS_UNAVAILABLE'
+  /** The operating system denies access. */
+  | 'PERMISSION_DENIED'
+  /** A file or folder is not there. */
+  | 'NOT_FOUND'
+  /** No space, or no quota, is left on the disk. */
+  | 'DISK_FULL'
+  /** Reading or writing failed in another way. */
+  | 'IO'
+  /** The peer speaks another version of the protocol. */
+  | 'VERSION_MISMATCH'
+  /** The peer broke the protocol. */
+  | 'PROTOCOL'
+  /** The transfer was closed before it was complete. */
+  | 'CANCELLED'
+  /** The native binary is missing or cannot be loaded. */
+  | 'NATIVE_LOAD'
+  /** A defect in hawser. */
+  | 'INTERNAL';
+
+/** Why one entry failed while the rest of its session went on. Codes are added over time, never renamed. */
+export type EntryErrorCode =
+  /** The file or folder is not there, or vanished before it was read. */
+  | 'SOURCE_GONE'
+  /** The file changed while it was read. */
+  | 'SOURCE_CHANGED'
+  /** The file or folder cannot be read. */
+  | 'SOURCE_UNREADABLE'
+  /** Neither a file, a folder nor a symbolic link: a device, a FIFO or a socket. */
+  | 'UNSUPPORTED_TYPE'
+  /** A symbolic link whose target lies outside what is sent. */
+  | 'LINK_OUTSIDE'
+  /** A name that the sink does not create. */
+  | 'NAME_REFUSED'
+  /** The folder it belongs in failed. */
+  | 'PARENT_FAILED'
+  /** More folders within folders than are sent. */
+  | 'TOO_DEEP'
+  /** The operating system of the sink denies access. */
+  | 'PERMISSION_DENIED'
+  /** No space, or no quota, is left on the sink's disk. */
+  | 'DISK_FULL'
+  /** The sink could not write for another reason. */
+  | 'IO'
+  /** The bytes that arrived do not have the hash of the bytes that were read. */
+  | 'INTEGRITY';
+
+/** What {@link HawserError} is made of besides its code and message. */
+export interface HawserErrorOptions {
+  /** Whether the same call may succeed later without a change. Default: false. */
+  readonly retryable?: boolean;
+  /** The error underneath, where there is one. */
+  readonly cause?: unknown;
+}
+
+/** Every failure that hawser itself reports. Tell them apart by `code`; `message` is for people and may change. */
+export class HawserError extends Error {
+  override readonly name = 'HawserError';
+  /** Why it failed, stable across versions. */
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later without a change. */
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: HawserErrorOptions = {}) {
+    super(message, 'cause' in options ? {cause: options.cause} : {});
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** Whether a caught value is a {@link HawserError}, also one of another copy of this package or another realm. */
+export function isHawserError(value: unknown): value is HawserError {
+  return types.isNativeError(value) && value.name === 'HawserError';
+}

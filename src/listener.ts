@@ -1,0 +1,93 @@
+import {addAbortListener} from 'node:events';
+import {reachableHosts} from './hosts.ts';
+import {listen, type NativeJob, type NativeListener} from './native.ts';
+import {integer, type SessionOptions} from './session.ts';
+import {Transfer} from './transfer.ts';
+
+/** What a listener takes, whether it receives or shares. */
+export interface ListenOptions extends SessionOptions {
+  /** The TCP port, 0 to 65535; 0 takes any that is free. Default: 0. */
+  readonly port?: number | undefined;
+  /** The IP addresses to bind. Default: all, IPv4 and IPv6. */
+  readonly bind?: readonly string[] | undefined;
+  /**
+   * The hosts, addresses or names, that the ticket tells a peer to dial, in that order: behind a router, its public
+   * address. Default: the bound addresses, or this machine's own where all are bound.
+   */
+  readonly advertise?: readonly string[] | undefined;
+}
+
+/** An open port that serves sessions, several at a time. Iterate over it for the transfers that peers open. */
+export class Listener implements AsyncDisposable {
+  readonly #native: NativeListener;
+  readonly #signal: AbortSignal | undefined;
+  readonly #closed: Promise<void>;
+
+  /** @internal */
+  constructor(native: NativeListener, signal: AbortSignal | undefined) {
+    this.#native = native;
+    this.#signal = signal;
+    this.#closed = this.#run();
+  }
+
+  /** What a peer needs to connect: where, to whom, and a secret. Whoever has it can connect. */
+  get ticket(): string {
+    return this.#native.ticket;
+  }
+
+  /** The TCP port listened on. */
+  get port(): number {
+    return this.#native.port;
+  }
+
+  /** The socket addresses listened on, such as `0.0.0.0:7707` and `[::]:7707`. */
+  get addresses(): readonly string[] {
+    return this.#native.addresses;
+  }
+
+  /**
+   * Stops listening. Transfers that run go on to their end; abort the signal to end them too. Resolves when the last
+   * one has ended. Can be called more than once.
+   */
+  close(): Promise<void> {
+    this.#native.close(false);
+    return this.#closed;
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * The transfers that peers open, each as soon as its peer has proved to hold the ticket; ends when the listener is
+   * closed. They run whether or not anyone iterates, and leaving the loop does not close the listener.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Transfer, void, undefined> {
+    for (;;) {
+      const native = await this.#native.next();
+      if (!native) return;
+      yield new Transfer(native, this.#signal);
+    }
+  }
+
+  async #run(): Promise<void> {
+    const listening = this.#signal && addAbortListener(this.#signal, () => this.#native.close(true));
+    await this.#native.closed();
+    listening?.[Symbol.dispose]();
+  }
+}
+
+/** @internal */
+export function openListener(job: NativeJob, options: ListenOptions): Listener {
+  const {port = 0, bind = [], advertise = [], signal} = options;
+  signal?.throwIfAborted();
+  const native = listen({
+    job,
+    bind: [...bind],
+    port: integer('port', port, 0, 65_535),
+    portFallback: false,
+    advertise: advertise.length > 0 ? [...advertise] : reachableHosts(bind),
+  });
+  return new Listener(native, signal);
+}

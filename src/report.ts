@@ -1,0 +1,58 @@
+import {setImmediate} from 'node:timers/promises';
+import {toEntry, type Entry, type FailedEntry} from './entry.ts';
+import type {NativeTransfer} from './native.ts';
+import type {Peer} from './peer.ts';
+
+/** What a completed session did. Entries that failed do not fail the session: look at `failed`. */
+export interface Report {
+  readonly peer: Peer;
+  /** Files that this session delivered. */
+  readonly files: number;
+  /** Bytes of those files. */
+  readonly bytes: number;
+  /** Files that were already there, identical. */
+  readonly filesPresent: number;
+  /** Bytes of those files. */
+  readonly bytesPresent: number;
+  /** Milliseconds from the beginning of the session to its end. */
+  readonly durationMs: number;
+  /** What became of each entry; with `entries: 'failed'`, of those that failed. */
+  readonly entries: readonly Entry[];
+  /** The entries that failed. */
+  readonly failed: readonly FailedEntry[];
+}
+
+/**
+ * The report of a session that has ended and did not fail.
+ * @internal
+ */
+export async function makeReport(transfer: NativeTransfer, peer: Peer): Promise<Report> {
+  const entries = await takeEntries(transfer);
+  const failed = entries.filter((entry) => entry.fate === 'failed');
+  const failedFiles = failed.filter(({kind}) => kind === 'file');
+  const failedBytes = failedFiles.reduce((sum, {size}) => sum + size, 0);
+  const progress = transfer.progress();
+  return {
+    peer,
+    files: progress.filesDone - progress.filesPresent - failedFiles.length,
+    bytes: progress.bytesDone - progress.bytesPresent - failedBytes,
+    filesPresent: progress.filesPresent,
+    bytesPresent: progress.bytesPresent,
+    durationMs: progress.elapsedMs,
+    entries,
+    failed,
+  };
+}
+
+async function takeEntries(transfer: NativeTransfer): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (;;) {
+    const page = transfer.takeEntries(pageEntries);
+    if (page.length === 0) return entries;
+    for (const native of page) entries.push(toEntry(native));
+    await setImmediate();
+  }
+}
+
+/** A million entries take seconds to cross: page by page, so that the event loop turns meanwhile. */
+const pageEntries = 1000;

@@ -1,0 +1,62 @@
+import {hostname} from 'node:os';
+import {HawserError} from './errors.ts';
+import type {NativeJob} from './native.ts';
+import {toPathBytes, type FilePath} from './path.ts';
+
+/** What every call takes, whichever side dials and whichever side reads. */
+export interface SessionOptions {
+  /** A label the peer is shown, at most 64 bytes of UTF-8. Default: this machine's host name. */
+  readonly name?: string | undefined;
+  /** Aborting it ends what the call started, as `close()` does, but rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Which entries the reports list: all, or only those that failed. A tree of a million files makes a list of
+   * a million entries. Default: `'all'`.
+   */
+  readonly entries?: 'all' | 'failed' | undefined;
+}
+
+/**
+ * The job of the side that reads files.
+ * @internal
+ */
+export function sourceJob(paths: readonly FilePath[], options: SessionOptions): NativeJob {
+  if (!Array.isArray(paths) || paths.length === 0) {
+    throw new HawserError('INVALID_OPTION', 'the paths must be an array with at least one path');
+  }
+  return {paths: paths.map(toPathBytes), ...labels(options)};
+}
+
+/**
+ * The job of the side that writes files.
+ * @internal
+ */
+export function sinkJob(directory: FilePath, options: SessionOptions): NativeJob {
+  return {directory: toPathBytes(directory), ...labels(options)};
+}
+
+/**
+ * A whole number within bounds, or an INVALID_OPTION: Node-API would silently wrap or cut any other.
+ * @internal
+ */
+export function integer(option: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new HawserError(
+    'INVALID_OPTION',
+    `the ${option} must be a whole number from ${min} to ${max}, not ${value}.`,
+  );
+}
+
+function labels({name, entries}: SessionOptions): Pick<NativeJob, 'name' | 'entries'> {
+  if (name !== undefined && Buffer.byteLength(name) > maxNameBytes) {
+    throw new HawserError('INVALID_OPTION', `the name must have at most ${maxNameBytes} bytes`);
+  }
+  return {name: name ?? hostLabel(), entries: entries ?? 'all'};
+}
+
+/** The host name, cut at a whole character. */
+function hostLabel(): string {
+  return new TextDecoder().decode(Buffer.from(hostname()).subarray(0, maxNameBytes), {stream: true});
+}
+
+const maxNameBytes = 64;

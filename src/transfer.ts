@@ -1,0 +1,86 @@
+import {addAbortListener} from 'node:events';
+import {setTimeout} from 'node:timers/promises';
+import {HawserError} from './errors.ts';
+import {toError, type NativeTransfer} from './native.ts';
+import type {Peer} from './peer.ts';
+import {ProgressReader, type Progress} from './progress.ts';
+import {makeReport, type Report} from './report.ts';
+
+/** A session that moves files, on either side and in either direction. It runs whether or not anyone looks. */
+export class Transfer implements AsyncDisposable {
+  readonly #native: NativeTransfer;
+  readonly #signal: AbortSignal | undefined;
+  readonly #ended = new AbortController();
+  readonly #report: Promise<Report>;
+
+  /** @internal */
+  constructor(native: NativeTransfer, signal: AbortSignal | undefined) {
+    this.#native = native;
+    this.#signal = signal;
+    this.#report = this.#run();
+    // Whoever asks finished() learns of a failure; that nobody asks is no reason to end the process.
+    this.#report.catch(() => {});
+  }
+
+  /** Who is at the other end; undefined until it has proved who it is. */
+  get peer(): Peer | undefined {
+    return this.#native.peer() ?? undefined;
+  }
+
+  /**
+   * Snapshots, about ten a second, until the transfer has ended; the last one shows how it ended. Leaving the loop
+   * early does not end the transfer, and a slow reader only gets fewer snapshots. Never throws.
+   */
+  async *progress(): AsyncGenerator<Progress, void, undefined> {
+    const reader = new ProgressReader();
+    while (!this.#ended.signal.aborted) {
+      yield reader.read(this.#native.progress());
+      await pause(this.#ended.signal);
+    }
+    yield reader.read(this.#native.progress());
+  }
+
+  /**
+   * Resolves when the session is complete, with every entry delivered, found there or reported as failed. Rejects
+   * with a {@link HawserError} when the session failed, and with the signal's reason when its signal was aborted.
+   */
+  finished(): Promise<Report> {
+    return this.#report;
+  }
+
+  /**
+   * Ends the transfer if it still runs, which then fails with `CANCELLED`; what is delivered stays. Resolves when
+   * it has ended. Can be called more than once.
+   */
+  async close(): Promise<void> {
+    this.#native.cancel();
+    await this.#report.catch(() => {});
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #run(): Promise<Report> {
+    const listening = this.#signal && addAbortListener(this.#signal, () => this.#native.cancel());
+    try {
+      const failure = await this.#native.finished();
+      if (failure?.code === 'CANCELLED') this.#signal?.throwIfAborted();
+      if (failure) throw toError(failure);
+      const {peer} = this;
+      if (!peer) throw new HawserError('INTERNAL', 'the session is complete but its peer is unknown');
+      return await makeReport(this.#native, peer);
+    } finally {
+      listening?.[Symbol.dispose]();
+      this.#ended.abort();
+    }
+  }
+}
+
+/** Waits for the next snapshot, or for the end. The timer holds no process: the transfer itself does. */
+async function pause(ended: AbortSignal): Promise<void> {
+  await setTimeout(intervalMs, undefined, {signal: ended, ref: false}).catch(() => {});
+}
+
+const intervalMs = 100;
