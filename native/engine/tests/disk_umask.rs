@@ -11,9 +11,9 @@ use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
 fn the_umask_is_honoured_for_files_and_folders() {
     let mtime = Mtime { seconds: 0, nanoseconds: 0 };
     let mut id = 0;
-    for umask in [0o000, 0o022, 0o027, 0o077] {
+    for umask in [0o000_u32, 0o022, 0o027, 0o077] {
         let target = tempfile::tempdir().unwrap();
-        rustix::process::umask(umask.into());
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
         let sink = Sink::open(target.path(), [0; 16]).unwrap();
         for mode in [0o777, 0o666, 0o555, 0o444, 0o640] {
             for kind in [Kind::File { size: 0 }, Kind::Folder] {

@@ -19,7 +19,7 @@ pub fn sink_reason(error: &io::Error) -> Reason {
 pub fn naming_reason(error: &io::Error) -> Reason {
     match error.kind() {
         ErrorKind::InvalidFilename | ErrorKind::InvalidInput => Reason::NameRefused,
-        _ if is_illegal_sequence(error) => Reason::NameRefused,
+        _ if is(error, ILLEGAL_SEQUENCE) => Reason::NameRefused,
         _ => sink_reason(error),
     }
 }
@@ -39,23 +39,22 @@ pub fn source_reason(error: &io::Error) -> Reason {
         ErrorKind::NotFound => Reason::SourceGone,
         // A link or a file where a folder was walked, or the reverse.
         ErrorKind::NotADirectory | ErrorKind::IsADirectory => Reason::SourceChanged,
-        _ if is_link(error) => Reason::SourceChanged,
+        _ if is(error, LINK) => Reason::SourceChanged,
         _ => Reason::SourceUnreadable,
     }
 }
 
 /// `ELOOP`: a link stood where none is followed. Its kind in `std` is not stable yet.
-fn is_link(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    return error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    #[cfg(not(unix))]
-    false
-}
-
+#[cfg(unix)]
+const LINK: Option<i32> = Some(rustix::io::Errno::LOOP.raw_os_error());
 /// `EILSEQ`: macOS takes no name that is not UTF-8.
-fn is_illegal_sequence(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    return error.raw_os_error() == Some(rustix::io::Errno::ILSEQ.raw_os_error());
-    #[cfg(not(unix))]
-    false
+#[cfg(unix)]
+const ILLEGAL_SEQUENCE: Option<i32> = Some(rustix::io::Errno::ILSEQ.raw_os_error());
+#[cfg(not(unix))]
+const LINK: Option<i32> = None;
+#[cfg(not(unix))]
+const ILLEGAL_SEQUENCE: Option<i32> = None;
+
+fn is(error: &io::Error, number: Option<i32>) -> bool {
+    number.is_some() && error.raw_os_error() == number
 }

@@ -16,7 +16,8 @@ use super::hash::{ChunkHash, TreeHash};
 use super::partials::Partials;
 use super::place::place;
 use super::regular;
-use super::stat::{Form, Stat, finish};
+use super::stamp::finish;
+use super::stat::{Form, Stat};
 
 /// Files read to learn whether one of them is the file that is to be placed.
 ///

@@ -1,17 +1,14 @@
 //! Folders and links, which are made as soon as they are offered.
 
-use std::io;
-
 use cap_fs_ext::DirExt;
-use cap_std::fs::{Dir, DirBuilder};
+use cap_std::fs::Dir;
 use hawser_protocol::error::Reason;
 use hawser_protocol::manifest::{LinkTarget, Mtime, Name};
 use hawser_protocol::message::Placed;
 
-use super::fault::sink_reason;
 use super::names::os_name;
 use super::place::place;
-use super::stat::{Form, mode_while_filled};
+use super::stamp::new_folder;
 
 /// Makes a folder in `parent`, or finds it there: a real one, not a link to one. Answers the name
 /// it has, too.
@@ -22,12 +19,7 @@ use super::stat::{Form, mode_while_filled};
 /// # Errors
 /// Why it could not be made.
 pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name), Reason> {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode to set"))]
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    cap_std::fs::DirBuilderExt::mode(&mut builder, mode_while_filled(mode, Form::Folder));
-    #[cfg(not(unix))]
-    let _ = (mode, mode_while_filled, Form::Folder);
+    let builder = new_folder(mode);
     place(
         name,
         |name| parent.create_dir_with(name, &builder),
@@ -41,15 +33,15 @@ pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name
 /// What the disk says.
 #[cfg(unix)]
 pub fn finish_folder(folder: &Dir, mode: u16, mtime: Mtime) -> Result<(), Reason> {
-    let finish = || -> io::Result<()> {
+    let finish = || -> std::io::Result<()> {
         let file = readable(folder)?;
-        super::stat::finish(&file, Form::Folder, mode, mtime)?;
+        super::stamp::finish(&file, super::stat::Form::Folder, mode, mtime)?;
         // Where nothing flushes a whole disk at once, each folder is flushed by itself.
         #[cfg(not(target_os = "linux"))]
         file.sync_all()?;
         Ok(())
     };
-    finish().map_err(|error| sink_reason(&error))
+    finish().map_err(|error| super::fault::sink_reason(&error))
 }
 
 /// Windows gives no handle through which a folder's time could be set.
@@ -95,6 +87,6 @@ pub fn make_link(parent: &Dir, depth: u16, name: &Name, target: &LinkTarget) -> 
 /// # Errors
 /// Those of the operating system.
 #[cfg(unix)]
-pub fn readable(folder: &Dir) -> io::Result<std::fs::File> {
+pub fn readable(folder: &Dir) -> std::io::Result<std::fs::File> {
     Ok(folder.open(".")?.into_std())
 }

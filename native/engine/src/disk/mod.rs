@@ -24,6 +24,7 @@ mod place;
 mod regular;
 mod sink;
 mod source;
+mod stamp;
 mod stat;
 mod walk;
 

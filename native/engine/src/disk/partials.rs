@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::fs::{Dir, DirBuilder, OpenOptions};
+use cap_fs_ext::DirExt;
+use cap_std::fs::Dir;
 use hawser_protocol::manifest::{EntryId, PARTIALS_FOLDER};
 
 use super::place::move_without_replacing;
-use super::stat::{Form, mode_while_filled};
+use super::stamp::{new_file, new_folder};
 
 /// Other transfers into the same target remove `.hawser` when it is empty, which it is for a moment
 /// between its creation and that of our folder in it: then once more, but not forever.
@@ -49,13 +49,7 @@ impl Partials {
     /// # Errors
     /// Those of the operating system; `PermissionDenied` when the folder belongs to someone else.
     pub fn create(&self, id: EntryId, mode: u16) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).follow(FollowSymlinks::No);
-        #[cfg(unix)]
-        cap_std::fs::OpenOptionsExt::mode(&mut options, mode_while_filled(mode, Form::File));
-        #[cfg(not(unix))]
-        let _ = mode;
-        Ok(self.open()?.open_with(part_name(id), &options)?.into_std())
+        Ok(self.open()?.open_with(part_name(id), &new_file(mode))?.into_std())
     }
 
     /// Moves the part file of `id` to `name` in `folder`, replacing nothing.
@@ -128,11 +122,7 @@ fn part_name(id: EntryId) -> String {
 /// it before is found out: someone else's folder would let them change what we have checked, and
 /// from another disk nothing can be renamed into place.
 fn make_private(parent: &Dir, name: &str) -> io::Result<Dir> {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode to set"))]
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    cap_std::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match parent.create_dir_with(name, &builder) {
+    match parent.create_dir_with(name, &new_folder(0o700)) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }

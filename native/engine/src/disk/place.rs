@@ -3,14 +3,14 @@
 use std::ffi::OsStr;
 use std::io;
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::Dir;
 use hawser_protocol::error::Reason;
 use hawser_protocol::manifest::Name;
 use hawser_protocol::message::Placed;
 
 use super::fault::naming_reason;
 use super::names::{numbered, os_name};
+use super::stamp::new_file;
 
 /// Names tried for one entry. Each costs a call of the system, and a peer may send one name many
 /// times.
@@ -78,9 +78,7 @@ fn move_by_link(partials: &Dir, part: &str, folder: &Dir, name: &OsStr) -> io::R
 /// For a moment an empty file has the name, and whatever another process put in its stead just
 /// then would be replaced: the price of a file system that offers nothing better.
 fn move_over_claim(partials: &Dir, part: &str, folder: &Dir, name: &OsStr) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).follow(FollowSymlinks::No);
-    drop(folder.open_with(name, &options)?);
+    drop(folder.open_with(name, &new_file(0))?);
     partials.rename(part, folder, name).or_else(|error| {
         folder.remove_file(name)?;
         Err(error)

@@ -1,10 +1,13 @@
 //! The disk, on real disks: what is read, what is written where, and what is refused.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 
+mod deep;
 mod full;
 mod helpers;
 mod hostile;
 mod race;
 mod sink;
 mod source;
+mod taken;
 mod walk;

@@ -12,9 +12,9 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::helpers::*;
 
-const RACE_FOR: Duration = Duration::from_secs(3);
+const RACE_FOR: Duration = Duration::from_secs(2);
 
-/// Runs `rounds` again and again while what is at `a` and `b` changes places.
+/// Runs `round` again and again while what is at `a` and `b` changes places.
 fn racing(a: &Path, b: &Path, mut round: impl FnMut(u32)) {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
