@@ -1,8 +1,6 @@
 //! A listening port for JavaScript.
 
-use std::net::SocketAddr;
-
-use hawser_engine::{Host, Listener, Ticket, listen as engine_listen};
+use hawser_engine::{Listener, listen as engine_listen};
 use napi::bindgen_prelude::{Either, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -66,39 +64,5 @@ pub fn listen(options: NativeListenOptions) -> Either<NativeListener, NativeFail
     match options.try_into().and_then(engine_listen) {
         Ok(listener) => Either::A(NativeListener(listener)),
         Err(error) => Either::B(error.into()),
-    }
-}
-
-/// What a ticket says, without its secret.
-#[napi(object)]
-pub struct NativeTicketInfo {
-    /// host:port of each address, in the order they are tried.
-    pub addresses: Vec<String>,
-    /// A short form of the listener's key.
-    pub fingerprint: String,
-    /// The holder may send files to the listener.
-    pub push: bool,
-    /// The holder may fetch files from the listener.
-    pub pull: bool,
-}
-
-/// What a ticket says, without its secret; a failure when it is mistyped.
-#[napi]
-pub fn inspect_ticket(ticket: String) -> Either<NativeTicketInfo, NativeFailure> {
-    match ticket.parse::<Ticket>() {
-        Ok(ticket) => Either::A(NativeTicketInfo {
-            addresses: ticket.addresses().iter().map(|host| address(host, ticket.port())).collect(),
-            fingerprint: ticket.key().fingerprint(),
-            push: ticket.permits().push,
-            pull: ticket.permits().pull,
-        }),
-        Err(error) => Either::B(hawser_engine::Error::Ticket(error).into()),
-    }
-}
-
-fn address(host: &Host, port: u16) -> String {
-    match host {
-        Host::Ip(ip) => SocketAddr::new(*ip, port).to_string(),
-        Host::Name(name) => format!("{name}:{port}"),
     }
 }

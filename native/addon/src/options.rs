@@ -30,8 +30,6 @@ pub struct NativeListenOptions {
     pub bind: Vec<String>,
     /// 0: any free port.
     pub port: u16,
-    /// Whether any free port may be taken when `port` is in use.
-    pub port_fallback: bool,
     /// Hosts (addresses or names) to put into the ticket.
     pub advertise: Vec<String>,
 }
@@ -57,7 +55,6 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             job: options.job.try_into()?,
             bind: bind.collect::<Result<_, _>>()?,
             port: options.port,
-            port_fallback: options.port_fallback,
             advertise: options.advertise,
         })
     }

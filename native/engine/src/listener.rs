@@ -44,8 +44,6 @@ pub struct ListenOptions {
     pub bind: Vec<IpAddr>,
     /// The port; 0: any free one.
     pub port: u16,
-    /// Whether any free port will do when `port` is in use.
-    pub port_fallback: bool,
     /// Addresses or names to put into the ticket, 1 to 8.
     pub advertise: Vec<String>,
 }
@@ -89,14 +87,11 @@ struct Running {
 /// [`Error::PortInUse`], [`Error::Bind`], [`Error::Disk`] when the folder to write into cannot be
 /// made or opened, [`Error::InvalidOption`].
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
-    let ListenOptions { job, bind, port, port_fallback, advertise } = options;
+    let ListenOptions { job, bind, port, advertise } = options;
     job.work.check()?;
     let hosts = advertise.iter().map(|host| host.parse::<Host>()).collect::<Result<Vec<_>, _>>();
     let hosts = hosts.map_err(|_| Error::InvalidOption("an advertised address is not one".into()))?;
-    let sockets = match bind_all(&bind, port) {
-        Err(Error::PortInUse { .. }) if port_fallback => bind_all(&bind, 0)?,
-        bound => bound?,
-    };
+    let sockets = bind_all(&bind, port)?;
     let addresses: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
     let bound_port = addresses.first().map_or(port, SocketAddr::port);
     let pull = matches!(job.work, Work::Read(_));

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use hawser_protocol::error::ProtocolError;
 use hawser_protocol::frame::{Frames, Header};
 use hawser_protocol::limits::MAX_LANES;
-use hawser_protocol::link::LaneId;
+use hawser_protocol::link::{LaneId, Link};
 use hawser_protocol::message::{Close, CloseCode};
 use hawser_protocol::receiver::Receiver;
 use hawser_protocol::sender::Sender;
@@ -58,13 +58,9 @@ pub(crate) enum Flow {
 
 /// What the source's and the sink's state machines have in common.
 pub(crate) trait Machine: Send + 'static {
-    fn add_lane(&mut self, lane: LaneId);
+    fn link(&mut self) -> &mut Link;
     fn lose_lane(&mut self, lane: LaneId) -> bool;
     fn record_sent(&mut self, lane: LaneId);
-    fn record_received(&mut self, lane: LaneId) -> bool;
-    fn queue_ping(&mut self, lane: LaneId);
-    fn close(&mut self, close: Close);
-    fn is_closed(&self, lane: LaneId) -> bool;
     fn is_finished(&self) -> bool;
     fn work(&self, lane: LaneId) -> Work;
 }
@@ -173,7 +169,7 @@ impl<S: Side> Session<S> {
             return;
         }
         lock(&self.lanes).attempts.insert(lane, attempt);
-        self.state().machine.add_lane(lane);
+        self.state().machine.link().add_lane(lane);
         if self.run_lane(lane, stream, keys).is_err() {
             self.lose(lane);
         }
@@ -209,7 +205,7 @@ impl<S: Side> Session<S> {
         if state.end.is_some() {
             return;
         }
-        state.machine.close(goodbye(&result));
+        state.machine.link().close(goodbye(&result));
         state.end = Some(result);
         self.wake(&state);
     }
@@ -311,7 +307,7 @@ impl<S: Side> Session<S> {
                 }
             }
             let mut state = self.state();
-            if state.machine.record_received(lane) {
+            if state.machine.link().record_received(lane) {
                 self.wake(&state);
             }
         }
@@ -322,7 +318,7 @@ impl<S: Side> Session<S> {
         let mut state = self.state();
         let mut soon = None;
         loop {
-            if state.machine.is_closed(lane) {
+            if state.machine.link().is_closed(lane) {
                 return false;
             }
             let until = match state.machine.work(lane) {
@@ -337,7 +333,7 @@ impl<S: Side> Session<S> {
             let timed_out;
             (state, timed_out) = self.wait(state, left);
             if timed_out && soon.is_none() {
-                state.machine.queue_ping(lane);
+                state.machine.link().queue_ping(lane);
             }
         }
     }
@@ -426,60 +422,44 @@ fn goodbye(result: &Result<(), Error>) -> Close {
 }
 
 impl Machine for Sender {
-    fn add_lane(&mut self, lane: LaneId) {
-        self.add_lane(lane);
+    fn link(&mut self) -> &mut Link {
+        self.link_mut()
     }
+
     fn lose_lane(&mut self, lane: LaneId) -> bool {
         self.lose_lane(lane)
     }
+
     fn record_sent(&mut self, lane: LaneId) {
         self.record_sent(lane);
     }
-    fn record_received(&mut self, lane: LaneId) -> bool {
-        self.record_received(lane)
-    }
-    fn queue_ping(&mut self, lane: LaneId) {
-        self.queue_ping(lane);
-    }
-    fn close(&mut self, close: Close) {
-        self.close(close);
-    }
-    fn is_closed(&self, lane: LaneId) -> bool {
-        self.is_closed(lane)
-    }
+
     fn is_finished(&self) -> bool {
         self.is_finished()
     }
+
     fn work(&self, lane: LaneId) -> Work {
         if self.has_work(lane) { Work::Now } else { Work::No }
     }
 }
 
 impl Machine for Receiver {
-    fn add_lane(&mut self, lane: LaneId) {
-        self.add_lane(lane);
+    fn link(&mut self) -> &mut Link {
+        self.link_mut()
     }
+
     fn lose_lane(&mut self, lane: LaneId) -> bool {
         self.lose_lane(lane)
     }
+
     fn record_sent(&mut self, lane: LaneId) {
         self.record_sent(lane);
     }
-    fn record_received(&mut self, lane: LaneId) -> bool {
-        self.record_received(lane)
-    }
-    fn queue_ping(&mut self, lane: LaneId) {
-        self.queue_ping(lane);
-    }
-    fn close(&mut self, close: Close) {
-        self.close(close);
-    }
-    fn is_closed(&self, lane: LaneId) -> bool {
-        self.is_closed(lane)
-    }
+
     fn is_finished(&self) -> bool {
         self.is_finished()
     }
+
     fn work(&self, lane: LaneId) -> Work {
         if self.has_urgent_work(lane) {
             Work::Now

@@ -1,4 +1,5 @@
 //! Whole sessions over real sockets and disks, in one process.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod support;
 

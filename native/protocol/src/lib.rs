@@ -20,6 +20,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod answers;
 mod bytes;
 pub mod cipher;
 pub mod error;
@@ -36,6 +37,8 @@ mod noise;
 pub mod opening;
 pub mod ranges;
 pub mod receiver;
+mod schedule;
 pub mod sender;
 pub mod ticket;
+mod unsettled;
 mod wire;

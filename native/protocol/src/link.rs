@@ -76,7 +76,7 @@ struct Lane {
 
 /// One side's view of all lanes of a session.
 #[derive(Debug, Default)]
-pub(crate) struct Link {
+pub struct Link {
     lanes: BTreeMap<LaneId, Lane>,
     /// The lane that control frames travel on, until it is lost.
     control_lane: Option<LaneId>,
@@ -90,7 +90,16 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn add_lane(&mut self, lane: LaneId) {
+    /// Lane 0, and a HELLO with this label to begin with.
+    pub(crate) fn new(label: &str) -> Self {
+        let mut link = Self::default();
+        link.add_lane(LaneId(0));
+        link.send(&Message::Hello { label: label.into() });
+        link
+    }
+
+    /// Another lane has joined. Its number is free, or becomes so by losing the lane that has it.
+    pub fn add_lane(&mut self, lane: LaneId) {
         self.lanes.insert(lane, Lane::default());
         self.control_lane.get_or_insert(lane);
     }
@@ -128,7 +137,7 @@ impl Link {
     }
 
     /// Queues a CLOSE behind everything else, on every lane. The first one stands.
-    pub(crate) fn close(&mut self, close: Close) {
+    pub fn close(&mut self, close: Close) {
         self.closing.get_or_insert(close);
     }
 
@@ -137,11 +146,12 @@ impl Link {
     }
 
     /// Whether the lane has sent its CLOSE, or is gone.
-    pub(crate) fn is_closed(&self, lane: LaneId) -> bool {
+    pub fn is_closed(&self, lane: LaneId) -> bool {
         self.lanes.get(&lane).is_none_or(|lane| lane.closed)
     }
 
-    pub(crate) fn queue_ping(&mut self, lane: LaneId) {
+    /// A sign of life is due on this lane.
+    pub fn queue_ping(&mut self, lane: LaneId) {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.ping_due = true;
         }
@@ -221,7 +231,7 @@ impl Link {
 
     /// All frames of a record from the peer have been dealt with. Returns whether an
     /// acknowledgement has become due.
-    pub(crate) fn record_received(&mut self, lane: LaneId) -> bool {
+    pub fn record_received(&mut self, lane: LaneId) -> bool {
         let Some(lane) = self.lanes.get_mut(&lane) else { return false };
         lane.received = lane.received.saturating_add(1);
         lane.ack_is_due()

@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::error::ProtocolError;
+use crate::error::{ProtocolError, Reason};
 use crate::limits::{MAX_NAME_BYTES, MAX_PATH_BYTES};
 use crate::wire::{Reader, put_bytes, put_u16, put_u32, put_u64};
 
@@ -169,6 +169,24 @@ pub struct RawEntry {
     pub mode: u16,
     /// When its content was last modified.
     pub mtime: Mtime,
+}
+
+impl RawEntry {
+    /// Judges what only the bytes can tell. The disk has the last word.
+    ///
+    /// # Errors
+    /// [`Reason::NameRefused`], [`Reason::LinkOutside`].
+    pub fn judge(&self) -> Result<Entry, Reason> {
+        let name = Name::new(&self.name).ok_or(Reason::NameRefused)?;
+        let kind = match &self.kind {
+            RawKind::File { size } => Kind::File { size: *size },
+            RawKind::Folder => Kind::Folder,
+            RawKind::Link { target } => {
+                Kind::Link { target: LinkTarget::new(target).ok_or(Reason::LinkOutside)? }
+            }
+        };
+        Ok(Entry { parent: self.parent, name, kind, mode: self.mode, mtime: self.mtime })
+    }
 }
 
 /// [`Kind`] with a link's target not yet judged.

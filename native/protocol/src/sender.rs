@@ -9,19 +9,11 @@ use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{FrameType, HEADER_BYTES, Header};
-use crate::limits::{CHUNK_BYTES, MAX_ENTRIES, MAX_UNSETTLED, PAGE_BYTES};
+use crate::limits::{MAX_ENTRIES, MAX_UNSETTLED, PAGE_BYTES};
 use crate::link::{Chunk, LaneId, Link, Received, Sent};
 use crate::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
 use crate::message::{Close, CloseCode, Message, Placed, Summary};
-
-/// Files of more than one chunk that are being sent at the same time.
-///
-/// Each holds a file open and a hash under way; with several, a file of a few chunks need not
-/// wait for a huge one to end.
-const ACTIVE_FILES: usize = 16;
-
-/// Chunks of one such file before the next has its turn: keeps reading and writing sequential.
-const BURST_CHUNKS: u32 = 16;
+use crate::schedule::Schedule;
 
 /// Bytes of an END frame: kept free behind each chunk, so that a file's hash rides along.
 pub const END_BYTES: usize = HEADER_BYTES + 32;
@@ -65,8 +57,6 @@ struct Offered {
     /// Bytes; `None` for folders and links.
     size: Option<u64>,
     wanted: bool,
-    /// The first byte not yet handed out.
-    next: u64,
     hash: Option<ContentHash>,
 }
 
@@ -84,28 +74,17 @@ pub struct Sender {
     /// Entries that failed here and of which the sink has not said what became of them: it may
     /// still hold them, so they count until then.
     given_up: BTreeSet<EntryId>,
-    /// Wanted files of one chunk, not yet handed out.
-    small: VecDeque<EntryId>,
-    /// Wanted files of more than one chunk, waiting, and those being sent.
-    large: VecDeque<EntryId>,
-    active: VecDeque<EntryId>,
-    burst: u32,
-    /// Chunks and hashes that a lost lane gave back.
-    lost: VecDeque<Chunk>,
+    schedule: Schedule,
+    /// Hashes that a lost lane gave back.
     ends: VecDeque<(EntryId, ContentHash)>,
-    /// Whether the next record goes to a large file: small and large take turns.
-    large_turn: bool,
     finished: bool,
 }
 
 impl Sender {
     /// A session with lane 0, introducing itself by `label`.
     pub fn new(label: &str) -> Self {
-        let mut link = Link::default();
-        link.add_lane(LaneId(0));
-        link.send(&Message::Hello { label: label.into() });
         Self {
-            link,
+            link: Link::new(label),
             page: Vec::new(),
             page_first: EntryId(1),
             last: EntryId::ROOT,
@@ -113,13 +92,8 @@ impl Sender {
             walked: false,
             unsettled: BTreeMap::new(),
             given_up: BTreeSet::new(),
-            small: VecDeque::new(),
-            large: VecDeque::new(),
-            active: VecDeque::new(),
-            burst: 0,
-            lost: VecDeque::new(),
+            schedule: Schedule::default(),
             ends: VecDeque::new(),
-            large_turn: false,
             finished: false,
         }
     }
@@ -144,7 +118,7 @@ impl Sender {
             Kind::File { size } => Some(size),
             Kind::Folder | Kind::Link { .. } => None,
         };
-        self.unsettled.insert(id, Offered { size, wanted: false, next: 0, hash: None });
+        self.unsettled.insert(id, Offered { size, wanted: false, hash: None });
         self.send_page_if(|page| page.len() >= PAGE_BYTES);
     }
 
@@ -193,11 +167,7 @@ impl Sender {
     /// Whether [`Sender::next`] would have something for an empty record of this lane.
     pub fn has_work(&self, lane: LaneId) -> bool {
         let page = !self.page.is_empty() && self.link.is_control_lane(lane);
-        let data = !(self.ends.is_empty()
-            && self.lost.is_empty()
-            && self.small.is_empty()
-            && self.large.is_empty()
-            && self.active.is_empty());
+        let data = !self.ends.is_empty() || !self.schedule.is_empty();
         self.link.has_frames(lane)
             || (!self.link.is_closing() && !self.link.is_closed(lane) && (page || data))
     }
@@ -221,18 +191,17 @@ impl Sender {
     /// written: the acknowledgement may come back before the write returns.
     pub fn record_sent(&mut self, lane: LaneId) {
         self.link.record_sent(lane);
-        self.large_turn = !self.large_turn;
+        self.schedule.take_turns();
     }
 
-    /// All frames of a record that came in on `lane` have been handled. Returns whether an
-    /// acknowledgement has become due.
-    pub fn record_received(&mut self, lane: LaneId) -> bool {
-        self.link.record_received(lane)
+    /// The lanes, and what travels on them.
+    pub fn link(&self) -> &Link {
+        &self.link
     }
 
-    /// Another lane has joined. Its number is free, or becomes so by [`Sender::lose_lane`] first.
-    pub fn add_lane(&mut self, lane: LaneId) {
-        self.link.add_lane(lane);
+    /// The lanes, to add one, to acknowledge or to end them.
+    pub fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
     }
 
     /// A lane is lost: what it carried and the sink has not acknowledged goes out again.
@@ -240,7 +209,7 @@ impl Sender {
     pub fn lose_lane(&mut self, lane: LaneId) -> bool {
         for item in self.link.lose_lane(lane) {
             match item {
-                Sent::Chunk(chunk) => self.lost.push_back(chunk),
+                Sent::Chunk(chunk) => self.schedule.give_back(chunk),
                 Sent::End(id, hash) => self.ends.push_back((id, hash)),
                 Sent::Control(_) => {}
             }
@@ -248,24 +217,9 @@ impl Sender {
         self.link.has_lanes()
     }
 
-    /// A sign of life is due on this lane.
-    pub fn queue_ping(&mut self, lane: LaneId) {
-        self.link.queue_ping(lane);
-    }
-
-    /// Ends the session: a CLOSE goes out on every lane.
-    pub fn close(&mut self, close: Close) {
-        self.link.close(close);
-    }
-
     /// Whether the session has come to its good end, after which nothing is lost with a lane.
     pub fn is_finished(&self) -> bool {
         self.finished
-    }
-
-    /// Whether this lane has sent its CLOSE or is gone.
-    pub fn is_closed(&self, lane: LaneId) -> bool {
-        self.link.is_closed(lane)
     }
 
     /// Deals with a frame from the sink.
@@ -314,11 +268,7 @@ impl Sender {
             return Err(ProtocolError::Unexpected("request"));
         };
         offered.wanted = true;
-        if size <= u64::from(CHUNK_BYTES) {
-            self.small.push_back(id);
-        } else {
-            self.large.push_back(id);
-        }
+        self.schedule.add(id, size);
         Ok(())
     }
 
@@ -388,73 +338,10 @@ impl Sender {
 
     fn next_chunk(&mut self, lane: LaneId, room: usize) -> Option<Outgoing> {
         let room = room.checked_sub(HEADER_BYTES)?.checked_sub(END_BYTES)?;
-        let chunk = self.lost_chunk(room).or_else(|| {
-            if self.large_turn {
-                self.large_chunk(room).or_else(|| self.small_chunk(room))
-            } else {
-                self.small_chunk(room).or_else(|| self.large_chunk(room))
-            }
-        })?;
+        let chunk = self.schedule.next(room, |id| self.unsettled.contains_key(&id))?;
         self.link.log(lane, Sent::Chunk(chunk));
         Some(Outgoing::Chunk(chunk))
     }
-
-    fn lost_chunk(&mut self, room: usize) -> Option<Chunk> {
-        while let Some(&chunk) = self.lost.front() {
-            if !self.unsettled.contains_key(&chunk.entry) {
-                self.lost.pop_front();
-                continue;
-            }
-            return fits(chunk, room).and_then(|_| self.lost.pop_front());
-        }
-        None
-    }
-
-    fn small_chunk(&mut self, room: usize) -> Option<Chunk> {
-        while let Some(&id) = self.small.front() {
-            let Some(size) = self.unsettled.get(&id).and_then(|offered| offered.size) else {
-                self.small.pop_front();
-                continue;
-            };
-            let length = u32::try_from(size).unwrap_or(CHUNK_BYTES);
-            let chunk = fits(Chunk { entry: id, offset: 0, length }, room)?;
-            self.small.pop_front();
-            return Some(chunk);
-        }
-        None
-    }
-
-    fn large_chunk(&mut self, room: usize) -> Option<Chunk> {
-        loop {
-            while self.active.len() < ACTIVE_FILES
-                && let Some(id) = self.large.pop_front()
-            {
-                self.active.push_back(id);
-            }
-            let &id = self.active.front()?;
-            let Some(offered) = self.unsettled.get_mut(&id) else {
-                self.active.pop_front();
-                continue;
-            };
-            let left = offered.size.unwrap_or(0).saturating_sub(offered.next);
-            let length = u32::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-            let chunk = fits(Chunk { entry: id, offset: offered.next, length }, room)?;
-            offered.next = offered.next.saturating_add(u64::from(length));
-            self.burst = self.burst.saturating_add(1);
-            if left == u64::from(length) {
-                self.active.pop_front();
-                self.burst = 0;
-            } else if self.burst >= BURST_CHUNKS {
-                self.active.rotate_left(1);
-                self.burst = 0;
-            }
-            return Some(chunk);
-        }
-    }
-}
-
-fn fits(chunk: Chunk, room: usize) -> Option<Chunk> {
-    usize::try_from(chunk.length).ok().filter(|&length| length <= room).map(|_| chunk)
 }
 
 /// The END frame of a file.

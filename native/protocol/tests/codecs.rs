@@ -212,7 +212,7 @@ proptest! {
                     receiver.decide(id, Decision::Accept);
                 }
             }
-            receiver.record_received(LaneId(0));
+            receiver.link_mut().record_received(LaneId(0));
         }
         while receiver.next(LaneId(0), 1 << 16).is_some() {}
     }

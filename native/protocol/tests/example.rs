@@ -45,7 +45,7 @@ fn the_worked_example_is_what_the_state_machines_say() {
                 let events = source.handle_frame(LANE, header, payload).unwrap();
                 finished |= events.contains(&SenderEvent::Finished);
             }
-            source.record_received(LANE);
+            source.link_mut().record_received(LANE);
         }
     }
     assert!(finished);
@@ -119,7 +119,7 @@ fn hear(sink: &mut Receiver, record: &[u8]) {
             act(sink, event);
         }
     }
-    sink.record_received(LANE);
+    sink.link_mut().record_received(LANE);
     if sink.is_settled() {
         sink.finish();
     }
@@ -143,7 +143,7 @@ fn act(sink: &mut Receiver, event: ReceiverEvent) {
         }
         ReceiverEvent::Complete(id, _) => sink.place(id, Ok(Placed::AsNamed)),
         ReceiverEvent::Closed(_) => {
-            sink.close(Close { code: CloseCode::Done, text: String::new() });
+            sink.link_mut().close(Close { code: CloseCode::Done, text: String::new() });
             None
         }
         ReceiverEvent::Hello(_) | ReceiverEvent::Refused { .. } => None,

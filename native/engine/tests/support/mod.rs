@@ -1,6 +1,7 @@
 //! What the engine's tests share: a listener and a dialler in one process, and a line between
 //! them that can be cut.
 #![allow(dead_code, reason = "no test uses all of it")]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -28,7 +29,6 @@ pub fn serve(work: Work) -> Listener {
         job: job(work),
         bind: vec![Ipv4Addr::LOCALHOST.into()],
         port: 0,
-        port_fallback: false,
         advertise: vec!["127.0.0.1".into()],
     })
     .unwrap()

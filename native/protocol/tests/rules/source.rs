@@ -226,7 +226,7 @@ fn files_given_up_count_as_unsettled_until_the_sink_has_let_go_of_them() {
 fn a_file_whose_last_read_outlives_its_lane_still_gets_its_end() {
     let mut source = ToSource::with_file(5);
     assert_eq!(entries(&source.record()), [EntryId(1)]);
-    source.sender.add_lane(LaneId(1));
+    source.sender.link_mut().add_lane(LaneId(1));
     assert!(source.sender.lose_lane(LANE));
     assert!(!source.sender.end(LANE, EntryId(1), HASH));
     assert_eq!(
@@ -239,11 +239,11 @@ fn a_file_whose_last_read_outlives_its_lane_still_gets_its_end() {
 #[test]
 fn a_lane_with_a_lower_number_does_not_take_over_the_control_stream() {
     let mut source = ToSource::new();
-    source.sender.add_lane(LaneId(1));
+    source.sender.link_mut().add_lane(LaneId(1));
     source.sender.lose_lane(LANE);
     let hello = source.sender.next(LaneId(1), 1 << 18);
     assert!(matches!(hello, Some(Outgoing::Frame(_))));
-    source.sender.add_lane(LANE);
+    source.sender.link_mut().add_lane(LANE);
     source.sender.offer(&file(0, "file", 5));
     assert!(!source.sender.has_work(LANE));
     assert!(source.sender.has_work(LaneId(1)));

@@ -111,7 +111,7 @@ impl Sink {
                 let (header, payload) = frame.open();
                 ends.writing = self.handle(lane.id, header, payload, seen);
             } else if std::mem::take(&mut ends.receiving) {
-                self.receiver.record_received(lane.id);
+                self.receiver.link_mut().record_received(lane.id);
             } else if let Some(record) = lane.arrive_at_sink() {
                 ends.frames = record.frames;
                 ends.receiving = true;
@@ -202,7 +202,7 @@ impl Sink {
             }
             ReceiverEvent::Closed(close) => {
                 assert!(self.finished && close.code == CloseCode::Done, "closed before the end");
-                return self.receiver.close(Close { code: CloseCode::Done, text: String::new() });
+                return self.receiver.link_mut().close(Close { code: CloseCode::Done, text: String::new() });
             }
             ReceiverEvent::GivenUp(..) => {}
             ReceiverEvent::Refused { .. } => panic!("the simulated source has no such names"),
@@ -333,7 +333,7 @@ impl Sink {
     pub fn notice(&mut self, lane: &mut Lane) -> bool {
         match lane.sink {
             End::Unknown => {
-                self.receiver.add_lane(lane.id);
+                self.receiver.link_mut().add_lane(lane.id);
                 self.lanes.insert(lane.id, Ends::default());
                 lane.sink = End::Live;
             }
@@ -347,7 +347,7 @@ impl Sink {
     }
 
     pub fn ping(&mut self, lane: LaneId) {
-        self.receiver.queue_ping(lane);
+        self.receiver.link_mut().queue_ping(lane);
     }
 
     /// Whether this lane's reader is between two records.

@@ -229,7 +229,7 @@ impl Source {
                 self.handle(event);
             }
         }
-        self.sender.record_received(lane.id);
+        self.sender.link_mut().record_received(lane.id);
         true
     }
 
@@ -257,7 +257,7 @@ impl Source {
     pub fn notice(&mut self, lane: &mut Lane) -> bool {
         match lane.source {
             End::Unknown => {
-                self.sender.add_lane(lane.id);
+                self.sender.link_mut().add_lane(lane.id);
                 self.writers.insert(lane.id, Writer::default());
                 lane.source = End::Live;
             }
@@ -272,7 +272,7 @@ impl Source {
     }
 
     pub fn ping(&mut self, lane: LaneId) {
-        self.sender.queue_ping(lane);
+        self.sender.link_mut().queue_ping(lane);
     }
 
     /// Whether no read of this lane's writer is under way.

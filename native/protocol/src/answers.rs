@@ -1,0 +1,65 @@
+//! What a sink has to tell its source about entries, gathered so that many share a frame.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::error::Reason;
+use crate::manifest::EntryId;
+use crate::message::{Message, Placed};
+
+/// Entries named in one WANT, COMMITTED or FAILED frame; at most 4 KiB, but for renamed ones.
+const BATCH: usize = 200;
+
+/// Settled entries that may wait for company before the source is told.
+const SETTLED_SOON: usize = 64;
+
+/// What is not yet in a frame.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    wanted: VecDeque<EntryId>,
+    committed: VecDeque<(EntryId, Placed)>,
+    failed: VecDeque<(EntryId, Reason)>,
+}
+
+impl Answers {
+    pub(crate) fn want(&mut self, id: EntryId) {
+        self.wanted.push_back(id);
+    }
+
+    pub(crate) fn settle(&mut self, id: EntryId, result: Result<Placed, Reason>) {
+        match result {
+            Ok(placed) => self.committed.push_back((id, placed)),
+            Err(reason) => self.failed.push_back((id, reason)),
+        }
+    }
+
+    fn settled(&self) -> usize {
+        self.committed.len().saturating_add(self.failed.len())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.settled() == 0
+    }
+
+    /// Whether the source should be told now: it waits for what is wanted.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !self.wanted.is_empty() || self.settled() >= SETTLED_SOON
+    }
+
+    /// The next messages, none of them too long for a frame; none when there is nothing to tell.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Message> + use<> {
+        let wanted = take_batch(&mut self.wanted);
+        let committed = take_batch(&mut self.committed);
+        let failed = take_batch(&mut self.failed);
+        let messages = [
+            (!wanted.is_empty()).then_some(Message::Want(wanted)),
+            (!committed.is_empty()).then_some(Message::Committed(committed)),
+            (!failed.is_empty()).then_some(Message::Failed(failed)),
+        ];
+        messages.into_iter().flatten()
+    }
+}
+
+fn take_batch<T>(queue: &mut VecDeque<T>) -> Vec<T> {
+    queue.drain(..queue.len().min(BATCH)).collect()
+}
