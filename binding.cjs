@@ -838,7 +838,6 @@ module.exports = nativeBinding
 module.exports.NativeListener = nativeBinding.NativeListener
 module.exports.NativeTransfer = nativeBinding.NativeTransfer
 module.exports.dial = nativeBinding.dial
-module.exports.inspectTicket = nativeBinding.inspectTicket
 module.exports.listen = nativeBinding.listen
 module.exports.NativeFate = nativeBinding.NativeFate
 module.exports.NativeKeep = nativeBinding.NativeKeep

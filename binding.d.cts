@@ -42,9 +42,6 @@ export declare class NativeTransfer {
 /** Dials the listener a ticket names and starts a transfer. A bad ticket comes back as a failure. */
 export declare function dial(options: NativeDialOptions): NativeTransfer | NativeFailure
 
-/** What a ticket says, without its secret; a failure when it is mistyped. */
-export declare function inspectTicket(ticket: string): NativeTicketInfo | NativeFailure
-
 /** Starts listening. Options are validated; a failure comes back as a value. */
 export declare function listen(options: NativeListenOptions): NativeListener | NativeFailure
 
@@ -115,8 +112,6 @@ export interface NativeListenOptions {
   bind: Array<string>
   /** 0: any free port. */
   port: number
-  /** Whether any free port may be taken when `port` is in use. */
-  portFallback: boolean
   /** Hosts (addresses or names) to put into the ticket. */
   advertise: Array<string>
 }
@@ -160,15 +155,3 @@ export interface NativeProgress {
 
 /** Where a transfer is in its life. */
 export type NativeState = 'connecting' | 'running' | 'ended'
-
-/** What a ticket says, without its secret. */
-export interface NativeTicketInfo {
-  /** host:port of each address, in the order they are tried. */
-  addresses: Array<string>
-  /** A short form of the listener's key. */
-  fingerprint: string
-  /** The holder may send files to the listener. */
-  push: boolean
-  /** The holder may fetch files from the listener. */
-  pull: boolean
-}

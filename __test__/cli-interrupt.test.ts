@@ -3,7 +3,7 @@ import {pathToFileURL} from 'node:url';
 import test from 'ava';
 import {hawser, listenOn} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
-import {NodeProcess} from './helpers/process.ts';
+import {startNode} from './helpers/process.ts';
 import {writeSparse} from './helpers/tree.ts';
 
 /** A progress event of a transfer whose bytes flow. */
@@ -62,7 +62,7 @@ test('a second Ctrl-C ends a command at once', async (t) => {
     interruptSignal().addEventListener('abort', () => console.log('ending, slowly'));
     setInterval(() => {}, 1000);
     console.log('running');`;
-  const command = new NodeProcess(t, ['--input-type=module', '--eval', code]);
+  const command = startNode(t, ['--input-type=module', '--eval', code]);
   await command.said('stdout', /running/);
   command.kill('SIGINT');
   await command.said('stdout', /ending/);

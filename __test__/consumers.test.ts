@@ -2,7 +2,7 @@ import {cpSync, mkdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join, resolve} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {makeFolder} from './helpers/folder.ts';
-import {NodeProcess} from './helpers/process.ts';
+import {runNode} from './helpers/process.ts';
 
 const compiler = resolve('node_modules/typescript/bin/tsc');
 
@@ -29,11 +29,11 @@ for (const module of ['node16', 'node18', 'node20', 'nodenext']) {
   test(`ESM and CommonJS consumers compile and run under module ${module}`, async (t) => {
     const project = makeProject(t, module);
 
-    const compiled = await new NodeProcess(t, [compiler, '--project', project]).ended();
+    const compiled = await runNode(t, [compiler, '--project', project]);
     t.deepEqual(compiled, {code: 0, stdout: '', stderr: ''});
 
     for (const program of ['consumer.mjs', 'consumer.cjs']) {
-      const ran = await new NodeProcess(t, [join(project, program)]).ended();
+      const ran = await runNode(t, [join(project, program)]);
       t.deepEqual(ran, {code: 0, stdout: `${'function,'.repeat(5).slice(0, -1)}\ntrue\n`, stderr: ''});
     }
   });
@@ -44,7 +44,7 @@ test('require() and import() give the same classes', async (t) => {
     const {HawserError} = require('hawser');
     import('hawser').then((esm) => console.log(esm.HawserError === HawserError));`;
 
-  const result = await new NodeProcess(t, ['--input-type=commonjs', '--eval', code]).ended();
+  const result = await runNode(t, ['--input-type=commonjs', '--eval', code]);
 
   t.deepEqual(result, {code: 0, stdout: 'true\n', stderr: ''});
 });

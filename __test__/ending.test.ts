@@ -4,7 +4,7 @@ import test from 'ava';
 import {receive, send, type Progress} from '../src/index.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {loopback, startReceiver} from './helpers/loopback.ts';
-import {NodeProcess} from './helpers/process.ts';
+import {runNode} from './helpers/process.ts';
 import {writeFiles, writeSparse} from './helpers/tree.ts';
 
 /** More than any test moves: what is sent from it must be ended by other means. */
@@ -182,7 +182,7 @@ for (const [when, program] of Object.entries(programs)) {
     await writeFiles(folder, {file: 'file'});
     const code = `import {receive, send} from ${JSON.stringify(api)}; const [folder] = process.argv.slice(1); ${program}`;
 
-    const result = await new NodeProcess(t, ['--input-type=module', '--eval', code, folder]).ended();
+    const result = await runNode(t, ['--input-type=module', '--eval', code, folder]);
 
     t.deepEqual(result, {code: 0, stdout: '', stderr: ''});
   });

@@ -1,15 +1,15 @@
 import {join, resolve} from 'node:path';
 import test from 'ava';
 import {makeFolder} from './helpers/folder.ts';
-import {NodeProcess} from './helpers/process.ts';
+import {runNode, startNode} from './helpers/process.ts';
 import {assertSameBytes} from './helpers/tree.ts';
 
 test('the examples move both samples from one process to another', async (t) => {
   const folder = makeFolder(t);
-  const receiver = new NodeProcess(t, [resolve('examples/receive.mjs'), folder, '127.0.0.1']);
+  const receiver = startNode(t, [resolve('examples/receive.mjs'), folder, '127.0.0.1']);
   const ticket = await receiver.said('stdout', /^hawser1\w+$/m);
 
-  const sent = await new NodeProcess(t, [resolve('examples/send.mjs'), ticket]).ended();
+  const sent = await runNode(t, [resolve('examples/send.mjs'), ticket]);
 
   t.is(sent.code, 0, sent.stderr);
   t.regex(sent.stdout, /^sample\.txt: delivered$/m);
@@ -23,7 +23,7 @@ test('the examples move both samples from one process to another', async (t) => 
 });
 
 test('the sending example tells what is wrong with a ticket', async (t) => {
-  const sent = await new NodeProcess(t, [resolve('examples/send.mjs'), 'nonsense']).ended();
+  const sent = await runNode(t, [resolve('examples/send.mjs'), 'nonsense']);
 
   t.is(sent.code, 1);
   t.regex(sent.stderr, /^TICKET_INVALID: /);

@@ -1,6 +1,6 @@
 import {pathToFileURL} from 'node:url';
 import test from 'ava';
-import {NodeProcess} from './helpers/process.ts';
+import {runNode} from './helpers/process.ts';
 
 const api = pathToFileURL('build/src/index.js').href;
 
@@ -10,7 +10,7 @@ const broken = {NAPI_RS_NATIVE_LIBRARY_PATH: '/no/such/binary.node'};
 test('importing the package loads no binary', async (t) => {
   const code = `import * as hawser from ${JSON.stringify(api)}; console.log(Object.keys(hawser).join())`;
 
-  const result = await new NodeProcess(t, ['--input-type=module', '--eval', code], broken).ended();
+  const result = await runNode(t, ['--input-type=module', '--eval', code], broken);
 
   t.deepEqual(result, {code: 0, stdout: 'HawserError,get,isHawserError,receive,send,share\n', stderr: ''});
 });
@@ -22,7 +22,7 @@ test('a binary that cannot be loaded is an error that says what to do', async (t
       await call().catch(({code, message, cause}) => console.log(code, /npm run build:native/.test(message), !!cause));
     }`;
 
-  const result = await new NodeProcess(t, ['--input-type=module', '--eval', code], broken).ended();
+  const result = await runNode(t, ['--input-type=module', '--eval', code], broken);
 
   t.deepEqual(result, {code: 0, stdout: 'NATIVE_LOAD true true\n'.repeat(2), stderr: ''});
 });

@@ -1,13 +1,13 @@
 // Builds dist/: the compiled sources, and for CommonJS a facade over the same modules, so that require() and import
 // give the same classes.
-import {execSync} from 'node:child_process';
 import {chmodSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {run} from './run.mjs';
 
 const relativeImport = /\bfrom '(\.\/[^']+)\.ts'/g;
 
 rmSync('dist', {recursive: true, force: true});
-execSync('tsc -p tsconfig.build.json', {stdio: 'inherit'});
+run('tsc -p tsconfig.build.json');
 
 // Only what index.d.ts leads to is public; the other declarations describe internals, the binding among them.
 const declarations = new Set(['./index']);

@@ -1,12 +1,11 @@
 // Fails when binding.cjs or binding.d.cts are not what the addon generates.
-import {execSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {run} from './run.mjs';
 
 const directory = 'target/binding-check';
-execSync(
+run(
   `napi build --platform --release --manifest-path native/addon/Cargo.toml --output-dir ${directory} --js binding.cjs --dts binding.d.cts`,
-  {stdio: 'inherit'},
 );
 
 const drifted = ['binding.cjs', 'binding.d.cts'].filter(

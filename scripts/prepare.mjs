@@ -1,5 +1,6 @@
 // What npm runs after an install in a clone: builds the addon and the TypeScript. An installed package never runs it.
-import {execSync, spawnSync} from 'node:child_process';
+import {spawnSync} from 'node:child_process';
+import {run} from './run.mjs';
 
 if (spawnSync('cargo', ['--version']).status !== 0) {
   console.error('hawser builds its engine with Rust, and there is no cargo on the PATH.');
@@ -11,8 +12,7 @@ if (spawnSync('cargo', ['--version']).status !== 0) {
 
 // Without --js, and with the declarations aside: binding.cjs and binding.d.cts are committed, and `npm run check`
 // tells whether they still are what the addon generates.
-execSync(
+run(
   'napi build --platform --release --manifest-path native/addon/Cargo.toml --output-dir . --no-js --dts target/binding.d.cts',
-  {stdio: 'inherit'},
 );
-execSync('npm run build:ts', {stdio: 'inherit'});
+run('npm run build:ts');

@@ -86,7 +86,6 @@ export function openListener(job: NativeJob, options: ListenOptions): Listener {
     job,
     bind: [...bind],
     port: integer('port', port, 0, 65_535),
-    portFallback: false,
     advertise: advertise.length > 0 ? [...advertise] : reachableHosts(bind),
   });
   return new Listener(native, signal);

@@ -1,17 +1,22 @@
 import {resolve} from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {NodeProcess, type Result} from './process.ts';
+import {Process, startNode, type Result} from './process.ts';
 
 /** The command as it is published. */
 const main = resolve('dist/cli/main.js');
 
 /** Starts `hawser` with these arguments, with no ticket in its environment unless given. */
-export function hawser(
-  t: ExecutionContext,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): NodeProcess {
-  return new NodeProcess(t, [main, ...args], {HAWSER_TICKET: undefined, ...env});
+export function hawser(t: ExecutionContext, args: readonly string[], env: NodeJS.ProcessEnv = {}): Process {
+  return startNode(t, [main, ...args], {HAWSER_TICKET: undefined, ...env});
+}
+
+/** Starts `hawser` on a terminal of its own, which the program `script` provides. */
+export function hawserOnTerminal(t: ExecutionContext, args: readonly string[]): Process {
+  const line = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
+  return new Process(t, 'script', ['-qec', `stty cols 100 rows 30; ${line}`, '/dev/null'], {
+    HAWSER_TICKET: undefined,
+    TERM: 'xterm',
+  });
 }
 
 /** Runs `hawser` to its end. */
@@ -21,7 +26,7 @@ export function run(t: ExecutionContext, args: readonly string[], env?: NodeJS.P
 
 /** A listener in a process of its own, and its ticket. */
 export interface ListeningProcess {
-  readonly process: NodeProcess;
+  readonly process: Process;
   readonly ticket: string;
 }
 

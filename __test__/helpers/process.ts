@@ -1,6 +1,6 @@
 import {spawn, type ChildProcessByStdio} from 'node:child_process';
 import {EventEmitter, once} from 'node:events';
-import type {Readable} from 'node:stream';
+import type {Readable, Writable} from 'node:stream';
 import type {ExecutionContext} from 'ava';
 
 /** How a process ended. */
@@ -11,20 +11,17 @@ export interface Result {
   readonly stderr: string;
 }
 
-/** A Node process of a test, killed after it if it still runs. */
-export class NodeProcess {
-  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+/** A process of a test, killed after it if it still runs. */
+export class Process {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #changes = new EventEmitter();
   readonly #result: Promise<Result>;
   #ended = false;
   #stdout = '';
   #stderr = '';
 
-  constructor(t: ExecutionContext, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.#child = spawn(process.execPath, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {...process.env, ...env},
-    });
+  constructor(t: ExecutionContext, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.#child = spawn(command, args, {stdio: 'pipe', env: {...process.env, ...env}});
     t.teardown(() => this.#child.kill('SIGKILL'));
     this.#child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       this.#stdout += chunk;
@@ -52,6 +49,11 @@ export class NodeProcess {
     return this.#result;
   }
 
+  /** Writes to its standard input. */
+  type(text: string): void {
+    this.#child.stdin.write(text);
+  }
+
   /** Sends it a signal. */
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
@@ -63,4 +65,18 @@ export class NodeProcess {
     this.#changes.emit('change');
     return {code, stdout: this.#stdout, stderr: this.#stderr};
   }
+}
+
+/** Starts a Node process. */
+export function startNode(t: ExecutionContext, args: readonly string[], env?: NodeJS.ProcessEnv): Process {
+  return new Process(t, process.execPath, args, env);
+}
+
+/** Runs a Node process to its end. */
+export function runNode(
+  t: ExecutionContext,
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+): Promise<Result> {
+  return startNode(t, args, env).ended();
 }

@@ -11,9 +11,11 @@ export interface Screen {
   end(transfer: number): void;
 }
 
-/** The screen of standard error: live on a terminal, plain where it goes to a file or a pipe. */
+/** The screen of standard error: live on a terminal, plain in a file, a pipe, or a terminal that has no size. */
 export function openScreen(): Screen {
-  return process.stderr.isTTY ? new LiveScreen(process.stderr) : new PlainScreen();
+  return process.stderr.isTTY && process.stderr.columns > 0
+    ? new LiveScreen(process.stderr)
+    : new PlainScreen();
 }
 
 class LiveScreen implements Screen {
