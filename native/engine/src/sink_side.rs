@@ -85,6 +85,10 @@ impl Side for SinkSide {
             match event {
                 ReceiverEvent::Hello(label) => session.transfer.introduce(label),
                 ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),
+                ReceiverEvent::Skipped(path, reason) => {
+                    let fate = Fate::Failed(reason);
+                    session.transfer.settle(Settled { path, kind: EntryKind::Other, size: 0, fate });
+                }
                 ReceiverEvent::Left(folder) => {
                     self.leave(session, folder);
                 }

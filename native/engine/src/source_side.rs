@@ -167,6 +167,10 @@ impl Manifest for Offers<'_> {
     fn skip(&mut self, skipped: Skipped) -> Result<(), Stopped> {
         let Skipped { path, kind, reason } = skipped;
         let kind = kind.map_or(EntryKind::Other, EntryKind::from);
+        let mut state = self.session.state();
+        state.machine.skip(path.clone(), reason);
+        self.session.wake(&state);
+        drop(state);
         self.session.transfer.settle(Settled { path, kind, size: 0, fate: Fate::Failed(reason) });
         Ok(())
     }

@@ -34,6 +34,8 @@ pub enum FrameType {
     Failed = 21,
     /// Sink to source: all entries are settled and what was delivered is as durable as promised.
     SessionOk = 22,
+    /// Source to sink: something its user named, or that lies below that, which it does not offer.
+    Skipped = 23,
     /// Either, of its own lane: how many records of the lane have been dealt with.
     Ack = 32,
     /// Either, of its own lane: a sign of life.
@@ -54,7 +56,7 @@ pub enum FrameClass {
 }
 
 impl FrameType {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Data,
         Self::End,
         Self::Hello,
@@ -64,6 +66,7 @@ impl FrameType {
         Self::Committed,
         Self::Failed,
         Self::SessionOk,
+        Self::Skipped,
         Self::Ack,
         Self::Ping,
         Self::Close,

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{self, FrameType, Header};
-use crate::limits::{MAX_CLOSE_TEXT_BYTES, MAX_LABEL_BYTES};
+use crate::limits::{MAX_CLOSE_TEXT_BYTES, MAX_LABEL_BYTES, MAX_PATH_BYTES};
 use crate::manifest::{EntryId, Item, Name, read_page};
 use crate::wire::{Reader, put_bytes, put_u16, put_u32};
 
@@ -49,6 +49,13 @@ pub enum Message {
     Failed(Vec<(EntryId, Reason)>),
     /// Everything is settled.
     SessionOk(Summary),
+    /// What the source cannot offer, so that the sink's user hears of it, too.
+    Skipped {
+        /// Where it would have been, `/`-separated, for people; at most [`MAX_PATH_BYTES`].
+        path: String,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 /// What both sides must agree on at the end: how many entries, and the hash of all pages.
@@ -95,6 +102,11 @@ impl Message {
                 put_summary(&mut payload, summary);
                 (FrameType::SessionOk, EntryId::ROOT)
             }
+            Self::Skipped { path, reason } => {
+                put_u16(&mut payload, *reason as u16);
+                payload.extend_from_slice(cut(path, MAX_PATH_BYTES).as_bytes());
+                (FrameType::Skipped, EntryId::ROOT)
+            }
         };
         frame::encode(kind, entry, number, &payload)
     }
@@ -123,6 +135,11 @@ impl Message {
                 Ok((EntryId(reader.u32()?), Reason::from_wire(reader.u16()?)?))
             })?),
             FrameType::SessionOk => Self::SessionOk(read_summary(&mut reader)?),
+            FrameType::Skipped => {
+                let reason = Reason::from_wire(reader.u16()?)?;
+                let length = payload.len().saturating_sub(2);
+                Self::Skipped { path: read_text(&mut reader, length, MAX_PATH_BYTES)?, reason }
+            }
             _ => return Err(ProtocolError::Unexpected("frame")),
         };
         if reader.is_empty() { Ok(message) } else { Err(ProtocolError::Malformed("message")) }

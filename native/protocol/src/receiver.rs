@@ -23,6 +23,8 @@ pub enum ReceiverEvent {
     Hello(String),
     /// Look at the disk for this entry, then call [`Receiver::decide`]; in this order.
     Offered(EntryId, Entry),
+    /// The source does not offer this, and says why; only for the report.
+    Skipped(String, Reason),
     /// The source has left this folder: call [`Receiver::leave`]; in this order.
     Left(EntryId),
     /// Refuse this entry without a look at the disk: call [`Receiver::decide`], in this order.
@@ -248,12 +250,15 @@ impl Receiver {
         match message {
             Message::Hello { label } => Ok(alloc::vec![ReceiverEvent::Hello(label)]),
             Message::Manifest { first, items, page } => self.handle_manifest(first, items, &page),
+            Message::Skipped { path, reason } if self.end.is_none() => {
+                Ok(alloc::vec![ReceiverEvent::Skipped(path, reason)])
+            }
             Message::ManifestEnd(summary) => self.handle_manifest_end(summary),
             Message::Failed(entries) => {
                 let events = entries.into_iter().map(|(id, reason)| self.handle_failed(id, reason));
                 events.filter_map(Result::transpose).collect()
             }
-            Message::Want(_) | Message::Committed(_) | Message::SessionOk(_) => {
+            Message::Want(_) | Message::Committed(_) | Message::SessionOk(_) | Message::Skipped { .. } => {
                 Err(ProtocolError::Unexpected("frame"))
             }
         }

@@ -5,6 +5,7 @@
 //! frames that come back. docs/protocol.md, "The source".
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
@@ -43,7 +44,7 @@ pub enum Fate {
 #[derive(Debug, PartialEq, Eq)]
 pub enum SenderEvent {
     /// The sink introduced itself.
-    Hello(alloc::string::String),
+    Hello(String),
     /// An entry is settled, for good.
     Settled(EntryId, Fate),
     /// Everything is settled and the sink vouches for it.
@@ -126,6 +127,11 @@ impl Sender {
     pub fn leave(&mut self, folder: EntryId) {
         put_leave(&mut self.page, folder);
         self.send_page_if(|page| page.len() >= PAGE_BYTES);
+    }
+
+    /// Tells the sink of something that will not be offered.
+    pub fn skip(&mut self, path: String, reason: Reason) {
+        self.link.send(&Message::Skipped { path, reason });
     }
 
     /// Says that everything has been offered.
@@ -254,7 +260,9 @@ impl Sender {
                 settled.filter_map(Result::transpose).collect()
             }
             Message::SessionOk(summary) => self.handle_session_ok(summary),
-            Message::Manifest { .. } | Message::ManifestEnd(_) => Err(ProtocolError::Unexpected("frame")),
+            Message::Manifest { .. } | Message::ManifestEnd(_) | Message::Skipped { .. } => {
+                Err(ProtocolError::Unexpected("frame"))
+            }
         }
     }
 

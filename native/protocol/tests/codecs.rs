@@ -14,7 +14,7 @@ use hawser_protocol::sender::Sender;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-const TYPES: [FrameType; 12] = [
+const TYPES: [FrameType; 13] = [
     FrameType::Data,
     FrameType::End,
     FrameType::Hello,
@@ -23,6 +23,7 @@ const TYPES: [FrameType; 12] = [
     FrameType::Want,
     FrameType::Committed,
     FrameType::Failed,
+    FrameType::Skipped,
     FrameType::SessionOk,
     FrameType::Ack,
     FrameType::Ping,
@@ -76,7 +77,8 @@ fn messages() -> impl Strategy<Value = Message> {
         summaries().prop_map(Message::SessionOk),
         vec(ids(), 0..300).prop_map(Message::Want),
         vec((ids(), placed()), 0..200).prop_map(Message::Committed),
-        vec((ids(), reason), 0..300).prop_map(Message::Failed),
+        vec((ids(), reason.clone()), 0..300).prop_map(Message::Failed),
+        ("\\PC{0,80}", reason).prop_map(|(path, reason)| Message::Skipped { path, reason }),
         (ids(), vec(offered(), 0..20)).prop_map(|(first, entries)| {
             let mut page = Vec::new();
             entries.iter().for_each(|entry| put_entry(&mut page, entry));

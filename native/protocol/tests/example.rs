@@ -146,7 +146,7 @@ fn act(sink: &mut Receiver, event: ReceiverEvent) {
             sink.link_mut().close(Close { code: CloseCode::Done, text: String::new() });
             None
         }
-        ReceiverEvent::Hello(_) | ReceiverEvent::Refused { .. } => None,
+        ReceiverEvent::Hello(_) | ReceiverEvent::Skipped(..) | ReceiverEvent::Refused { .. } => None,
     };
     if let Some(id) = folder {
         assert_eq!(sink.place(id, Ok(Placed::AsNamed)), None);

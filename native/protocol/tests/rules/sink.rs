@@ -196,6 +196,17 @@ fn a_page_whose_first_number_is_wrong_ends_the_session() {
 }
 
 #[test]
+fn what_the_source_skips_is_reported_and_nothing_more() {
+    let mut sink = ToSink::new();
+    let skipped = Message::Skipped { path: "gone".into(), reason: Reason::SourceGone };
+    assert_eq!(sink.send(&skipped), Ok(vec![ReceiverEvent::Skipped("gone".into(), Reason::SourceGone)]));
+    let summary = sink.summary();
+    sink.send(&Message::ManifestEnd(summary)).unwrap();
+    assert!(sink.receiver.is_settled());
+    assert_eq!(sink.send(&skipped), Err(ProtocolError::Unexpected("frame")));
+}
+
+#[test]
 fn an_entry_in_what_is_not_an_open_folder_ends_the_session() {
     let mut sink = ToSink::with_file(5);
     sink.offer(&entry(0, "folder", Kind::Folder)).unwrap();

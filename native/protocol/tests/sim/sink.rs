@@ -205,7 +205,9 @@ impl Sink {
                 return self.receiver.link_mut().close(Close { code: CloseCode::Done, text: String::new() });
             }
             ReceiverEvent::GivenUp(..) => {}
-            ReceiverEvent::Refused { .. } => panic!("the simulated source has no such names"),
+            ReceiverEvent::Skipped(..) | ReceiverEvent::Refused { .. } => {
+                panic!("the simulated source offers all it has, under good names")
+            }
         }
         self.events.push_back(event);
     }
