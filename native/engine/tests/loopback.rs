@@ -49,6 +49,17 @@ fn a_tree_arrives_as_it_is() {
 }
 
 #[test]
+fn a_large_file_of_an_odd_length_arrives_whole() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let length = 40 * MIB + 5;
+    write(&from.path().join("file"), 1, length);
+    let listener = receive(to.path());
+    finished(&send(&[from.path().join("file")], listener.ticket(), 3)).unwrap();
+    close(&listener, false);
+    assert!(fs::read(to.path().join("file")).unwrap() == bytes(1, length));
+}
+
+#[test]
 fn the_listener_can_be_the_source() {
     let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
     write(&from.path().join("file"), 1, MIB);

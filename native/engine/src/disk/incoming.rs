@@ -1,6 +1,5 @@
 //! One file arriving: written by chunks from any thread, checked as a whole, then given its name.
 
-use std::fs::File;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +12,7 @@ use hawser_protocol::message::Placed;
 use super::fault::{entering_reason, sink_reason};
 use super::folders::{Folders, Location};
 use super::hash::{ChunkHash, TreeHash};
+use super::part_file::PartFile;
 use super::partials::Partials;
 use super::place::place;
 use super::regular;
@@ -53,7 +53,7 @@ struct Writing {
 #[derive(Clone, Debug)]
 enum Part {
     NotYet,
-    Open(Arc<File>),
+    Open(Arc<PartFile>),
     /// Placed or discarded: whatever still comes for it is too late.
     Ended,
 }
@@ -73,7 +73,7 @@ impl Incoming {
     pub fn write(&self, partials: &Partials, offset: u64, bytes: &[u8]) -> Result<(), Reason> {
         let chunk = ChunkHash::new(self.size, offset, bytes).ok_or(Reason::Integrity)?;
         let Some(part) = self.begin(partials, offset)? else { return Ok(()) };
-        let written = regular::write_all_at(&part, bytes, offset);
+        let written = part.write(offset, bytes);
         let mut writing = self.lock();
         writing.now.retain(|&other| other != offset);
         if written.is_ok() {
@@ -97,10 +97,11 @@ impl Incoming {
         expected: ContentHash,
     ) -> Result<Placed, Reason> {
         let part = self.end(expected)?;
-        finish(&part, Form::File, self.mode, self.mtime).map_err(|error| sink_reason(&error))?;
+        let file = part.complete().map_err(|error| sink_reason(&error))?;
+        finish(file, Form::File, self.mode, self.mtime).map_err(|error| sink_reason(&error))?;
         // Where nothing flushes a whole disk at once, each file is flushed by itself.
         #[cfg(not(target_os = "linux"))]
-        part.sync_all().map_err(|error| sink_reason(&error))?;
+        file.sync_all().map_err(|error| sink_reason(&error))?;
         // Not every system renames a file that is open.
         drop(part);
         let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
@@ -133,7 +134,7 @@ impl Incoming {
     /// A chunk that was sent again after its lane was lost may come while the lost lane's thread
     /// is still writing it. The bytes hashed must be the bytes on disk, so one of the two writes,
     /// and the other waits until that one is done.
-    fn begin(&self, partials: &Partials, offset: u64) -> Result<Option<Arc<File>>, Reason> {
+    fn begin(&self, partials: &Partials, offset: u64) -> Result<Option<Arc<PartFile>>, Reason> {
         let mut writing = self.lock();
         while writing.now.contains(&offset) {
             writing.waiting += 1;
@@ -145,8 +146,8 @@ impl Incoming {
             _ if writing.tree.contains(offset) => return Ok(None),
             Part::Open(part) => part.clone(),
             Part::NotYet => {
-                let part = partials.create(self.id, self.mode).map_err(|error| sink_reason(&error))?;
-                let part = Arc::new(part);
+                let file = partials.create(self.id, self.mode).map_err(|error| sink_reason(&error))?;
+                let part = Arc::new(PartFile::new(file, self.size));
                 writing.part = Part::Open(part.clone());
                 part
             }
@@ -159,7 +160,7 @@ impl Incoming {
     ///
     /// Nobody is writing to it now: a chunk is in the tree only after it was written, and every
     /// chunk has one writer.
-    fn end(&self, expected: ContentHash) -> Result<Arc<File>, Reason> {
+    fn end(&self, expected: ContentHash) -> Result<Arc<PartFile>, Reason> {
         let mut writing = self.lock();
         let part = match &writing.part {
             Part::Open(part) if writing.tree.root() == Some(expected) => part.clone(),

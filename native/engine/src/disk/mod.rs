@@ -19,6 +19,7 @@ mod made;
 mod named;
 mod names;
 mod outgoing;
+mod part_file;
 mod partials;
 mod place;
 mod regular;

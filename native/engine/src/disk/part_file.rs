@@ -1,0 +1,135 @@
+//! A part file being written: past the page cache where that is worth it.
+//!
+//! The cache costs a large file more than its encryption does: each page is found, cleared, filled
+//! and written back, and nobody reads it again. Where the file system can, large files go straight
+//! to the disk; docs/performance.md has the figures.
+
+use std::fs::File;
+use std::io;
+
+use super::regular::write_all_at;
+
+/// A file of which the content arrives in any order.
+#[derive(Debug)]
+pub struct PartFile {
+    file: File,
+    size: u64,
+    #[cfg(target_os = "linux")]
+    direct: direct::Switch,
+}
+
+impl PartFile {
+    /// `file` is new and shall have `size` bytes.
+    pub fn new(file: File, size: u64) -> Self {
+        Self {
+            #[cfg(target_os = "linux")]
+            direct: direct::Switch::on_if_worth_it(&file, size),
+            file,
+            size,
+        }
+    }
+
+    /// Writes all of `bytes` from `offset` on. Several threads may write to different places.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if self.direct.is_on() {
+            match direct::write(&self.file, offset, bytes) {
+                // The file system asks for more than was foreseen: through the cache, then.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.direct.off(&self.file)?,
+                done => return done,
+            }
+        }
+        write_all_at(&self.file, bytes, offset)
+    }
+
+    /// The file, all of whose content has been written, at its right length.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn complete(&self) -> io::Result<&File> {
+        // The last block was written whole; this cuts it.
+        #[cfg(target_os = "linux")]
+        if self.direct.was_on() {
+            self.file.set_len(self.size)?;
+        }
+        Ok(&self.file)
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod direct {
+    use std::cell::RefCell;
+    use std::fs::File;
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use hawser_protocol::limits::CHUNK_BYTES;
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+    use super::write_all_at;
+
+    /// What memory, offset and length of a direct write are multiples of: the sector size of every
+    /// common disk, or a multiple of it.
+    pub const BLOCK_BYTES: usize = 4096;
+
+    /// Below this a file may well be read again while it is in the cache, and the cache is cheap.
+    const FROM_BYTES: u64 = 32 * 1024 * 1024;
+
+    /// Whether a file is written directly.
+    #[derive(Debug)]
+    pub struct Switch {
+        was_on: bool,
+        is_on: AtomicBool,
+    }
+
+    impl Switch {
+        pub fn on_if_worth_it(file: &File, size: u64) -> Self {
+            let on = size >= FROM_BYTES && set(file, true).is_ok();
+            Self { was_on: on, is_on: AtomicBool::new(on) }
+        }
+
+        /// Whether blocks may have been written whole that are not.
+        pub fn was_on(&self) -> bool {
+            self.was_on
+        }
+
+        pub fn is_on(&self) -> bool {
+            self.is_on.load(Ordering::Relaxed)
+        }
+
+        pub fn off(&self, file: &File) -> io::Result<()> {
+            self.is_on.store(false, Ordering::Relaxed);
+            Ok(set(file, false)?)
+        }
+    }
+
+    fn set(file: &File, direct: bool) -> rustix::io::Result<()> {
+        let mut flags = fcntl_getfl(file)?;
+        flags.set(OFlags::DIRECT, direct);
+        fcntl_setfl(file, flags)
+    }
+
+    thread_local! {
+        /// One chunk, and room to align it. Copying costs a fiftieth of what the cache would.
+        static ALIGNED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Writes `bytes`, and zeros up to the end of the last block.
+    pub fn write(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        ALIGNED.with_borrow_mut(|buffer| {
+            if buffer.is_empty() {
+                buffer.resize(CHUNK_BYTES as usize + BLOCK_BYTES, 0);
+            }
+            let start = buffer.as_ptr().align_offset(BLOCK_BYTES);
+            let end = start + bytes.len().next_multiple_of(BLOCK_BYTES);
+            let aligned = buffer.get_mut(start..end).ok_or(io::ErrorKind::InvalidInput)?;
+            let (content, rest) = aligned.split_at_mut(bytes.len());
+            content.copy_from_slice(bytes);
+            rest.fill(0);
+            write_all_at(file, aligned, offset)
+        })
+    }
+}
