@@ -22,6 +22,14 @@ use crate::serve::start;
 use crate::session::spawn;
 use crate::transfer::{Peer, Transfer};
 
+/// A listener with too many strangers at the door hangs up on further ones. They come again after
+/// this long, and then after twice as long each time, a little more or less so that not all come
+/// at the same moment.
+const COME_AGAIN_AFTER: Duration = Duration::from_millis(40);
+
+/// Until a listener that hangs up each time is given up, after some three seconds.
+const KNOCKS: u32 = 7;
+
 /// While one address has not answered, the next is tried beside it (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
@@ -87,7 +95,8 @@ async fn run(options: DialOptions, key: &StaticKey, transfer: &Transfer) -> Resu
         lanes.spawn(async move {
             let request = JoinRequest { session: id, lane, attempt: 0, nonce: [0; 32] };
             // A lane that cannot be had is done without.
-            if let Ok((stream, keys)) = join(address, &secret, request).await {
+            let joined = patiently(|| join(address, &secret, request.clone())).await;
+            if let Ok((stream, keys)) = joined {
                 session.join(LaneId(lane), 0, stream, keys);
             }
         });
@@ -107,7 +116,7 @@ async fn open(ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Opened, Er
     loop {
         if let Some(address) = addresses.next() {
             let (ticket, key) = (ticket.clone(), key.clone());
-            attempts.spawn(async move { greet(address, &ticket, &key, role).await });
+            attempts.spawn(async move { patiently(|| greet(address, &ticket, &key, role)).await });
         } else if attempts.is_empty() {
             return Err(worst.unwrap_or_else(|| Error::InvalidOption("the ticket has no address".into())));
         }
@@ -125,12 +134,29 @@ async fn open(ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Opened, Er
     }
 }
 
+/// Knocks again where somebody hung up without a word.
+async fn patiently<T, F: Future<Output = Result<T, Error>>>(
+    mut knock: impl FnMut() -> F,
+) -> Result<T, Error> {
+    let mut pause = COME_AGAIN_AFTER;
+    for _ in 1..KNOCKS {
+        match knock().await {
+            Err(Error::HungUp { .. }) => {}
+            answer => return answer,
+        }
+        let [chance] = random()?;
+        sleep(pause.mul_f64(0.5 + f64::from(chance) / 255.0)).await;
+        pause *= 2;
+    }
+    knock().await
+}
+
 /// Of the failures at several addresses, the one that tells a person the most.
 fn more_telling(known: Option<Error>, new: Error) -> Error {
     let telling = |error: &Error| match error {
         Error::Version { .. } => 3,
         Error::Authentication => 2,
-        Error::NotHawser { .. } => 1,
+        Error::NotHawser { .. } | Error::HungUp { .. } => 1,
         _ => 0,
     };
     match known {

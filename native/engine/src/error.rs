@@ -35,6 +35,11 @@ pub enum Error {
         /// The system's words for it.
         text: String,
     },
+    /// Whoever answered hung up without a word.
+    HungUp {
+        /// Where.
+        address: SocketAddr,
+    },
     /// Whoever answered did not speak hawser.
     NotHawser {
         /// Where.
@@ -113,7 +118,7 @@ impl Error {
             Self::NotHawser { .. } | Self::Protocol(_) => "PROTOCOL",
             Self::Version { .. } => "VERSION_MISMATCH",
             Self::Authentication => "AUTHENTICATION_FAILED",
-            Self::Lost => "CONNECTION_LOST",
+            Self::Lost | Self::HungUp { .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { .. } => "REFUSED",
             Self::PortInUse { .. } => "PORT_IN_USE",
             Self::Bind { kind: io::ErrorKind::PermissionDenied, .. } => "PERMISSION_DENIED",
@@ -131,7 +136,7 @@ impl Error {
 
     /// Whether the same call may succeed later with nothing else changed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Lost | Self::PortInUse { .. })
+        matches!(self, Self::Connect { .. } | Self::HungUp { .. } | Self::Lost | Self::PortInUse { .. })
             || matches!(self, Self::ClosedByPeer { code: CloseCode::Cancelled | CloseCode::Local, .. })
     }
 }
@@ -149,6 +154,10 @@ impl fmt::Display for Error {
             }
             Self::NameNotFound { host } => write!(f, "the name {host} has no address"),
             Self::Connect { address, text, .. } => write!(f, "cannot connect to {address}: {text}"),
+            Self::HungUp { address } => write!(
+                f,
+                "what answers at {address} hangs up at once: it is not hawser, or has too much to do"
+            ),
             Self::NotHawser { address } => write!(f, "what answers at {address} is not hawser"),
             Self::Version { ours, theirs } => write!(
                 f,

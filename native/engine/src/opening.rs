@@ -71,7 +71,7 @@ pub(crate) async fn greet(
         let (first, initiator) =
             Initiator::start(key, ticket.key(), ticket.secret(), role, entropy).map_err(refused)?;
         let opening = [Opening::Session.encode().as_slice(), first.as_slice()].concat();
-        stream.write_all(&opening).await.map_err(|_| Error::NotHawser { address })?;
+        stream.write_all(&opening).await.map_err(|_| Error::HungUp { address })?;
         read_preamble(&mut stream, address).await?;
         // It speaks hawser, so if it closes now, then because it cannot read message 1.
         let second = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
@@ -222,7 +222,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
 }
 
 async fn read_preamble(stream: &mut TcpStream, address: SocketAddr) -> Result<(), Error> {
-    let preamble = read_exact(stream).await.map_err(|_| Error::NotHawser { address })?;
+    let preamble = read_exact(stream).await.map_err(|_| Error::HungUp { address })?;
     check_preamble(&preamble).map_err(|error| match error {
         HandshakeError::Version { ours, theirs } => Error::Version { ours, theirs },
         _ => Error::NotHawser { address },

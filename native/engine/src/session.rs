@@ -69,6 +69,9 @@ pub(crate) trait Machine: Send + 'static {
 pub(crate) trait Side: Send + Sync + Sized + 'static {
     type Machine: Machine;
 
+    /// Whether a good end needs no answer from the peer: it is the peer that has said "done".
+    const HAS_LAST_WORD: bool;
+
     /// Runs on the session's own thread, beside the lanes, until it has nothing more to do.
     fn drive(&self, session: &Session<Self>);
 
@@ -102,8 +105,9 @@ pub(crate) struct State<M> {
     end: Option<Result<(), Error>>,
     /// Threads in [`Session::changed`]; waking nobody would cost a system call an entry.
     sleeping: usize,
-    /// Lane threads that run.
-    running: usize,
+    /// Lane threads that run, by direction.
+    writing: usize,
+    reading: usize,
 }
 
 impl<M> State<M> {
@@ -134,7 +138,7 @@ impl<S: Side> Session<S> {
         let session = Arc::new(Self {
             side,
             transfer,
-            state: Mutex::new(State { machine, end: None, sleeping: 0, running: 0 }),
+            state: Mutex::new(State { machine, end: None, sleeping: 0, writing: 0, reading: 0 }),
             changed: Condvar::new(),
             lanes: Mutex::default(),
         });
@@ -228,11 +232,16 @@ impl<S: Side> Session<S> {
         while state.end.is_none() {
             state = self.wait(state, LOST_AFTER).0;
         }
-        let deadline = Instant::now() + CLOSE_GRACE;
-        while state.running > 0 && Instant::now() < deadline {
-            state = self.wait(state, deadline.saturating_duration_since(Instant::now())).0;
-        }
         let result = state.end.clone().unwrap_or(Ok(()));
+        let answered = S::HAS_LAST_WORD && result.is_ok();
+        let deadline = Instant::now() + CLOSE_GRACE;
+        while state.writing > 0 || (state.reading > 0 && !answered) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.wait(state, left).0;
+        }
         drop(state);
         self.stop_lanes();
         self.side.finish();
@@ -252,10 +261,10 @@ impl<S: Side> Session<S> {
         let mut reader = RecordReader::new(stream.clone(), keys.opener);
         lanes.sockets.insert(lane, stream);
         lanes.threads.retain(|thread| !thread.is_finished());
-        let write = self.lane_thread(lane, "write", move |session| session.write_lane(lane, &mut writer))?;
-        lanes.threads.push(write);
-        let read = self.lane_thread(lane, "read", move |session| session.read_lane(lane, &mut reader))?;
-        lanes.threads.push(read);
+        let write = move |session: &Self| session.write_lane(lane, &mut writer);
+        lanes.threads.push(self.lane_thread(lane, "write", |state| &mut state.writing, write)?);
+        let read = move |session: &Self| session.read_lane(lane, &mut reader);
+        lanes.threads.push(self.lane_thread(lane, "read", |state| &mut state.reading, read)?);
         self.transfer.count_lanes(lanes.sockets.len());
         Ok(())
     }
@@ -265,10 +274,11 @@ impl<S: Side> Session<S> {
         self: &Arc<Self>,
         lane: LaneId,
         direction: &str,
+        running: fn(&mut State<S::Machine>) -> &mut usize,
         run: impl FnOnce(&Self) -> Result<(), LaneEnd> + Send + 'static,
     ) -> Result<JoinHandle<()>, Error> {
         let session = self.clone();
-        self.state().running += 1;
+        *running(&mut self.state()) += 1;
         let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
             match catch_unwind(AssertUnwindSafe(|| run(&session))) {
                 Ok(Ok(())) => {}
@@ -277,10 +287,10 @@ impl<S: Side> Session<S> {
                 Err(_) => session.end(Err(panicked())),
             }
             let mut state = session.state();
-            state.running -= 1;
+            *running(&mut state) -= 1;
             session.wake(&state);
         });
-        thread.inspect_err(|_| self.state().running -= 1)
+        thread.inspect_err(|_| *running(&mut self.state()) -= 1)
     }
 
     fn write_lane(&self, lane: LaneId, writer: &mut RecordWriter) -> Result<(), LaneEnd> {

@@ -32,6 +32,7 @@ pub(crate) struct SinkSide {
 
 impl Side for SinkSide {
     type Machine = Receiver;
+    const HAS_LAST_WORD: bool = false;
 
     fn drive(&self, session: &Session<Self>) {
         let mut state = session.state();

@@ -23,6 +23,7 @@ pub(crate) struct SourceSide {
 
 impl Side for SourceSide {
     type Machine = Sender;
+    const HAS_LAST_WORD: bool = true;
 
     fn drive(&self, session: &Session<Self>) {
         if self.source.walk(&mut Offers { session }).is_err() {
