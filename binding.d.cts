@@ -143,6 +143,12 @@ export interface NativeProgress {
   bytesTotal: number
   /** Bytes moved, and those of files found already there. */
   bytesDone: number
+  /** Files transferred and in their place. */
+  filesDelivered: number
+  /** Bytes of files transferred and in their place. */
+  bytesDelivered: number
+  /** Entries of any kind that got another name, because something different had theirs. */
+  renamed: number
   /** Files found already there. */
   filesPresent: number
   /** Bytes of files found already there. */

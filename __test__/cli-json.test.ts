@@ -32,16 +32,23 @@ test('--json prints events, and nothing else, on both sides', async (t) => {
   }
 });
 
-test('--json tells which entries failed and why', async (t) => {
+test('--json tells which entries failed and why, on both sides', async (t) => {
   const folder = makeFolder(t);
-  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+  const {process: receiver, ticket} = await listenOn(t, [
+    'receive',
+    join(folder, 'inbox'),
+    '--once',
+    '--json',
+  ]);
 
-  const {code, stdout} = await run(t, ['send', join(folder, 'gone'), '--to', ticket, '--json']);
+  const sent = await run(t, ['send', join(folder, 'gone'), '--to', ticket, '--json']);
 
-  t.is(code, 8);
-  const events = parseEvents(stdout);
-  t.like(events.at(-2), {v: 1, event: 'entry', path: 'gone', fate: 'failed', code: 'SOURCE_GONE'});
-  t.like(events.at(-1), {v: 1, event: 'finished', files: 0, bytes: 0, failed: 1});
+  for (const {code, stdout} of [sent, await receiver.ended()]) {
+    t.is(code, 8);
+    const events = parseEvents(stdout);
+    t.like(events.at(-2), {v: 1, event: 'entry', path: 'gone', fate: 'failed', code: 'SOURCE_GONE'});
+    t.like(events.at(-1), {v: 1, event: 'finished', files: 0, bytes: 0, failed: 1});
+  }
 });
 
 test('--json prints failures as events too', async (t) => {

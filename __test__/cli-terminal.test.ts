@@ -45,3 +45,13 @@ linux('a terminal shows one live line, and takes it away at the end', async (t) 
   const [, summary] = stdout.split('Sent 1 file, 268 MB in ');
   t.false(summary?.includes('%'));
 });
+
+linux('a terminal gets colours, and with NO_COLOR none', async (t) => {
+  for (const [env, label] of [
+    [{}, '\u001b[31mhawser:\u001b[39m '],
+    [{NO_COLOR: '1'}, 'hawser: '],
+  ] as const) {
+    const {stdout} = await hawserOnTerminal(t, ['send', 'file', '--to', 'nonsense'], env).ended();
+    t.true(stdout.startsWith(label), stdout);
+  }
+});

@@ -46,13 +46,15 @@ test('a stranger who sends garbage is hung up on', async (t) => {
 unix('terminal escapes in the name of a file are shown escaped', async (t) => {
   const folder = makeFolder(t);
   execFileSync('mkfifo', [join(folder, '\u001b[2Jevil\u202efifo')]);
-  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+  const {process: receiver, ticket} = await listenOn(t, ['receive', join(folder, 'inbox'), '--once']);
 
-  const {code, stderr} = await run(t, ['send', join(folder, '\u001b[2Jevil\u202efifo'), '--to', ticket]);
+  const sent = await run(t, ['send', join(folder, '\u001b[2Jevil\u202efifo'), '--to', ticket]);
 
-  t.is(code, 8);
-  t.true(stderr.includes('failed: \\u{1b}[2Jevil\\u{202e}fifo: '), stderr);
-  t.false(stderr.includes('\u001b') || stderr.includes('\u202e'));
+  for (const {code, stderr} of [sent, await receiver.ended()]) {
+    t.is(code, 8);
+    t.true(stderr.includes('failed: \\u{1b}[2Jevil\\u{202e}fifo: '), stderr);
+    t.false(stderr.includes('\u001b') || stderr.includes('\u202e'));
+  }
 });
 
 test('terminal escapes in the name of a peer are shown escaped', async (t) => {

@@ -22,7 +22,10 @@ export interface DeliveredEntry extends EntryBase {
   readonly hash: string | undefined;
 }
 
-/** An entry that was already there, identical. */
+/**
+ * An entry that was already there: a file with the same size and time of modification, or, once transferred, with the
+ * same content; a link with the same target; a folder.
+ */
 export interface PresentEntry extends EntryBase {
   readonly fate: 'present';
 }

@@ -7,11 +7,12 @@ import {networkInterfaces} from 'node:os';
  */
 export function reachableHosts(bind: readonly string[]): string[] {
   const specific = bind.filter((address) => !isUnspecified(address));
-  const hosts =
-    bind.length > 0 && specific.length === bind.length ? specific : [...specific, ...ownHosts(bind)];
+  const all = bind.length === 0 || specific.length < bind.length;
+  const hosts = all ? [...specific, ...ownHosts(bind)] : specific;
   return [...new Set(hosts)].slice(0, maxHosts);
 }
 
+/** The own addresses of the families of which all are bound. */
 function ownHosts(bind: readonly string[]): string[] {
   const families = [isIPv4, isIPv6].filter(
     (is) => bind.length === 0 || bind.some((host) => isUnspecified(host) && is(host)),

@@ -10,7 +10,9 @@ export interface Report {
   readonly files: number;
   /** Bytes of those files. */
   readonly bytes: number;
-  /** Files that were already there, identical. */
+  /** Entries that got another name, because something different had theirs. */
+  readonly renamed: number;
+  /** Files that were already there: with the same size and time of modification, or the same content. */
   readonly filesPresent: number;
   /** Bytes of those files. */
   readonly bytesPresent: number;
@@ -18,7 +20,7 @@ export interface Report {
   readonly durationMs: number;
   /** What became of each entry; with `entries: 'failed'`, of those that failed. */
   readonly entries: readonly Entry[];
-  /** The entries that failed. */
+  /** The entries that failed; with `entries: 'failed'` at most 10,000 of them. */
   readonly failed: readonly FailedEntry[];
 }
 
@@ -29,13 +31,12 @@ export interface Report {
 export async function makeReport(transfer: NativeTransfer, peer: Peer): Promise<Report> {
   const entries = await takeEntries(transfer);
   const failed = entries.filter((entry) => entry.fate === 'failed');
-  const failedFiles = failed.filter(({kind}) => kind === 'file');
-  const failedBytes = failedFiles.reduce((sum, {size}) => sum + size, 0);
   const progress = transfer.progress();
   return {
     peer,
-    files: progress.filesDone - progress.filesPresent - failedFiles.length,
-    bytes: progress.bytesDone - progress.bytesPresent - failedBytes,
+    files: progress.filesDelivered,
+    bytes: progress.bytesDelivered,
+    renamed: progress.renamed,
     filesPresent: progress.filesPresent,
     bytesPresent: progress.bytesPresent,
     durationMs: progress.elapsedMs,

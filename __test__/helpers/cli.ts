@@ -11,11 +11,18 @@ export function hawser(t: ExecutionContext, args: readonly string[], env: NodeJS
 }
 
 /** Starts `hawser` on a terminal of its own, which the program `script` provides. */
-export function hawserOnTerminal(t: ExecutionContext, args: readonly string[]): Process {
+export function hawserOnTerminal(
+  t: ExecutionContext,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Process {
   const line = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
   return new Process(t, 'script', ['-qec', `stty cols 100 rows 30; ${line}`, '/dev/null'], {
     HAWSER_TICKET: undefined,
+    CI: undefined,
+    NO_COLOR: undefined,
     TERM: 'xterm',
+    ...env,
   });
 }
 

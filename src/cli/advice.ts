@@ -1,14 +1,15 @@
 import type {ErrorCode} from '../index.ts';
 
 /** What a person can do about a failure, and what is kept; the message itself says what happened and why. */
-export function adviceFor(code: ErrorCode, listens: boolean): readonly string[] {
+export function adviceFor(code: ErrorCode, listens: boolean, connected: boolean): readonly string[] {
   const {next, kept} = advice[code];
-  if (!kept) return next;
+  if (!kept || !connected) return next;
   return [...next, listens ? keptByListener : keptByDialler];
 }
 
 const keptByDialler =
-  'Files already delivered stay. Run the same command again to continue: what is there is skipped.';
+  'Files already delivered stay. Run the same command again to continue, with the new ticket if the other side was ' +
+  'restarted: what is there is skipped.';
 const keptByListener =
   'Files already delivered stay. When the other side runs its command again, they are skipped.';
 

@@ -18,6 +18,7 @@ export async function follow(transfer: Transfer, id: number, report: Reporter): 
     const {peer: _, entries, failed, ...totals} = await transfer.finished();
     for (const entry of entries) report({event: 'entry', transfer: id, ...entry});
     report({event: 'finished', transfer: id, ...totals, failed: failed.length});
+    if (failed.some(({code}) => code === 'INTEGRITY')) return exit.integrity;
     return failed.length > 0 ? exit.partial : exit.ok;
   } catch (error) {
     report({...errorEvent(error), transfer: id});

@@ -16,7 +16,8 @@ export class TextReporter {
   readonly #command: CommandName;
   readonly #quiet: boolean;
   readonly #screen = openScreen();
-  readonly #colors = pc.createColors(process.stderr.isTTY && process.stderr.hasColors());
+  // Said outright: left to itself, picocolors also colours what a CI server collects in a file.
+  readonly #colors = pc.createColors(process.stderr.isTTY ? process.stderr.hasColors() : false);
   readonly #peers = new Map<number, Peer>();
   readonly #failures = new Map<number, number>();
 
@@ -68,10 +69,11 @@ export class TextReporter {
   }
 
   #explain({transfer, code, message}: ErrorEvent): void {
+    const connected = transfer !== undefined && this.#peers.has(transfer);
     const from = transfer === undefined ? '' : this.#from(transfer);
     if (transfer !== undefined) this.#forget(transfer);
     this.#complain('hawser:', from + displayName(message, 1000));
-    for (const line of adviceFor(code, this.#listens)) this.#screen.line(`  ${line}`);
+    for (const line of adviceFor(code, this.#listens, connected)) this.#screen.line(`  ${line}`);
   }
 
   /** A listener serves many: its lines begin with whom they are about. */

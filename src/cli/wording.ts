@@ -6,10 +6,15 @@ import type {CommandName} from './reporter.ts';
 
 /** What a listener tells whoever started it: where it listens and what the other side has to type. */
 export function listeningText(command: CommandName, {addresses, ticket}: ListeningEvent): string {
-  const where = `Listening on ${addresses.join(' and ')}. Ctrl-C ends it.`;
+  const where = `Listening on ${addresses.map(addressText).join(' and ')}. Ctrl-C ends it.`;
   return command === 'receive'
     ? `${where}\nSend from the other machine with:\n  npx hawser send <files> --to ${ticket}`
     : `${where}\nFetch on the other machine with:\n  npx hawser get ${ticket}`;
+}
+
+/** One socket serves both families where all addresses are bound. */
+function addressText(address: string): string {
+  return address.startsWith('[::]:') ? `port ${address.slice('[::]:'.length)}, IPv4 and IPv6` : address;
 }
 
 export function peerText(command: CommandName, peer: Peer): string {
@@ -50,12 +55,13 @@ export function failureText(entry: EntryEvent & {readonly fate: 'failed'}): stri
 
 /** `Sent 1,204 files, 1.2 GB in 3.4 s (353 MB/s)`, and what else there is to know. */
 export function summaryText(command: CommandName, peer: Peer | undefined, totals: FinishedEvent): string {
-  const {files, bytes, durationMs, filesPresent, failed} = totals;
+  const {files, bytes, durationMs, filesPresent, renamed, failed} = totals;
   const rate = durationMs > 0 ? ` (${formatRate((bytes / durationMs) * 1000)})` : '';
   const moved = `${formatFiles(files)}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}`;
   return [
     `${command === 'send' || command === 'share' ? 'Sent' : 'Received'} ${moved}${counterpart(command, peer)}`,
     ...(filesPresent > 0 ? [`${formatCount(filesPresent)} already there`] : []),
+    ...(renamed > 0 ? [`${formatCount(renamed)} renamed, as their names were taken`] : []),
     ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
   ].join('; ');
 }

@@ -131,6 +131,12 @@ pub struct NativeProgress {
     pub bytes_total: i64,
     /// Bytes moved, and those of files found already there.
     pub bytes_done: i64,
+    /// Files transferred and in their place.
+    pub files_delivered: i64,
+    /// Bytes of files transferred and in their place.
+    pub bytes_delivered: i64,
+    /// Entries of any kind that got another name, because something different had theirs.
+    pub renamed: i64,
     /// Files found already there.
     pub files_present: i64,
     /// Bytes of files found already there.
@@ -156,6 +162,9 @@ impl From<Progress> for NativeProgress {
             failed: number(progress.failed),
             bytes_total: number(progress.bytes_total),
             bytes_done: number(progress.bytes_done),
+            files_delivered: number(progress.files_delivered),
+            bytes_delivered: number(progress.bytes_delivered),
+            renamed: number(progress.renamed),
             files_present: number(progress.files_present),
             bytes_present: number(progress.bytes_present),
             lanes: number(progress.lanes),

@@ -13,11 +13,11 @@ use hawser_protocol::ticket::{Host, Ticket};
 use tokio::runtime;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::Error;
 use crate::job::{Job, Work};
-use crate::opening::{Greeted, Opened, greet, join, random};
+use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, Who, greet, join, random};
 use crate::serve::start;
 use crate::session::spawn;
 use crate::transfer::{Peer, Transfer};
@@ -61,6 +61,7 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
     if !permitted {
         return Err(Error::TicketDirection { pull: permits.pull });
     }
+    options.job.work.check()?;
     let key = StaticKey::new(random()?);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -69,7 +70,10 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
     let transfer = Transfer::new(options.job.keep);
     let dialled = transfer.clone();
     spawn("hawser-dial".into(), move || {
-        if let Err(error) = runtime.block_on(run(options, &key, &dialled)) {
+        let run = runtime.block_on(run(options, &key, &dialled));
+        // Not waiting for a name that is still being looked up.
+        runtime.shutdown_background();
+        if let Err(error) = run {
             dialled.finish(Err(error));
         }
     })?;
@@ -97,7 +101,7 @@ async fn run(options: DialOptions, key: &StaticKey, transfer: &Transfer) -> Resu
             // A lane that cannot be had is done without.
             let joined = patiently(|| join(address, &secret, request.clone())).await;
             if let Ok((stream, keys)) = joined {
-                session.join(LaneId(lane), 0, stream, keys);
+                session.join(Who::Dialler, LaneId(lane), 0, stream, keys);
             }
         });
     }
@@ -110,17 +114,17 @@ async fn run(options: DialOptions, key: &StaticKey, transfer: &Transfer) -> Resu
 
 /// Opens a session at the first address of the ticket that proves to be its listener.
 async fn open(ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Opened, Error> {
-    let mut addresses = resolve(ticket).await?.into_iter();
+    let mut hosts = ticket.addresses().iter().cloned();
     let mut attempts: JoinSet<Result<Greeted, Error>> = JoinSet::new();
     let mut worst: Option<Error> = None;
     loop {
-        if let Some(address) = addresses.next() {
+        if let Some(host) = hosts.next() {
             let (ticket, key) = (ticket.clone(), key.clone());
-            attempts.spawn(async move { patiently(|| greet(address, &ticket, &key, role)).await });
+            attempts.spawn(async move { visit(host, &ticket, &key, role).await });
         } else if attempts.is_empty() {
-            return Err(worst.unwrap_or_else(|| Error::InvalidOption("the ticket has no address".into())));
+            return Err(worst.unwrap_or(Error::Lost));
         }
-        let more = addresses.len() > 0;
+        let more = hosts.len() > 0;
         let outcome = tokio::select! {
             Some(outcome) = attempts.join_next() => outcome,
             () = sleep(NEXT_ADDRESS_AFTER), if more => continue,
@@ -132,6 +136,28 @@ async fn open(ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Opened, Er
             Err(_) => worst = Some(Error::Internal("dialling failed".into())),
         }
     }
+}
+
+/// Goes to one address of the ticket, or to those of a name one after the other.
+async fn visit(host: Host, ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Greeted, Error> {
+    let addresses = match host {
+        Host::Ip(ip) => vec![SocketAddr::new(ip, ticket.port())],
+        Host::Name(name) => resolve(&name, ticket.port()).await.ok_or(Error::NameNotFound { host: name })?,
+    };
+    let mut worst = None;
+    for address in addresses {
+        match patiently(|| greet(address, ticket, key, role)).await {
+            Ok(greeted) => return Ok(greeted),
+            Err(error) => worst = Some(more_telling(worst, error)),
+        }
+    }
+    Err(worst.unwrap_or(Error::Lost))
+}
+
+async fn resolve(name: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    let found = timeout(HANDSHAKE_TIMEOUT, tokio::net::lookup_host((name, port))).await.ok()?.ok()?;
+    let addresses: Vec<_> = found.collect();
+    (!addresses.is_empty()).then_some(addresses)
 }
 
 /// Knocks again where somebody hung up without a word.
@@ -162,23 +188,5 @@ fn more_telling(known: Option<Error>, new: Error) -> Error {
     match known {
         Some(known) if telling(&known) >= telling(&new) => known,
         _ => new,
-    }
-}
-
-async fn resolve(ticket: &Ticket) -> Result<Vec<SocketAddr>, Error> {
-    let mut addresses = Vec::new();
-    let mut unknown = None;
-    for host in ticket.addresses() {
-        match host {
-            Host::Ip(ip) => addresses.push(SocketAddr::new(*ip, ticket.port())),
-            Host::Name(name) => match tokio::net::lookup_host((name.as_str(), ticket.port())).await {
-                Ok(found) => addresses.extend(found),
-                Err(_) => unknown = Some(name.clone()),
-            },
-        }
-    }
-    match unknown {
-        Some(host) if addresses.is_empty() => Err(Error::NameNotFound { host }),
-        _ => Ok(addresses),
     }
 }

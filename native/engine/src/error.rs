@@ -100,13 +100,14 @@ impl Error {
     /// A disk error about `path`.
     pub(crate) fn disk(action: &'static str, path: &std::path::Path, error: &io::Error) -> Self {
         let path = path.display().to_string();
-        Self::Disk { action, path, kind: error.kind(), text: error.to_string() }
+        Self::Disk { action, path, kind: error.kind(), text: words(error) }
     }
 
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidOption(_) => "INVALID_OPTION",
+            Self::Ticket(TicketError::UnknownVersion(_)) => "VERSION_MISMATCH",
             Self::Ticket(_) => "TICKET_INVALID",
             Self::TicketDirection { .. } => "TICKET_DIRECTION",
             Self::NameNotFound { .. } => "NAME_NOT_FOUND",
@@ -119,6 +120,8 @@ impl Error {
             Self::Version { .. } => "VERSION_MISMATCH",
             Self::Authentication => "AUTHENTICATION_FAILED",
             Self::Lost | Self::HungUp { .. } => "CONNECTION_LOST",
+            Self::ClosedByPeer { code: CloseCode::Protocol, .. } => "PROTOCOL",
+            Self::ClosedByPeer { code: CloseCode::Done, .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { .. } => "REFUSED",
             Self::PortInUse { .. } => "PORT_IN_USE",
             Self::Bind { kind: io::ErrorKind::PermissionDenied, .. } => "PERMISSION_DENIED",
@@ -192,5 +195,14 @@ impl std::error::Error for Error {}
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
+    }
+}
+
+/// The system's words for an error, without its number.
+pub(crate) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) => text[..end].to_string(),
+        None => text,
     }
 }

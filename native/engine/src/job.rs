@@ -1,6 +1,7 @@
 //! What a side of a session is to do with files.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use hawser_protocol::handshake::Role;
 
@@ -32,8 +33,13 @@ impl Work {
         match self {
             Self::Read(_) => Ok(()),
             Self::Write(directory) => {
+                if directory.exists() && !directory.is_dir() {
+                    let error = io::Error::new(io::ErrorKind::NotADirectory, "it is not a folder");
+                    return Err(Error::disk("write into", directory, &error));
+                }
                 let made = std::fs::create_dir_all(directory);
-                made.map_err(|error| Error::disk("make the folder", directory, &error))
+                made.map_err(|error| Error::disk("make the folder", directory, &error))?;
+                writable(directory).map_err(|error| Error::disk("write into", directory, &error))
             }
         }
     }
@@ -51,4 +57,16 @@ impl Work {
             Self::Write(_) => Role::Source,
         }
     }
+}
+
+/// Whether files can be made in a folder, as far as that can be told before.
+#[cfg(unix)]
+fn writable(directory: &Path) -> io::Result<()> {
+    use rustix::fs::Access;
+    Ok(rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+#[cfg(not(unix))]
+fn writable(_: &Path) -> io::Result<()> {
+    Ok(())
 }

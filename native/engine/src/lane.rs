@@ -4,10 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
-use hawser_protocol::cipher::{MAX_PLAINTEXT, Opener, Sealer, record_length};
-
-const LENGTH_BYTES: usize = 4;
-const TAG_BYTES: usize = 16;
+use hawser_protocol::cipher::{
+    HEADER_LENGTH as LENGTH_BYTES, MAX_PLAINTEXT, Opener, Sealer, TAG_LENGTH as TAG_BYTES, record_length,
+};
 
 /// A record being filled. One per lane, reused for all its records.
 pub(crate) struct Record {
@@ -86,6 +85,11 @@ pub(crate) struct RecordReader {
 impl RecordReader {
     pub(crate) fn new(stream: Arc<TcpStream>, opener: Opener) -> Self {
         Self { stream, opener, buffer: vec![0; MAX_PLAINTEXT + TAG_BYTES].into() }
+    }
+
+    /// Reads whatever still comes, up to the end of the connection, and drops it.
+    pub(crate) fn drain(&mut self) {
+        while matches!((&*self.stream).read(&mut self.buffer), Ok(1..)) {}
     }
 
     /// Reads and opens the next record.

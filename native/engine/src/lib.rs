@@ -25,4 +25,4 @@ pub use hawser_protocol::sender::Fate;
 pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
 pub use job::{Job, Work};
 pub use listener::{ListenOptions, Listener, listen};
-pub use transfer::{EntryKind, Keep, Peer, Phase, Progress, Settled, Transfer};
+pub use transfer::{EntryKind, Keep, MAX_FAILED_KEPT, Peer, Phase, Progress, Settled, Transfer};

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Error;
+use crate::error::words;
 use crate::job::{Job, Work};
-use crate::opening::{HANDSHAKE_TIMEOUT, Knock, Opened, admit, admit_lane, answer, random};
+use crate::opening::{HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, random};
 use crate::serve::{AnySession, start};
 use crate::session::spawn;
 use crate::strangers::Strangers;
@@ -73,6 +75,8 @@ struct State {
     closed: bool,
     /// The sockets are closed, too.
     deaf: bool,
+    /// Places of sessions that are about to start.
+    reserved: usize,
 }
 
 struct Running {
@@ -89,8 +93,12 @@ struct Running {
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ListenOptions { job, bind, port, advertise } = options;
     job.work.check()?;
-    let hosts = advertise.iter().map(|host| host.parse::<Host>()).collect::<Result<Vec<_>, _>>();
-    let hosts = hosts.map_err(|_| Error::InvalidOption("an advertised address is not one".into()))?;
+    let hosts = advertise.iter().map(|host| {
+        let invalid =
+            |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
+        host.parse::<Host>().map_err(invalid)
+    });
+    let hosts = hosts.collect::<Result<Vec<_>, _>>()?;
     let sockets = bind_all(&bind, port)?;
     let addresses: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
     let bound_port = addresses.first().map_or(port, SocketAddr::port);
@@ -112,7 +120,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         state: Mutex::default(),
     });
     let serving = shared.clone();
-    spawn("hawser-listen".into(), move || serve(&runtime, &serving, sockets))?;
+    spawn("hawser-listen".into(), move || serve(runtime, &serving, sockets))?;
     Ok(Listener(shared))
 }
 
@@ -173,39 +181,47 @@ impl Listener {
 
 impl State {
     fn is_over(&self) -> bool {
-        self.closed && self.deaf && self.sessions.is_empty()
+        self.closed && self.deaf && self.sessions.is_empty() && self.reserved == 0
     }
 }
 
 impl Shared {
+    /// A place for one more session, unless there is none or no more are accepted.
+    fn reserve(self: &Arc<Self>) -> Option<Place> {
+        let mut state = lock(&self.state);
+        if state.closed || state.sessions.len() + state.reserved >= MAX_SESSIONS {
+            return None;
+        }
+        state.reserved += 1;
+        Some(Place(self.clone()))
+    }
+
     /// Starts the session of a peer that has proven itself.
-    fn open_session(self: &Arc<Self>, opened: Opened) {
+    fn open_session(self: &Arc<Self>, opened: Opened, place: Place) {
         let Opened { stream, keys, secret, session: id, peer, address } = opened;
         let transfer = Transfer::new(self.job.keep);
         transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
-        let mut state = lock(&self.state);
-        if state.closed || state.sessions.len() >= MAX_SESSIONS {
-            return;
-        }
-        let shared = self.clone();
-        let ended = move || {
+        let (shared, announced) = (self.clone(), transfer.clone());
+        transfer.on_introduced(move || shared.announce(announced));
+        let over = Arc::new(AtomicBool::new(false));
+        let (shared, ended) = (self.clone(), over.clone());
+        let closed = move || {
             let mut state = lock(&shared.state);
+            ended.store(true, Ordering::Relaxed);
             state.sessions.remove(&id);
             shared.announce_if_over(state);
         };
-        let (shared, announced) = (self.clone(), transfer.clone());
-        transfer.on_introduced(move || shared.announce(announced));
-        // Neither its introduction nor its end overtakes this: both wait for the lock held here.
-        match start(&self.job, id, &transfer, stream, keys, ended) {
+        match start(&self.job, id, &transfer, stream, keys, closed) {
             Ok(session) => {
-                let running = Running { transfer: transfer.clone(), secret, session };
-                state.sessions.insert(id, running);
+                let mut state = lock(&self.state);
+                // It may have ended already.
+                if !over.load(Ordering::Relaxed) {
+                    state.sessions.insert(id, Running { transfer, secret, session });
+                }
             }
-            Err(error) => {
-                drop(state);
-                transfer.finish(Err(error));
-            }
+            Err(error) => transfer.finish(Err(error)),
         }
+        drop(place);
     }
 
     /// Hands a session to whoever asks for the next one.
@@ -242,7 +258,18 @@ impl Shared {
     }
 }
 
-fn serve(runtime: &Runtime, shared: &Arc<Shared>, sockets: Vec<std::net::TcpListener>) {
+/// A session that is about to start.
+struct Place(Arc<Shared>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        state.reserved -= 1;
+        self.0.announce_if_over(state);
+    }
+}
+
+fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::net::TcpListener>) {
     runtime.block_on(async {
         let mut accepting = JoinSet::new();
         for socket in sockets {
@@ -253,6 +280,8 @@ fn serve(runtime: &Runtime, shared: &Arc<Shared>, sockets: Vec<std::net::TcpList
         }
         shared.closing.notified().await;
     });
+    // Closes the sockets, with the tasks that hold them.
+    drop(runtime);
     let mut state = lock(&shared.state);
     state.deaf = true;
     shared.announce_if_over(state);
@@ -285,14 +314,16 @@ async fn greet(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>)
     match answer(&mut stream).await? {
         Knock::Session => {
             let wanted = shared.job.work.peer_role();
-            let opened = admit(stream, address, &shared.key, shared.ticket.secret(), wanted).await?;
-            shared.open_session(opened);
+            let secret = shared.ticket.secret();
+            let place = || shared.reserve();
+            let (opened, place) = admit(stream, address, &shared.key, secret, wanted, place).await?;
+            shared.open_session(opened, place);
         }
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
             let (session, secret) = shared.joinable(&request)?;
             let (stream, keys) = admit_lane(stream, &secret, request).await?;
-            session.join(lane, attempt, stream, keys);
+            session.join(Who::Listener, lane, attempt, stream, keys);
         }
     }
     Some(())
@@ -333,6 +364,6 @@ fn bind(address: SocketAddr, both_families: bool) -> Result<std::net::TcpListene
     };
     bound().map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Error::PortInUse { port: address.port() },
-        kind => Error::Bind { address, kind, text: error.to_string() },
+        kind => Error::Bind { address, kind, text: words(&error) },
     })
 }

@@ -7,11 +7,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hawser_protocol::cipher::{HEADER_LENGTH, Opener, Sealer, Side, TAG_LENGTH, record_length};
+pub(crate) use hawser_protocol::cipher::Side as Who;
+use hawser_protocol::cipher::{HEADER_LENGTH, Opener, Sealer, TAG_LENGTH, record_length};
 use hawser_protocol::frame::{self, FrameType, Frames, HEADER_BYTES};
 use hawser_protocol::handshake::{
-    ACCEPT_LENGTH, Established, FIRST_LENGTH, HandshakeError, Initiator, InitiatorEntropy, Responder,
-    ResponderEntropy, Role, SECOND_LENGTH, SessionSecret, THIRD_LENGTH,
+    ACCEPT_LENGTH, Established, FIRST_LENGTH, HandshakeError, Initiator, InitiatorAwaitingAccept,
+    InitiatorEntropy, Responder, ResponderEntropy, Role, SECOND_LENGTH, SessionSecret, THIRD_LENGTH,
 };
 use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::{JOIN_LENGTH, JoinRequest};
@@ -22,6 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::Error;
+use crate::error::words;
 
 /// One deadline for all of a handshake, so that nobody can stretch it byte by byte.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,8 +54,8 @@ pub(crate) struct Opened {
 pub(crate) struct Greeted {
     stream: TcpStream,
     address: SocketAddr,
-    initiator: Initiator,
-    second: [u8; SECOND_LENGTH],
+    initiator: InitiatorAwaitingAccept,
+    third: [u8; THIRD_LENGTH],
 }
 
 /// Connects and goes through the handshake up to the listener's answer.
@@ -74,8 +76,9 @@ pub(crate) async fn greet(
         stream.write_all(&opening).await.map_err(|_| Error::HungUp { address })?;
         read_preamble(&mut stream, address).await?;
         // It speaks hawser, so if it closes now, then because it cannot read message 1.
-        let second = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
-        Ok(Greeted { stream, address, initiator, second })
+        let second: [u8; SECOND_LENGTH] = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
+        let (third, initiator) = initiator.read_second(&second).map_err(refused)?;
+        Ok(Greeted { stream, address, initiator, third })
     };
     within(address, greeting).await
 }
@@ -83,14 +86,13 @@ pub(crate) async fn greet(
 impl Greeted {
     /// Proves this side, and waits to be let in.
     pub(crate) async fn enter(self) -> Result<Opened, Error> {
-        let Self { mut stream, address, initiator, second } = self;
+        let Self { mut stream, address, initiator, third } = self;
         let entering = async {
-            let (third, initiator) = initiator.read_second(&second).map_err(refused)?;
             stream.write_all(&third).await.map_err(|_| Error::Authentication)?;
             let accept: [u8; ACCEPT_LENGTH] =
                 read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
             let established = initiator.read_accept(&accept).map_err(refused)?;
-            opened(stream, established, Side::Dialler, address)
+            opened(stream, established, Who::Dialler, address)
         };
         within(address, entering).await
     }
@@ -111,7 +113,7 @@ pub(crate) async fn join(
         stream.write_all(&opening).await.map_err(failed)?;
         read_preamble(&mut stream, address).await?;
         let nonce: [u8; 32] = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
-        let (mut sealer, opener) = request.into_lane(nonce).into_ciphers(secret, Side::Dialler);
+        let (mut sealer, opener) = request.into_lane(nonce).into_ciphers(secret, Who::Dialler);
         let mut proof = [0; PROOF_LENGTH];
         proof[HEADER_LENGTH..][..HEADER_BYTES].copy_from_slice(&proof_frame());
         sealer.seal(&mut proof).map_err(|error| Error::Internal(error.to_string()))?;
@@ -145,14 +147,16 @@ pub(crate) async fn answer(stream: &mut TcpStream) -> Option<Knock> {
     }
 }
 
-/// Lets a dialler in that proves to hold the ticket and wants to do what it permits.
-pub(crate) async fn admit(
+/// Lets a dialler in that proves to hold the ticket and wants to do what it permits, if there is a
+/// `place` for it.
+pub(crate) async fn admit<P>(
     mut stream: TcpStream,
     address: SocketAddr,
     key: &StaticKey,
     ticket: &TicketSecret,
     wanted: Role,
-) -> Option<Opened> {
+    place: impl FnOnce() -> Option<P>,
+) -> Option<(Opened, P)> {
     let entropy = ResponderEntropy {
         ephemeral: random().ok()?,
         random: random().ok()?,
@@ -170,9 +174,10 @@ pub(crate) async fn admit(
     if applicant.dialler_role() != wanted {
         return None;
     }
+    let place = place()?;
     let (accept, established) = applicant.accept().ok()?;
     stream.write_all(&accept).await.ok()?;
-    opened(stream, established, Side::Listener, address).ok()
+    Some((opened(stream, established, Who::Listener, address).ok()?, place))
 }
 
 /// Lets a connection join a session whose secret it proves to know.
@@ -183,7 +188,7 @@ pub(crate) async fn admit_lane(
 ) -> Option<(std::net::TcpStream, LaneKeys)> {
     let nonce = random().ok()?;
     stream.write_all(&nonce).await.ok()?;
-    let (sealer, mut opener) = request.into_lane(nonce).into_ciphers(secret, Side::Listener);
+    let (sealer, mut opener) = request.into_lane(nonce).into_ciphers(secret, Who::Listener);
     let header: [u8; HEADER_LENGTH] = read_exact(&mut stream).await.ok()?;
     let mut proof: [u8; PROOF_LENGTH - HEADER_LENGTH] = read_exact(&mut stream).await.ok()?;
     if record_length(header).ok()? != proof.len() {
@@ -195,7 +200,7 @@ pub(crate) async fn admit_lane(
     (frame.kind == FrameType::Ping).then_some((stream, LaneKeys { sealer, opener }))
 }
 
-/// The first record on a joining lane: one PING, which is not counted by acknowledgements.
+/// The first record on a joining lane: one PING.
 const PROOF_LENGTH: usize = HEADER_LENGTH + HEADER_BYTES + TAG_LENGTH;
 
 fn proof_frame() -> Vec<u8> {
@@ -205,7 +210,7 @@ fn proof_frame() -> Vec<u8> {
 fn opened(
     stream: TcpStream,
     established: Established,
-    side: Side,
+    side: Who,
     address: SocketAddr,
 ) -> Result<Opened, Error> {
     let Established { secret, session, peer, first_lane, .. } = established;
@@ -249,7 +254,7 @@ fn blocking(stream: TcpStream) -> io::Result<std::net::TcpStream> {
 }
 
 fn connect_error(address: SocketAddr, error: &io::Error) -> Error {
-    Error::Connect { address, kind: error.kind(), text: error.to_string() }
+    Error::Connect { address, kind: error.kind(), text: words(error) }
 }
 
 /// Nothing that a handshake fails by can be told apart, nor should be.

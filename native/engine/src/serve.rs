@@ -11,8 +11,9 @@ use hawser_protocol::sender::Sender;
 use crate::Error;
 use crate::disk::{Sink, Source};
 use crate::job::{Job, Work};
-use crate::opening::LaneKeys;
-use crate::session::{Session, Side};
+use crate::lane::{Record, RecordWriter};
+use crate::opening::{LaneKeys, Who};
+use crate::session::{Session, Side, goodbye};
 use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
 use crate::transfer::Transfer;
@@ -22,7 +23,7 @@ pub(crate) trait AnySession: Send + Sync {
     /// Whether this attempt at this lane may join.
     fn admits(&self, lane: LaneId, attempt: u32) -> bool;
     /// Adds a lane that has proven that it belongs here.
-    fn join(self: Arc<Self>, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys);
+    fn join(self: Arc<Self>, who: Who, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys);
 }
 
 impl<S: Side> AnySession for Session<S> {
@@ -30,13 +31,13 @@ impl<S: Side> AnySession for Session<S> {
         Session::admits(self, lane, attempt)
     }
 
-    fn join(self: Arc<Self>, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys) {
-        Session::join(&self, lane, attempt, stream, keys);
+    fn join(self: Arc<Self>, who: Who, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys) {
+        Session::join(&self, who, lane, attempt, stream, keys);
     }
 }
 
 /// Starts a session that does `job` on its first lane. `closed` is called when it has ended and
-/// nothing of it is left.
+/// nothing of it is left. A peer that waits for it in vain is told so.
 pub(crate) fn start(
     job: &Job,
     id: SessionId,
@@ -46,17 +47,35 @@ pub(crate) fn start(
     closed: impl FnOnce() + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
-    Ok(match &job.work {
+    match &job.work {
         Work::Read(paths) => {
             let source = Source::new(paths.clone())
-                .map_err(|error| Error::InvalidOption(format!("these paths cannot be sent: {error}")))?;
-            let side = SourceSide { source };
-            Session::start(side, Sender::new(&job.label), transfer, stream, keys, closed)?
+                .map_err(|error| Error::InvalidOption(format!("these paths cannot be sent: {error}")));
+            let source = match source {
+                Ok(source) => source,
+                Err(error) => return Err(turn_away(error, stream, keys)),
+            };
+            let machine = Sender::new(&job.label);
+            Ok(Session::start(SourceSide { source }, machine, transfer, stream, keys, closed)?)
         }
         Work::Write(directory) => {
-            let sink = Sink::open(directory, id.0).map_err(|error| Error::disk("open", directory, &error))?;
+            let sink = match Sink::open(directory, id.0) {
+                Ok(sink) => sink,
+                Err(error) => {
+                    return Err(turn_away(Error::disk("open", directory, &error), stream, keys));
+                }
+            };
             let side = SinkSide { sink, directory: directory.clone(), control: Mutex::default() };
-            Session::start(side, Receiver::new(&job.label), transfer, stream, keys, closed)?
+            Ok(Session::start(side, Receiver::new(&job.label), transfer, stream, keys, closed)?)
         }
-    })
+    }
+}
+
+/// Tells a peer that was let in that there will be no session after all.
+fn turn_away(error: Error, stream: TcpStream, keys: LaneKeys) -> Error {
+    let mut record = Record::new();
+    record.push(&goodbye(&Err(error.clone())).encode());
+    // A peer that does not hear it notices the end of the connection.
+    let _ = RecordWriter::new(Arc::new(stream), keys.sealer).write(&mut record);
+    error
 }

@@ -4,7 +4,7 @@
 //! sends on one core, and its reader opens, hashes and writes, with one reused buffer each and no
 //! hand-over in between. The state machine is locked for its decisions only, never across I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ use hawser_protocol::sender::Sender;
 
 use crate::Error;
 use crate::lane::{Record, RecordReader, RecordWriter};
-use crate::opening::LaneKeys;
+use crate::opening::{LaneKeys, Who};
 use crate::transfer::{Transfer, lock};
 
 /// A lane that has had nothing to send for so long says that it lives.
@@ -105,14 +105,19 @@ pub(crate) struct State<M> {
     end: Option<Result<(), Error>>,
     /// Threads in [`Session::changed`]; waking nobody would cost a system call an entry.
     sleeping: usize,
-    /// Lane threads that run, by direction.
-    writing: usize,
-    reading: usize,
+    /// Lanes whose threads run, by direction. A lane's number is free when neither does: a thread
+    /// of an earlier lane must not speak for a later one.
+    writing: BTreeSet<LaneId>,
+    reading: BTreeSet<LaneId>,
 }
 
 impl<M> State<M> {
     pub fn is_ended(&self) -> bool {
         self.end.is_some()
+    }
+
+    fn is_running(&self, lane: LaneId) -> bool {
+        self.writing.contains(&lane) || self.reading.contains(&lane)
     }
 }
 
@@ -138,11 +143,17 @@ impl<S: Side> Session<S> {
         let session = Arc::new(Self {
             side,
             transfer,
-            state: Mutex::new(State { machine, end: None, sleeping: 0, writing: 0, reading: 0 }),
+            state: Mutex::new(State {
+                machine,
+                end: None,
+                sleeping: 0,
+                writing: BTreeSet::new(),
+                reading: BTreeSet::new(),
+            }),
             changed: Condvar::new(),
             lanes: Mutex::default(),
         });
-        session.run_lane(LaneId(0), stream, keys)?;
+        session.run_lane(LaneId(0), stream, keys).inspect_err(|_| session.stop_lanes())?;
         let cancelled = Arc::downgrade(&session);
         session.transfer.on_cancel(move || {
             if let Some(session) = cancelled.upgrade() {
@@ -163,17 +174,23 @@ impl<S: Side> Session<S> {
         let lanes = lock(&self.lanes);
         lane.0 < MAX_LANES
             && !lanes.ended
-            && !lanes.sockets.contains_key(&lane)
+            && !self.state().is_running(lane)
             && lanes.attempts.get(&lane).is_none_or(|&last| attempt > last)
     }
 
-    /// Adds a lane that has proven that it belongs here.
-    pub fn join(self: &Arc<Self>, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys) {
+    /// Adds a lane whose proof, its first record, this side has sent or received.
+    pub fn join(self: &Arc<Self>, who: Who, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys) {
         if !self.admits(lane, attempt) {
             return;
         }
         lock(&self.lanes).attempts.insert(lane, attempt);
-        self.state().machine.link().add_lane(lane);
+        let mut state = self.state();
+        state.machine.link().add_lane(lane);
+        match who {
+            Who::Dialler => state.machine.record_sent(lane),
+            Who::Listener => drop(state.machine.link().record_received(lane)),
+        }
+        drop(state);
         if self.run_lane(lane, stream, keys).is_err() {
             self.lose(lane);
         }
@@ -190,17 +207,17 @@ impl<S: Side> Session<S> {
         }
     }
 
-    /// Waits for a change, `timeout` at most. Returns whether it timed out.
+    /// Waits for a change, `timeout` at most.
     pub fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, State<S::Machine>>,
         timeout: Duration,
-    ) -> (MutexGuard<'a, State<S::Machine>>, bool) {
+    ) -> MutexGuard<'a, State<S::Machine>> {
         state.sleeping += 1;
         let waited = self.changed.wait_timeout(state, timeout);
-        let (mut state, result) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (mut state, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
         state.sleeping -= 1;
-        (state, result.timed_out())
+        state
     }
 
     /// Ends the session; the first end stands. The peer is told why, if it can still be reached.
@@ -230,17 +247,17 @@ impl<S: Side> Session<S> {
         }
         let mut state = self.state();
         while state.end.is_none() {
-            state = self.wait(state, LOST_AFTER).0;
+            state = self.wait(state, LOST_AFTER);
         }
         let result = state.end.clone().unwrap_or(Ok(()));
         let answered = S::HAS_LAST_WORD && result.is_ok();
         let deadline = Instant::now() + CLOSE_GRACE;
-        while state.writing > 0 || (state.reading > 0 && !answered) {
+        while !state.writing.is_empty() || !(state.reading.is_empty() || answered) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            state = self.wait(state, left).0;
+            state = self.wait(state, left);
         }
         drop(state);
         self.stop_lanes();
@@ -274,11 +291,11 @@ impl<S: Side> Session<S> {
         self: &Arc<Self>,
         lane: LaneId,
         direction: &str,
-        running: fn(&mut State<S::Machine>) -> &mut usize,
+        running: fn(&mut State<S::Machine>) -> &mut BTreeSet<LaneId>,
         run: impl FnOnce(&Self) -> Result<(), LaneEnd> + Send + 'static,
     ) -> Result<JoinHandle<()>, Error> {
         let session = self.clone();
-        *running(&mut self.state()) += 1;
+        running(&mut self.state()).insert(lane);
         let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
             match catch_unwind(AssertUnwindSafe(|| run(&session))) {
                 Ok(Ok(())) => {}
@@ -287,10 +304,12 @@ impl<S: Side> Session<S> {
                 Err(_) => session.end(Err(panicked())),
             }
             let mut state = session.state();
-            *running(&mut state) -= 1;
+            running(&mut state).remove(&lane);
             session.wake(&state);
         });
-        thread.inspect_err(|_| *running(&mut self.state()) -= 1)
+        thread.inspect_err(|_| {
+            running(&mut self.state()).remove(&lane);
+        })
     }
 
     fn write_lane(&self, lane: LaneId, writer: &mut RecordWriter) -> Result<(), LaneEnd> {
@@ -309,6 +328,16 @@ impl<S: Side> Session<S> {
     }
 
     fn read_lane(&self, lane: LaneId, reader: &mut RecordReader) -> Result<(), LaneEnd> {
+        let end = self.read_records(lane, reader);
+        if let Err(LaneEnd::Fatal(error)) = &end {
+            // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
+            self.end(Err(error.clone()));
+            reader.drain();
+        }
+        end
+    }
+
+    fn read_records(&self, lane: LaneId, reader: &mut RecordReader) -> Result<(), LaneEnd> {
         loop {
             let mut frames = Frames::new(reader.read()?);
             while let Some((header, payload)) = frames.next_frame()? {
@@ -325,27 +354,26 @@ impl<S: Side> Session<S> {
 
     /// Waits until `lane` has something to send; `false` when it has sent its CLOSE or is lost.
     fn wait_for_work(&self, lane: LaneId) -> bool {
-        let mut state = self.state();
+        let ping_at = Instant::now() + PING_AFTER;
         let mut soon = None;
-        loop {
-            if state.machine.link().is_closed(lane) {
-                return false;
-            }
-            let until = match state.machine.work(lane) {
+        let mut state = self.state();
+        while !state.machine.link().is_closed(lane) {
+            let work = state.machine.work(lane);
+            let until = match work {
                 Work::Now => return true,
                 Work::Soon => *soon.get_or_insert_with(|| Instant::now() + BATCH_DELAY),
-                Work::No => Instant::now() + PING_AFTER,
+                Work::No => ping_at,
             };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                if work == Work::No {
+                    state.machine.link().queue_ping(lane);
+                }
                 return true;
             }
-            let timed_out;
-            (state, timed_out) = self.wait(state, left);
-            if timed_out && soon.is_none() {
-                state.machine.link().queue_ping(lane);
-            }
+            state = self.wait(state, left);
         }
+        false
     }
 
     /// A lane is gone; what it still carried goes out on the others, if there are any.
@@ -420,7 +448,7 @@ fn panicked() -> Error {
 }
 
 /// What the peer is told about the end.
-fn goodbye(result: &Result<(), Error>) -> Close {
+pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
     let (code, text) = match result {
         Ok(()) | Err(Error::ClosedByPeer { .. } | Error::Lost) => (CloseCode::Done, String::new()),
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::frame::{FrameClass, FrameType, Header};
@@ -20,6 +20,9 @@ use crate::{EntryKind, Error};
 
 /// How long to sleep at most while entries are unsettled; waking early is harmless.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a source that has been told that all is done may stay.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct SinkSide {
     pub sink: Sink,
@@ -40,15 +43,11 @@ impl Side for SinkSide {
             if state.is_ended() {
                 return;
             }
-            state = session.wait(state, SETTLE_PATIENCE).0;
+            state = session.wait(state, SETTLE_PATIENCE);
         }
         drop(state);
         match self.sink.flush() {
-            Ok(()) => {
-                let mut state = session.state();
-                state.machine.finish();
-                session.wake(&state);
-            }
+            Ok(()) => self.say_done(session),
             Err(error) => session.end(Err(Error::disk("flush", &self.directory, &error))),
         }
     }
@@ -112,6 +111,20 @@ impl Side for SinkSide {
 }
 
 impl SinkSide {
+    /// All is on disk. Whether the source hears of it is not this side's concern: it has some time
+    /// to say goodbye, and that is that.
+    fn say_done(&self, session: &Session<Self>) {
+        let mut state = session.state();
+        state.machine.finish();
+        session.wake(&state);
+        let until = Instant::now() + GOODBYE_PATIENCE;
+        while !state.is_ended() && Instant::now() < until {
+            state = session.wait(state, until.saturating_duration_since(Instant::now()));
+        }
+        drop(state);
+        session.end(Ok(()));
+    }
+
     fn write(&self, session: &Session<Self>, id: EntryId, offset: u64, bytes: &[u8]) {
         if let Err(reason) = self.sink.write_chunk(id, offset, bytes) {
             return self.fail(session, id, reason);
@@ -191,40 +204,46 @@ impl SinkSide {
         let empty = info.as_ref().is_some_and(|info| info.size == 0);
         let written = if empty { self.sink.write_chunk(id, 0, &[]) } else { Ok(()) };
         match written.and_then(|()| self.sink.commit(id, hash)) {
-            Ok(placed) => self.settle(session, id, info, Ok((placed, Some(hash)))),
+            Ok(placed) => {
+                let folder = self.settle(session, id, Ok(placed.clone()));
+                if let Some(info) = info {
+                    report(session, info, Fate::Placed(placed, Some(hash)));
+                }
+                self.finish_folders(session, folder.flatten());
+            }
             Err(reason) => self.fail(session, id, reason),
         }
     }
 
     /// Gives up on a file that was accepted, and removes what there is of it.
+    ///
+    /// Several lanes may find the same disk full. The first settles the file, and only then is it
+    /// removed: what the others run into after that is not the reason.
     fn fail(&self, session: &Session<Self>, id: EntryId, reason: Reason) {
+        let Some(folder) = self.settle(session, id, Err(reason)) else { return };
         let info = self.sink.info(id);
         self.sink.discard(id);
-        self.settle(session, id, info, Err(reason));
+        if let Some(info) = info {
+            report(session, info, Fate::Failed(reason));
+        }
+        self.finish_folders(session, folder);
     }
 
-    /// Settles a file, and the folders that this completes.
+    /// Settles a file, unless it is settled. Answers the folder that can be finished now, if any.
+    #[expect(clippy::option_option, reason = "whether it was settled, and what that completes")]
     fn settle(
         &self,
         session: &Session<Self>,
         id: EntryId,
-        info: Option<Info>,
-        result: Result<(Placed, Option<ContentHash>), Reason>,
-    ) {
+        result: Result<Placed, Reason>,
+    ) -> Option<Option<EntryId>> {
         let mut state = session.state();
-        // Several lanes may find the same disk full; the first settles the entry.
         if !state.machine.is_unsettled(id) {
-            return;
+            return None;
         }
-        let placed = result.as_ref().map(|(placed, _)| placed.clone()).map_err(|&reason| reason);
-        let folder = state.machine.place(id, placed);
+        let folder = state.machine.place(id, result);
         session.wake(&state);
-        drop(state);
-        if let Some(info) = info {
-            let placed = |(placed, hash)| Fate::Placed(placed, hash);
-            report(session, info, result.map_or_else(Fate::Failed, placed));
-        }
-        self.finish_folders(session, folder);
+        Some(folder)
     }
 
     /// Finishes a folder in which everything is settled, and the one around it if it was the last.

@@ -1,16 +1,18 @@
 //! The source's side of a session: the walk, and lanes that read, hash and seal.
 
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use hawser_protocol::error::ContentHash;
 use hawser_protocol::frame::{HEADER_BYTES, Header};
+use hawser_protocol::limits::MAX_ENTRIES;
 use hawser_protocol::link::{Chunk, LaneId};
 use hawser_protocol::manifest::{Entry, EntryId, Kind};
 use hawser_protocol::sender::{END_BYTES, Fate, Outgoing, Sender, SenderEvent, end_frame};
 
 use crate::disk::{Manifest, Skipped, Source, Stopped};
 use crate::lane::Record;
-use crate::session::{Flow, Session, Side};
+use crate::session::{Flow, Session, Side, State};
 use crate::transfer::Settled;
 use crate::{EntryKind, Error};
 
@@ -49,6 +51,8 @@ impl Side for SourceSide {
             let reserved = |chunk: &Chunk| HEADER_BYTES + chunk.length as usize + END_BYTES;
             room = record.room().saturating_sub(chunks.iter().map(reserved).sum());
         }
+        // The walk may wait for this.
+        session.wake(&state);
         drop(state);
         for chunk in chunks {
             self.fill_chunk(session, lane, record, chunk);
@@ -111,7 +115,11 @@ impl SourceSide {
     }
 
     fn end_file(session: &Session<Self>, lane: LaneId, record: &mut Record, id: EntryId, hash: ContentHash) {
-        if session.state().machine.end(lane, id, hash) {
+        let mut state = session.state();
+        let here = state.machine.end(lane, id, hash);
+        session.wake(&state);
+        drop(state);
+        if here {
             record.push(&end_frame(id, hash));
         }
     }
@@ -135,19 +143,23 @@ struct Offers<'a> {
     session: &'a Session<SourceSide>,
 }
 
-impl Manifest for Offers<'_> {
-    fn offer(&mut self, _: EntryId, entry: Entry) -> Result<(), Stopped> {
+impl Offers<'_> {
+    fn wait_for_room(&self) -> Result<MutexGuard<'_, State<Sender>>, Stopped> {
         let mut state = self.session.state();
         while !state.machine.has_room() && !state.is_ended() {
-            state = self.session.wait(state, ROOM_PATIENCE).0;
+            state = self.session.wait(state, ROOM_PATIENCE);
         }
-        if state.is_ended() {
-            return Err(Stopped);
-        }
+        if state.is_ended() { Err(Stopped) } else { Ok(state) }
+    }
+}
+
+impl Manifest for Offers<'_> {
+    fn offer(&mut self, _: EntryId, entry: Entry) -> Result<(), Stopped> {
+        let mut state = self.wait_for_room()?;
         if state.machine.next_id().is_none() {
             drop(state);
-            let limit = hawser_protocol::error::ProtocolError::Limit("entries");
-            self.session.end(Err(limit.into()));
+            let limit = format!("one transfer takes {MAX_ENTRIES} entries at most");
+            self.session.end(Err(Error::InvalidOption(limit)));
             return Err(Stopped);
         }
         if let Kind::File { size } = entry.kind {
@@ -168,7 +180,7 @@ impl Manifest for Offers<'_> {
     fn skip(&mut self, skipped: Skipped) -> Result<(), Stopped> {
         let Skipped { path, kind, reason } = skipped;
         let kind = kind.map_or(EntryKind::Other, EntryKind::from);
-        let mut state = self.session.state();
+        let mut state = self.wait_for_room()?;
         state.machine.skip(path.clone(), reason);
         self.session.wake(&state);
         drop(state);

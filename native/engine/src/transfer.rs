@@ -75,9 +75,13 @@ pub enum Phase {
 pub enum Keep {
     /// Every one: memory grows with the tree until they are taken.
     All,
-    /// Those that failed.
+    /// Those that failed, but no more than [`MAX_FAILED_KEPT`] at a time.
     Failed,
 }
+
+/// Failed entries that are kept when only those are: a full disk, or a peer that means no good, can
+/// make millions. [`Progress::failed`] counts all.
+pub const MAX_FAILED_KEPT: usize = 10_000;
 
 /// Counters of a transfer at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +100,14 @@ pub struct Progress {
     pub failed: u64,
     /// Bytes of the files offered so far.
     pub bytes_total: u64,
-    /// Bytes read (source) or written (sink), and those of files found already there or failed.
+    /// Bytes read (source) or written (sink), and those of files found already there.
     pub bytes_done: u64,
+    /// Files transferred and in their place.
+    pub files_delivered: u64,
+    /// Bytes of files transferred and in their place.
+    pub bytes_delivered: u64,
+    /// Entries of any kind that got another name, because something different had theirs.
+    pub renamed: u64,
     /// Files found already there.
     pub files_present: u64,
     /// Bytes of files found already there.
@@ -118,6 +128,9 @@ struct Counters {
     files_done: AtomicU64,
     others_done: AtomicU64,
     failed: AtomicU64,
+    renamed: AtomicU64,
+    files_delivered: AtomicU64,
+    bytes_delivered: AtomicU64,
     files_present: AtomicU64,
     bytes_present: AtomicU64,
 }
@@ -145,7 +158,8 @@ struct Life {
     elapsed_ms: u64,
     cancelled: bool,
     stop: Option<Hook>,
-    introduced: Option<Hook>,
+    introduced: bool,
+    on_introduced: Option<Hook>,
     outcome: Option<Result<(), Error>>,
     waiting: Vec<Finished>,
 }
@@ -180,6 +194,9 @@ impl Transfer {
             failed: load(&counters.failed),
             bytes_total: load(&counters.bytes_total),
             bytes_done: load(&counters.bytes_done),
+            files_delivered: load(&counters.files_delivered),
+            bytes_delivered: load(&counters.bytes_delivered),
+            renamed: load(&counters.renamed),
             files_present: load(&counters.files_present),
             bytes_present: load(&counters.bytes_present),
             lanes: load(&counters.lanes),
@@ -187,9 +204,13 @@ impl Transfer {
         }
     }
 
-    /// The peer, once it has proven itself.
+    /// The peer, once it has proven and introduced itself.
     pub fn peer(&self) -> Option<Peer> {
-        lock(&self.0.peer).clone()
+        let introduced = {
+            let life = self.life();
+            life.introduced || life.outcome.is_some()
+        };
+        lock(&self.0.peer).clone().filter(|_| introduced)
     }
 
     /// Entries settled since the last call, at most `max`, oldest first.
@@ -267,7 +288,11 @@ impl Transfer {
         if let Some(peer) = lock(&self.0.peer).as_mut() {
             peer.label = label;
         }
-        let introduced = self.life().introduced.take();
+        let introduced = {
+            let mut life = self.life();
+            life.introduced = true;
+            life.on_introduced.take()
+        };
         if let Some(introduced) = introduced {
             introduced();
         }
@@ -276,7 +301,7 @@ impl Transfer {
     /// Calls `introduced` once, when the peer has introduced itself or the transfer has ended
     /// without that. To be called before the session starts.
     pub(crate) fn on_introduced(&self, introduced: impl FnOnce() + Send + 'static) {
-        self.life().introduced = Some(Box::new(introduced));
+        self.life().on_introduced = Some(Box::new(introduced));
     }
 
     /// Counts an entry as settled, and keeps it for the report.
@@ -284,6 +309,9 @@ impl Transfer {
         let counters = &self.0.counters;
         let add = |counter: &AtomicU64, value: u64| counter.fetch_add(value, Ordering::Relaxed);
         let file = entry.kind == EntryKind::File;
+        if matches!(entry.fate, Fate::Placed(Placed::Renamed(_), _)) {
+            add(&counters.renamed, 1);
+        }
         add(if file { &counters.files_done } else { &counters.others_done }, 1);
         match &entry.fate {
             Fate::Failed(_) => {
@@ -296,10 +324,19 @@ impl Transfer {
                     add(&counters.bytes_done, entry.size);
                 }
             }
+            Fate::Placed(..) if file => {
+                add(&counters.files_delivered, 1);
+                add(&counters.bytes_delivered, entry.size);
+            }
             Fate::Placed(..) => {}
         }
-        if self.0.keep == Keep::All || matches!(entry.fate, Fate::Failed(_)) {
-            lock(&self.0.settled).push_back(entry);
+        let mut settled = lock(&self.0.settled);
+        let keep = match self.0.keep {
+            Keep::All => true,
+            Keep::Failed => matches!(entry.fate, Fate::Failed(_)) && settled.len() < MAX_FAILED_KEPT,
+        };
+        if keep {
+            settled.push_back(entry);
         }
     }
 
@@ -311,7 +348,7 @@ impl Transfer {
         }
         life.stop = None;
         life.outcome = Some(outcome.clone());
-        let introduced = life.introduced.take();
+        let introduced = life.on_introduced.take();
         let waiting = std::mem::take(&mut life.waiting);
         drop(life);
         self.0.phase.store(Phase::Ended as u8, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use hawser_protocol::message::CloseCode;
 use hawser_protocol::opening::PREAMBLE;
 use hawser_protocol::ticket::TicketSecret;
 use support::{
-    Line, bytes, close, finished, job, next, outcome, receive, send, serve, settled, shout, until,
+    Line, bytes, close, finished, job, next, outcome, receive, send, serve, serve_on, settled, shout, until,
 };
 use tempfile::tempdir;
 
@@ -311,6 +311,48 @@ fn only_the_right_ticket_opens_a_session() {
         assert!(matches!(result, Err(Error::Authentication)), "{result:?}");
     }
     close(&listener, false);
+}
+
+#[test]
+fn an_impostor_at_one_address_does_not_keep_the_dialler_from_the_next() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    write(&from.path().join("file"), 1, 10);
+    let listener = receive(to.path());
+    let impostor = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), listener.port())).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = impostor.accept().unwrap();
+        let _ = stream.write_all(&[&PREAMBLE[..], &[7; 48]].concat());
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let ticket = listener.ticket();
+    let hosts = ["127.0.0.2", "127.0.0.1"].map(|host| host.parse().unwrap()).to_vec();
+    let (key, secret) = (ticket.key(), ticket.secret().clone());
+    let both = Ticket::new(hosts, ticket.port(), key, secret, ticket.permits()).unwrap();
+    finished(&send(&[from.path().join("file")], &both, 2)).unwrap();
+    close(&listener, false);
+}
+
+#[test]
+fn a_peer_is_told_when_there_will_be_no_session_after_all() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let inbox = to.path().join("inbox");
+    let listener = receive(&inbox);
+    fs::remove_dir(&inbox).unwrap();
+    fs::write(&inbox, "in the way").unwrap();
+    let result = finished(&send(&[from.path().into()], listener.ticket(), 2));
+    assert!(matches!(result, Err(Error::ClosedByPeer { code: CloseCode::Local, .. })), "{result:?}");
+    close(&listener, false);
+}
+
+#[test]
+fn a_port_is_free_when_its_listener_is_closed() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let port = listener.port();
+    close(&listener, false);
+    for _ in 0..100 {
+        close(&serve_on(port, Work::Write(to.path().into())), false);
+    }
 }
 
 #[test]

@@ -47,3 +47,6 @@ pub const MAX_CLOSE_TEXT_BYTES: usize = 512;
 
 /// Records received on a lane before an acknowledgement is due.
 pub const ACK_EVERY_RECORDS: u64 = 32;
+
+/// Control frames that a source queues before its walk waits.
+pub const MAX_QUEUED_FRAMES: usize = 1024;

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError};
 use crate::frame::{self, FrameClass, FrameType, HEADER_BYTES, Header};
-use crate::limits::ACK_EVERY_RECORDS;
+use crate::limits::{ACK_EVERY_RECORDS, MAX_QUEUED_FRAMES};
 use crate::manifest::EntryId;
 use crate::message::{Close, Message};
 
@@ -126,6 +126,11 @@ impl Link {
             }
         }
         data
+    }
+
+    /// Whether few enough control frames wait to be sent: a slow line must not gather them.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queue.len() < MAX_QUEUED_FRAMES
     }
 
     /// Queues a control message.

@@ -72,6 +72,7 @@ pub enum Decision {
 pub struct Receiver {
     link: Link,
     last: EntryId,
+    skipped: u32,
     pages: blake3::Hasher,
     end: Option<Summary>,
     unsettled: Unsettled,
@@ -85,6 +86,7 @@ impl Receiver {
         Self {
             link: Link::new(label),
             last: EntryId::ROOT,
+            skipped: 0,
             pages: blake3::Hasher::new(),
             end: None,
             unsettled: Unsettled::default(),
@@ -250,9 +252,7 @@ impl Receiver {
         match message {
             Message::Hello { label } => Ok(alloc::vec![ReceiverEvent::Hello(label)]),
             Message::Manifest { first, items, page } => self.handle_manifest(first, items, &page),
-            Message::Skipped { path, reason } if self.end.is_none() => {
-                Ok(alloc::vec![ReceiverEvent::Skipped(path, reason)])
-            }
+            Message::Skipped { path, reason } if self.end.is_none() => self.handle_skipped(path, reason),
             Message::ManifestEnd(summary) => self.handle_manifest_end(summary),
             Message::Failed(entries) => {
                 let events = entries.into_iter().map(|(id, reason)| self.handle_failed(id, reason));
@@ -315,6 +315,14 @@ impl Receiver {
         })
     }
 
+    fn handle_skipped(&mut self, path: String, reason: Reason) -> Result<Vec<ReceiverEvent>, ProtocolError> {
+        self.skipped = self.skipped.saturating_add(1);
+        if self.skipped > MAX_ENTRIES {
+            return Err(ProtocolError::Limit("skipped entries"));
+        }
+        Ok(alloc::vec![ReceiverEvent::Skipped(path, reason)])
+    }
+
     fn handle_manifest_end(&mut self, summary: Summary) -> Result<Vec<ReceiverEvent>, ProtocolError> {
         let ours = Summary { entries: self.last.0, manifest: ContentHash(*self.pages.finalize().as_bytes()) };
         if self.end.is_some() || summary != ours || self.unsettled.has_open_folder() {
@@ -329,7 +337,11 @@ impl Receiver {
         match self.unsettled.get_mut(id) {
             // Settled here, or about to be, while the source was still to send a part again.
             None | Some(State::Placing) => Ok(None),
-            Some(State::File(_) | State::Offered(Some(_))) => Ok(Some(ReceiverEvent::GivenUp(id, reason))),
+            Some(state @ (State::File(_) | State::Offered(Some(_)))) => {
+                // A lane that writes its last chunk at this moment must not complete it.
+                *state = State::Placing;
+                Ok(Some(ReceiverEvent::GivenUp(id, reason)))
+            }
             Some(_) => Err(ProtocolError::Unexpected("failure")),
         }
     }

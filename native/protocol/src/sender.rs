@@ -99,10 +99,11 @@ impl Sender {
         }
     }
 
-    /// Whether another entry may be offered now. `false` until some are settled.
+    /// Whether another entry may be offered, or skipped, now; when not, then once some are settled
+    /// and what is queued has been sent.
     pub fn has_room(&self) -> bool {
         let count = self.unsettled.len().saturating_add(self.given_up.len());
-        u32::try_from(count).is_ok_and(|count| count < MAX_UNSETTLED)
+        u32::try_from(count).is_ok_and(|count| count < MAX_UNSETTLED) && self.link.has_room()
     }
 
     /// The number the next entry offered will have; `None` when a session has no room for more.

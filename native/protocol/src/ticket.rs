@@ -79,14 +79,14 @@ impl Ticket {
 pub enum Host {
     /// An address as it is.
     Ip(IpAddr),
-    /// A name to resolve: 1 to 253 ASCII letters, digits, `-`, `.` and `:`.
+    /// A name to resolve: 1 to 253 ASCII letters, digits, `-` and `.`.
     Name(String),
 }
 
 impl Host {
     fn is_sound(&self) -> bool {
         let Self::Name(name) = self else { return true };
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
         (1..=MAX_NAME_LENGTH).contains(&name.len()) && name.bytes().all(allowed)
     }
 }

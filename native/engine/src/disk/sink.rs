@@ -51,10 +51,13 @@ enum Held {
 /// How a folder came to be.
 #[derive(Clone, Debug)]
 enum Fate {
+    /// The target folder itself, which is the user's.
+    Target,
     /// By this session, which finishes it.
     Created { placed: Placed, mode: u16, mtime: Mtime },
-    /// It was there: it keeps its mode and time, being more than what is sent.
-    Found,
+    /// It was there: it keeps its mode, and gets the time that was sent, since what is put into it
+    /// has changed its own.
+    Found { mtime: Mtime },
     /// It did not; held for the paths of what would have been in it.
     Refused,
 }
@@ -69,7 +72,7 @@ impl Sink {
         std::fs::create_dir_all(directory)?;
         let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
         let flush = Flush::below(&target)?;
-        let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Found);
+        let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target);
         Ok(Self {
             partials: Partials::new(target, transfer),
             folders: Folders::default(),
@@ -127,8 +130,14 @@ impl Sink {
                 Ok(handle) => finish_folder(&handle, mode, mtime).map(|()| placed),
                 Err(error) => Err(entering_reason(&error)),
             },
-            Fate::Found => Ok(Placed::Present),
-            Fate::Refused => Err(Reason::ParentFailed),
+            Fate::Found { mtime } => {
+                let handle = self.folders.open(&folder);
+                // A mode of 0o777 takes nothing away. It may be the folder of someone else, who
+                // lets us write into it but not change its time.
+                let _ = handle.map(|handle| finish_folder(&handle, 0o777, mtime));
+                Ok(Placed::Present)
+            }
+            Fate::Target | Fate::Refused => Err(Reason::ParentFailed),
         };
         self.folders.close(&folder);
         finished
@@ -190,7 +199,7 @@ impl Sink {
         let location = Location::new(parent, entry.name.clone());
         let decided = match fate {
             Fate::Refused => Err(Reason::ParentFailed),
-            Fate::Created { .. } | Fate::Found => self.decide_at(id, entry, &location),
+            Fate::Created { .. } | Fate::Found { .. } | Fate::Target => self.decide_at(id, entry, &location),
         };
         if decided.is_err() && entry.kind == Kind::Folder {
             self.hold(id, Held::Folder(Arc::new(Folder::At(location)), Fate::Refused));
@@ -205,7 +214,7 @@ impl Sink {
             Kind::Folder => {
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
                 let fate = match &placed {
-                    Placed::Present => Fate::Found,
+                    Placed::Present => Fate::Found { mtime: entry.mtime },
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
                 let made = Folder::At(Location { name, ..location.clone() });

@@ -25,10 +25,14 @@ pub fn receive(directory: &Path) -> Listener {
 }
 
 pub fn serve(work: Work) -> Listener {
+    serve_on(0, work)
+}
+
+pub fn serve_on(port: u16, work: Work) -> Listener {
     listen(ListenOptions {
         job: job(work),
         bind: vec![Ipv4Addr::LOCALHOST.into()],
-        port: 0,
+        port,
         advertise: vec!["127.0.0.1".into()],
     })
     .unwrap()

@@ -216,9 +216,23 @@ fn files_given_up_count_as_unsettled_until_the_sink_has_let_go_of_them() {
         assert!(source.sender.has_room());
         source.sender.offer(&file(0, &id.to_string(), 5));
         source.sender.fail(EntryId(id), Reason::SourceGone).unwrap();
+        source.record();
     }
     assert!(!source.sender.has_room());
     assert_eq!(source.send(&Message::Failed(vec![(EntryId(1), Reason::SourceGone)])), Ok(Vec::new()));
+    assert!(source.sender.has_room());
+}
+
+#[test]
+fn what_is_skipped_waits_while_the_line_does_not_take_it() {
+    let mut source = ToSource::new();
+    let mut skipped = 0;
+    while source.sender.has_room() {
+        source.sender.skip("socket".into(), Reason::UnsupportedType);
+        skipped += 1;
+        assert!(skipped < 10_000);
+    }
+    source.record();
     assert!(source.sender.has_room());
 }
 

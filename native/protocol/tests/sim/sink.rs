@@ -25,6 +25,7 @@ struct Known {
     ordered: BTreeSet<u64>,
     written: u64,
     ended: bool,
+    given_up: bool,
     complete: bool,
     /// Entries in it that are not settled.
     unsettled: usize,
@@ -168,7 +169,9 @@ impl Sink {
 
     fn check_discard(&self, header: Header) {
         let known = &self.known[&header.entry];
-        let needless = self.fates.contains_key(&header.entry) || known.ordered.contains(&header.offset);
+        let needless = self.fates.contains_key(&header.entry)
+            || known.given_up
+            || known.ordered.contains(&header.offset);
         assert!(needless, "{header:?} was discarded and is not here");
     }
 
@@ -204,7 +207,7 @@ impl Sink {
                 assert!(self.finished && close.code == CloseCode::Done, "closed before the end");
                 return self.receiver.link_mut().close(Close { code: CloseCode::Done, text: String::new() });
             }
-            ReceiverEvent::GivenUp(..) => {}
+            ReceiverEvent::GivenUp(id, _) => self.known.get_mut(&id).unwrap().given_up = true,
             ReceiverEvent::Skipped(..) | ReceiverEvent::Refused { .. } => {
                 panic!("the simulated source offers all it has, under good names")
             }
@@ -227,6 +230,7 @@ impl Sink {
             ordered: BTreeSet::new(),
             written: 0,
             ended: false,
+            given_up: false,
             complete: false,
             unsettled: 0,
             left: false,
