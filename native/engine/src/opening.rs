@@ -25,8 +25,12 @@ use tokio::net::TcpStream;
 use crate::Error;
 use crate::error::words;
 
-/// One deadline for all of a handshake, so that nobody can stretch it byte by byte.
+/// A listener's deadline for all of a handshake, so that nobody can stretch it byte by byte.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a dialler waits for a connection and for each answer: longer than it may take a listener
+/// that has hundreds of diallers to get round to this one.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What seals and opens the records of one lane.
 pub(crate) struct LaneKeys {
@@ -241,7 +245,7 @@ async fn read_exact<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N
 }
 
 async fn within<T>(address: SocketAddr, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, work).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, work).await {
         Ok(result) => result,
         Err(_) => Err(connect_error(address, &io::Error::new(io::ErrorKind::TimedOut, "no answer"))),
     }
