@@ -1,0 +1,237 @@
+//! The lanes of a session: how they join, run, and are lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hawser_protocol::error::ProtocolError;
+use hawser_protocol::frame::Frames;
+use hawser_protocol::limits::MAX_LANES;
+use hawser_protocol::link::LaneId;
+
+use crate::Error;
+use crate::lane::{Record, RecordReader, RecordWriter};
+use crate::machine::{Machine, Readiness};
+use crate::opening::{LaneKeys, Who};
+use crate::session::{Flow, LOST_AFTER, Session, Side, State, panicked, spawn};
+use crate::transfer::lock;
+
+/// A lane that has had nothing to send for so long says that it lives.
+const PING_AFTER: Duration = Duration::from_secs(15);
+
+/// Settled entries may wait so long for company before the source is told.
+const BATCH_DELAY: Duration = Duration::from_millis(10);
+
+#[derive(Default)]
+pub(crate) struct Lanes {
+    sockets: BTreeMap<LaneId, Arc<TcpStream>>,
+    threads: Vec<JoinHandle<()>>,
+    /// The highest attempt seen of each lane: each is accepted once.
+    attempts: BTreeMap<LaneId, u32>,
+    ended: bool,
+}
+
+impl<S: Side> Session<S> {
+    /// Whether this attempt at this lane may join.
+    pub fn admits(&self, lane: LaneId, attempt: u32) -> bool {
+        let lanes = lock(&self.lanes);
+        lane.0 < MAX_LANES
+            && !lanes.ended
+            && !self.state().is_running(lane)
+            && lanes.attempts.get(&lane).is_none_or(|&last| attempt > last)
+    }
+
+    /// Adds a lane whose proof, its first record, this side has sent or received.
+    pub fn join(self: &Arc<Self>, who: Who, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys) {
+        if !self.admits(lane, attempt) {
+            return;
+        }
+        lock(&self.lanes).attempts.insert(lane, attempt);
+        let mut state = self.state();
+        state.machine.link().add_lane(lane);
+        match who {
+            Who::Dialler => state.machine.record_sent(lane),
+            Who::Listener => drop(state.machine.link().record_received(lane)),
+        }
+        drop(state);
+        if self.run_lane(lane, stream, keys).is_err() {
+            self.lose(lane);
+        }
+    }
+
+    pub fn run_lane(self: &Arc<Self>, lane: LaneId, stream: TcpStream, keys: LaneKeys) -> Result<(), Error> {
+        let failed = |error: io::Error| Error::Internal(format!("cannot set up a connection: {error}"));
+        stream.set_read_timeout(Some(LOST_AFTER)).map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        let stream = Arc::new(stream);
+        let mut lanes = lock(&self.lanes);
+        if lanes.ended {
+            return Err(Error::Lost);
+        }
+        let mut writer = RecordWriter::new(stream.clone(), keys.sealer);
+        let mut reader = RecordReader::new(stream.clone(), keys.opener);
+        lanes.sockets.insert(lane, stream);
+        lanes.threads.retain(|thread| !thread.is_finished());
+        let write = move |session: &Self| session.write_lane(lane, &mut writer);
+        lanes.threads.push(self.lane_thread(lane, "write", |state| &mut state.writing, write)?);
+        let read = move |session: &Self| session.read_lane(lane, &mut reader);
+        lanes.threads.push(self.lane_thread(lane, "read", |state| &mut state.reading, read)?);
+        self.transfer.count_lanes(lanes.sockets.len());
+        Ok(())
+    }
+
+    /// Runs one direction of a lane on a thread; however it ends, the session hears of it.
+    fn lane_thread(
+        self: &Arc<Self>,
+        lane: LaneId,
+        direction: &str,
+        running: fn(&mut State<S::Machine>) -> &mut BTreeSet<LaneId>,
+        run: impl FnOnce(&Self) -> Result<(), LaneEnd> + Send + 'static,
+    ) -> Result<JoinHandle<()>, Error> {
+        let session = self.clone();
+        running(&mut self.state()).insert(lane);
+        let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
+            match catch_unwind(AssertUnwindSafe(|| run(&session))) {
+                Ok(Ok(())) => {}
+                Ok(Err(LaneEnd::Lost)) => session.lose(lane),
+                Ok(Err(LaneEnd::Fatal(error))) => session.end(Err(error)),
+                Err(_) => session.end(Err(panicked())),
+            }
+            let mut state = session.state();
+            running(&mut state).remove(&lane);
+            session.wake(&state);
+        });
+        thread.inspect_err(|_| {
+            running(&mut self.state()).remove(&lane);
+        })
+    }
+
+    fn write_lane(&self, lane: LaneId, writer: &mut RecordWriter) -> Result<(), LaneEnd> {
+        let mut record = Record::new();
+        while self.wait_for_work(lane) {
+            self.side.fill(self, lane, &mut record);
+            if record.is_empty() {
+                continue;
+            }
+            // Before the write: the acknowledgement may come back before it returns.
+            self.state().machine.record_sent(lane);
+            writer.write(&mut record)?;
+        }
+        writer.finish();
+        Ok(())
+    }
+
+    fn read_lane(&self, lane: LaneId, reader: &mut RecordReader) -> Result<(), LaneEnd> {
+        let end = self.read_records(lane, reader);
+        if let Err(LaneEnd::Fatal(error)) = &end {
+            // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
+            self.end(Err(error.clone()));
+            reader.drain();
+        }
+        end
+    }
+
+    fn read_records(&self, lane: LaneId, reader: &mut RecordReader) -> Result<(), LaneEnd> {
+        loop {
+            let mut frames = Frames::new(reader.read()?);
+            while let Some((header, payload)) = frames.next_frame()? {
+                if self.side.handle(self, lane, header, payload)? == Flow::Closed {
+                    return Ok(());
+                }
+            }
+            let mut state = self.state();
+            if state.machine.link().record_received(lane) {
+                self.wake(&state);
+            }
+        }
+    }
+
+    /// Waits until `lane` has something to send; `false` when it has sent its CLOSE or is lost.
+    fn wait_for_work(&self, lane: LaneId) -> bool {
+        let ping_at = Instant::now() + PING_AFTER;
+        let mut soon = None;
+        let mut state = self.state();
+        while !state.machine.link().is_closed(lane) {
+            let work = state.machine.work(lane);
+            let until = match work {
+                Readiness::Now => return true,
+                Readiness::Soon => *soon.get_or_insert_with(|| Instant::now() + BATCH_DELAY),
+                Readiness::No => ping_at,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                if work == Readiness::No {
+                    state.machine.link().queue_ping(lane);
+                }
+                return true;
+            }
+            state = self.wait(state, left);
+        }
+        false
+    }
+
+    /// A lane is gone; what it still carried goes out on the others, if there are any.
+    fn lose(&self, lane: LaneId) {
+        let mut lanes = lock(&self.lanes);
+        if let Some(socket) = lanes.sockets.remove(&lane) {
+            // Wakes the thread of the other direction; the socket may be closed already.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        self.transfer.count_lanes(lanes.sockets.len());
+        drop(lanes);
+        let mut state = self.state();
+        let left = state.machine.lose_lane(lane);
+        let finished = state.machine.is_finished();
+        self.wake(&state);
+        drop(state);
+        if !left {
+            self.end(if finished { Ok(()) } else { Err(Error::Lost) });
+        }
+    }
+
+    pub fn stop_lanes(&self) {
+        let mut lanes = lock(&self.lanes);
+        lanes.ended = true;
+        for socket in std::mem::take(&mut lanes.sockets).into_values() {
+            // Closed already, if its threads have ended.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let threads = std::mem::take(&mut lanes.threads);
+        self.transfer.count_lanes(0);
+        drop(lanes);
+        for thread in threads {
+            // A panic inside it has been caught and has ended the session.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Why one direction of a lane stopped.
+enum LaneEnd {
+    /// The socket failed, or what came was not the peer's next record.
+    Lost,
+    /// The session cannot go on.
+    Fatal(Error),
+}
+
+impl From<io::Error> for LaneEnd {
+    fn from(_: io::Error) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<ProtocolError> for LaneEnd {
+    fn from(error: ProtocolError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl From<Error> for LaneEnd {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}
