@@ -11,9 +11,9 @@ use hawser_protocol::sender::Sender;
 use crate::Error;
 use crate::disk::{Sink, Source};
 use crate::job::{Job, Work};
-use crate::lane::{Record, RecordWriter};
+use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::opening::{LaneKeys, Who};
-use crate::session::{Session, Side, goodbye};
+use crate::session::{CLOSE_GRACE, Session, Side, goodbye, spawn};
 use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
 use crate::transfer::Transfer;
@@ -73,9 +73,18 @@ pub(crate) fn start(
 
 /// Tells a peer that was let in that there will be no session after all.
 fn turn_away(error: Error, stream: TcpStream, keys: LaneKeys) -> Error {
-    let mut record = Record::new();
-    record.push(&goodbye(&Err(error.clone())).encode());
+    let close = goodbye(&Err(error.clone()));
     // A peer that does not hear it notices the end of the connection.
-    let _ = RecordWriter::new(Arc::new(stream), keys.sealer).write(&mut record);
+    let _ = spawn("hawser-refuse".into(), move || {
+        let stream = Arc::new(stream);
+        let mut writer = RecordWriter::new(stream.clone(), keys.sealer);
+        let mut record = Record::new();
+        record.push(&close.encode());
+        if stream.set_read_timeout(Some(CLOSE_GRACE)).is_ok() && writer.write(&mut record).is_ok() {
+            writer.finish();
+            // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
+            RecordReader::new(stream, keys.opener).drain();
+        }
+    });
     error
 }

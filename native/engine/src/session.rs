@@ -26,7 +26,7 @@ use crate::transfer::{Transfer, lock};
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(60);
 
 /// Lanes have so long to say goodbye before their sockets are closed.
-const CLOSE_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// The lanes' threads keep their buffers on the heap and recurse nowhere.
 const LANE_STACK_BYTES: usize = 256 * 1024;
