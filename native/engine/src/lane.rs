@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hawser_protocol::cipher::{
     HEADER_LENGTH as LENGTH_BYTES, MAX_PLAINTEXT, Opener, Sealer, TAG_LENGTH as TAG_BYTES, record_length,
@@ -87,9 +88,10 @@ impl RecordReader {
         Self { stream, opener, buffer: vec![0; MAX_PLAINTEXT + TAG_BYTES].into() }
     }
 
-    /// Reads whatever still comes, up to the end of the connection, and drops it.
-    pub(crate) fn drain(&mut self) {
-        while matches!((&*self.stream).read(&mut self.buffer), Ok(1..)) {}
+    /// Reads whatever still comes, and drops it: up to the end of the connection, or for `patience`.
+    pub(crate) fn drain(&mut self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while Instant::now() < until && matches!((&*self.stream).read(&mut self.buffer), Ok(1..)) {}
     }
 
     /// Reads and opens the next record.

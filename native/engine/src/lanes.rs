@@ -17,7 +17,7 @@ use crate::Error;
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::machine::{Machine, Readiness};
 use crate::opening::{LaneKeys, Who};
-use crate::session::{Flow, LOST_AFTER, Session, Side, State, panicked, spawn};
+use crate::session::{CLOSE_GRACE, Flow, LOST_AFTER, Session, Side, State, panicked, spawn};
 use crate::transfer::lock;
 
 /// A lane that has had nothing to send for so long says that it lives.
@@ -130,7 +130,7 @@ impl<S: Side> Session<S> {
         if let Err(LaneEnd::Fatal(error)) = &end {
             // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
             self.end(Err(error.clone()));
-            reader.drain();
+            reader.drain(CLOSE_GRACE);
         }
         end
     }

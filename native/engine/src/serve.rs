@@ -83,7 +83,7 @@ fn turn_away(error: Error, stream: TcpStream, keys: LaneKeys) -> Error {
         if stream.set_read_timeout(Some(CLOSE_GRACE)).is_ok() && writer.write(&mut record).is_ok() {
             writer.finish();
             // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
-            RecordReader::new(stream, keys.opener).drain();
+            RecordReader::new(stream, keys.opener).drain(CLOSE_GRACE);
         }
     });
     error
