@@ -65,11 +65,11 @@ const advice: Record<ErrorCode, Advice> = {
     next: ['--bind takes addresses of this machine. Leave it out to listen on all of them.'],
   },
   PERMISSION_DENIED: {
-    next: ['Check who owns the file or folder. Ports below 1024 often need more rights: take a higher one.'],
+    next: ['Check who owns the file or folder; a port below 1024 often needs more rights than a higher one.'],
   },
   NOT_FOUND: {next: ['Check the spelling and the folder you are in.']},
   DISK_FULL: {next: ['Free some space or choose another folder.'], kept: true},
-  IO: {next: ['Check the disk.'], kept: true},
+  IO: {next: ['Check the path and the disk.'], kept: true},
   VERSION_MISMATCH: {next: ['Install the same version on both machines: npm install --global hawser@latest']},
   PROTOCOL: {
     next: ['Check that the ticket is of this run, and that both machines run the same version of hawser.'],

@@ -28,18 +28,32 @@ pub enum Work {
 }
 
 impl Work {
-    /// Finds out early what would fail every session: a folder that cannot be made.
+    /// Finds out early what would fail every session: a folder that cannot be made or written to.
+    pub(crate) fn prepare(&self) -> Result<(), Error> {
+        if let Self::Write(directory) = self {
+            let made = std::fs::create_dir_all(directory);
+            // A file in its place has a clearer message below.
+            if let Err(error) = made.or_else(|error| if directory.exists() { Ok(()) } else { Err(error) }) {
+                return Err(Error::disk("make the folder", directory, &error));
+            }
+        }
+        self.check()
+    }
+
+    /// The same, without making it, for who has not reached anybody yet.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Read(_) => Ok(()),
             Self::Write(directory) => {
-                if directory.exists() && !directory.is_dir() {
-                    let error = io::Error::new(io::ErrorKind::NotADirectory, "it is not a folder");
-                    return Err(Error::disk("write into", directory, &error));
-                }
-                let made = std::fs::create_dir_all(directory);
-                made.map_err(|error| Error::disk("make the folder", directory, &error))?;
-                writable(directory).map_err(|error| Error::disk("write into", directory, &error))
+                let directory = &std::path::absolute(directory)
+                    .map_err(|error| Error::disk("write into", directory, &error))?;
+                let there = directory.ancestors().find(|path| path.exists()).unwrap_or(directory);
+                let checked = if there.is_dir() {
+                    writable(there)
+                } else {
+                    Err(io::Error::new(io::ErrorKind::NotADirectory, "it is not a folder"))
+                };
+                checked.map_err(|error| Error::disk("write into", there, &error))
             }
         }
     }

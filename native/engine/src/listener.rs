@@ -73,6 +73,8 @@ struct State {
     waiting_for_close: Vec<Box<dyn FnOnce() + Send>>,
     /// No more sessions are accepted.
     closed: bool,
+    /// Those that run are cancelled, and so is one that is just starting.
+    aborted: bool,
     /// The sockets are closed, too.
     deaf: bool,
     /// Places of sessions that are about to start.
@@ -92,7 +94,7 @@ struct Running {
 /// made or opened, [`Error::InvalidOption`].
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ListenOptions { job, bind, port, advertise } = options;
-    job.work.check()?;
+    job.work.prepare()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
             |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
@@ -170,6 +172,7 @@ impl Listener {
     pub fn close(&self, abort: bool) {
         let mut state = lock(&self.0.state);
         state.closed = true;
+        state.aborted |= abort;
         let running: Vec<_> = state.sessions.values().map(|running| running.transfer.clone()).collect();
         drop(state);
         self.0.closing.notify_one();
@@ -214,9 +217,14 @@ impl Shared {
         match start(&self.job, id, &transfer, stream, keys, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
+                let aborted = state.aborted;
                 // It may have ended already.
                 if !over.load(Ordering::Relaxed) {
-                    state.sessions.insert(id, Running { transfer, secret, session });
+                    state.sessions.insert(id, Running { transfer: transfer.clone(), secret, session });
+                }
+                drop(state);
+                if aborted {
+                    transfer.cancel();
                 }
             }
             Err(error) => transfer.finish(Err(error)),

@@ -218,8 +218,16 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
         Ok(()) | Err(Error::ClosedByPeer { .. } | Error::Lost) => (CloseCode::Done, String::new()),
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
-        // What exactly failed on this machine is not the peer's business.
-        Err(error) => (CloseCode::Local, error.code().to_string()),
+        // What exactly failed on this machine, and where, is not the peer's business.
+        Err(error) => {
+            let text = match error.code() {
+                "DISK_FULL" => "its disk is full",
+                "PERMISSION_DENIED" => "it has no permission to read or write there",
+                "IO" | "NOT_FOUND" => "its disk or folder is at fault",
+                _ => "",
+            };
+            (CloseCode::Local, text.to_string())
+        }
     };
     Close { code, text }
 }

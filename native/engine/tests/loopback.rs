@@ -233,6 +233,41 @@ fn an_existing_file_is_skipped_if_it_is_the_same_and_kept_if_it_is_not() {
     assert_eq!(fs::read(to.path().join("photo (2).jpg")).unwrap(), bytes(2, 1000));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_folder_that_exists_keeps_its_mode_unless_its_owner_shall_not_write() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let folders = ["open", "locked"].map(|name| from.path().join(name));
+    folders.iter().for_each(|folder| write(&folder.join("file"), 1, 10));
+    fs::create_dir_all(to.path().join("open")).unwrap();
+    fs::create_dir_all(to.path().join("locked")).unwrap();
+    set(&to.path().join("open"), 0o750);
+    // As a session leaves it that is cut off before it has finished the folder.
+    set(&to.path().join("locked"), 0o755);
+    set(&folders[1], 0o555);
+    let listener = receive(to.path());
+    finished(&send(&folders, listener.ticket(), 1)).unwrap();
+    close(&listener, false);
+    assert_eq!(mode(&to.path().join("open")), 0o750);
+    assert_eq!(mode(&to.path().join("locked")), 0o555);
+    let modified = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    assert_eq!(modified(&to.path().join("open")), modified(&folders[0]));
+}
+
+#[test]
+fn a_folder_is_not_made_before_anybody_is_reached() {
+    let to = tempdir().unwrap();
+    let listener = serve(Work::Read(vec![to.path().into()]));
+    close(&listener, false);
+    let work = job(Work::Write(to.path().join("new")));
+    let options = hawser_engine::DialOptions { job: work, ticket: listener.ticket().clone(), lanes: 1 };
+    assert!(finished(&dial(options).unwrap()).is_err());
+    assert!(!to.path().join("new").exists());
+}
+
 #[test]
 fn what_cannot_be_read_fails_alone() {
     let (from, to) = (tempdir().unwrap(), tempdir().unwrap());

@@ -147,7 +147,11 @@ impl Incoming {
             Part::Open(part) => part.clone(),
             Part::NotYet => {
                 let file = partials.create(self.id, self.mode).map_err(|error| sink_reason(&error))?;
-                let part = Arc::new(PartFile::new(file, self.size));
+                let part = PartFile::new(file, self.size).map(Arc::new).map_err(|error| {
+                    // Created and not kept: nobody else would remove it.
+                    let _ = partials.remove(self.id);
+                    sink_reason(&error)
+                })?;
                 writing.part = Part::Open(part.clone());
                 part
             }

@@ -7,6 +7,9 @@
 use std::fs::File;
 use std::io;
 
+#[cfg(unix)]
+use hawser_protocol::limits::CHUNK_BYTES;
+
 use super::regular::write_all_at;
 
 /// A file of which the content arrives in any order.
@@ -20,13 +23,24 @@ pub struct PartFile {
 
 impl PartFile {
     /// `file` is new and shall have `size` bytes.
-    pub fn new(file: File, size: u64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// `StorageFull` for a file of more than one chunk that does not fit: writing it all the same
+    /// would take the space from those that do.
+    pub fn new(file: File, size: u64) -> io::Result<Self> {
+        #[cfg(unix)]
+        if size > u64::from(CHUNK_BYTES) {
+            let disk = rustix::fs::fstatvfs(&file)?;
+            if size > disk.f_bavail.saturating_mul(disk.f_frsize) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+        }
+        Ok(Self {
             #[cfg(target_os = "linux")]
             direct: direct::Switch::on_if_worth_it(&file, size),
             file,
             size,
-        }
+        })
     }
 
     /// Writes all of `bytes` from `offset` on. Several threads may write to different places.

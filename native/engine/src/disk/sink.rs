@@ -56,8 +56,9 @@ enum Fate {
     /// By this session, which finishes it.
     Created { placed: Placed, mode: u16, mtime: Mtime },
     /// It was there: it keeps its mode, and gets the time that was sent, since what is put into it
-    /// has changed its own.
-    Found { mtime: Mtime },
+    /// has changed its own. Where its owner shall not write, it may be left from a session that was
+    /// cut off while filling it, and gets its mode, too.
+    Found { mode: u16, mtime: Mtime },
     /// It did not; held for the paths of what would have been in it.
     Refused,
 }
@@ -130,11 +131,12 @@ impl Sink {
                 Ok(handle) => finish_folder(&handle, mode, mtime).map(|()| placed),
                 Err(error) => Err(entering_reason(&error)),
             },
-            Fate::Found { mtime } => {
+            Fate::Found { mode, mtime } => {
+                // Finishing only takes bits away, and 0o777 has them all.
+                let mode = if mode & 0o700 == 0o700 { 0o777 } else { mode };
                 let handle = self.folders.open(&folder);
-                // A mode of 0o777 takes nothing away. It may be the folder of someone else, who
-                // lets us write into it but not change its time.
-                let _ = handle.map(|handle| finish_folder(&handle, 0o777, mtime));
+                // It may be someone else's, who lets us write into it but not change it.
+                let _ = handle.map(|handle| finish_folder(&handle, mode, mtime));
                 Ok(Placed::Present)
             }
             Fate::Target | Fate::Refused => Err(Reason::ParentFailed),
@@ -214,7 +216,7 @@ impl Sink {
             Kind::Folder => {
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
                 let fate = match &placed {
-                    Placed::Present => Fate::Found { mtime: entry.mtime },
+                    Placed::Present => Fate::Found { mode: entry.mode, mtime: entry.mtime },
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
                 let made = Folder::At(Location { name, ..location.clone() });
