@@ -1,4 +1,4 @@
-import {readdir, readFile, writeFile} from 'node:fs/promises';
+import {readFile, readdir, utimes, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
 import {makeFolder} from './helpers/folder.ts';
@@ -24,6 +24,8 @@ test('sending the same tree again finds all of it there', async (t) => {
 test('a different file of the same name stays, and the new one gets a number', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {'photo.jpg': 'new', 'inbox/photo.jpg': 'old'});
+  // Two files written at the same tick of the system's clock have the same time.
+  await utimes(join(folder, 'inbox/photo.jpg'), 1, 1);
 
   const report = await deliver(t, [join(folder, 'photo.jpg')], join(folder, 'inbox'));
 
@@ -36,6 +38,7 @@ test('a third different file gets the next number', async (t) => {
   const folder = makeFolder(t);
   for (const content of ['one', 'two', 'three']) {
     await writeFile(join(folder, 'photo.jpg'), content);
+    await utimes(join(folder, 'photo.jpg'), 1, content.charCodeAt(1));
     await deliver(t, [join(folder, 'photo.jpg')], join(folder, 'inbox'));
   }
 

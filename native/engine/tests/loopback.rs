@@ -226,6 +226,9 @@ fn an_existing_file_is_skipped_if_it_is_the_same_and_kept_if_it_is_not() {
     again(&Placed::AsNamed);
     again(&Placed::Present);
     write(&path, 2, 1000);
+    // Written at the same tick of the system's clock, it would have the same time as before.
+    let later = fs::metadata(&path).unwrap().modified().unwrap() + std::time::Duration::from_secs(1);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
     let renamed = hawser_protocol::manifest::Name::new(b"photo (2).jpg").unwrap();
     again(&Placed::Renamed(renamed));
     close(&listener, false);
