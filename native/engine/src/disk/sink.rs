@@ -1,6 +1,6 @@
 //! The side that writes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::MAX_DEPTH;
-use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime};
+use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
 use hawser_protocol::message::Placed;
 
 use super::fault::{entering_reason, naming_reason};
@@ -20,6 +20,10 @@ use super::info::{EntryKind, Info};
 use super::made::{finish_folder, make_folder, make_link};
 use super::partials::Partials;
 use super::stat::{Form, Stat};
+
+/// Names remembered of what was offered in the target folder: more than any user names, and little
+/// memory. Beyond them every entry is transferred.
+const MAX_SEEN: usize = 100_000;
 
 /// What the sink does about an offered entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub struct Sink {
     partials: Partials,
     folders: Folders,
     entries: Mutex<HashMap<EntryId, Held>>,
+    /// Names offered in the target folder itself.
+    seen: Mutex<HashSet<Name>>,
     flush: Flush,
 }
 
@@ -58,7 +64,10 @@ enum Fate {
     /// It was there: it keeps its mode, and gets the time that was sent, since what is put into it
     /// has changed its own. Where its owner shall not write, it may be left from a session that was
     /// cut off while filling it, and gets its mode, too.
-    Found { mode: u16, mtime: Mtime },
+    ///
+    /// `again` when another folder of the same name came before it in this session: what is in it
+    /// may be from there.
+    Found { mode: u16, mtime: Mtime, again: bool },
     /// It did not; held for the paths of what would have been in it.
     Refused,
 }
@@ -78,6 +87,7 @@ impl Sink {
             partials: Partials::new(target, transfer),
             folders: Folders::default(),
             entries: Mutex::new(HashMap::from([(EntryId::ROOT, root)])),
+            seen: Mutex::default(),
             flush,
         })
     }
@@ -131,7 +141,7 @@ impl Sink {
                 Ok(handle) => finish_folder(&handle, mode, mtime).map(|()| placed),
                 Err(error) => Err(entering_reason(&error)),
             },
-            Fate::Found { mode, mtime } => {
+            Fate::Found { mode, mtime, .. } => {
                 // Finishing only takes bits away, and 0o777 has them all.
                 let mode = if mode & 0o700 == 0o700 { 0o777 } else { mode };
                 let handle = self.folders.open(&folder);
@@ -201,7 +211,9 @@ impl Sink {
         let location = Location::new(parent, entry.name.clone());
         let decided = match fate {
             Fate::Refused => Err(Reason::ParentFailed),
-            Fate::Created { .. } | Fate::Found { .. } | Fate::Target => self.decide_at(id, entry, &location),
+            Fate::Target => self.decide_at(id, entry, &location, self.is_seen(&entry.name)),
+            Fate::Found { again, .. } => self.decide_at(id, entry, &location, again),
+            Fate::Created { .. } => self.decide_at(id, entry, &location, false),
         };
         if decided.is_err() && entry.kind == Kind::Folder {
             self.hold(id, Held::Folder(Arc::new(Folder::At(location)), Fate::Refused));
@@ -209,14 +221,36 @@ impl Sink {
         decided
     }
 
-    fn decide_at(&self, id: EntryId, entry: &Entry, location: &Location) -> Result<Decision, Reason> {
+    /// Whether something else of this name has been offered in the target folder before. Only what
+    /// the source's user named comes there, and only there two entries can have one name.
+    fn is_seen(&self, name: &Name) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.len() >= MAX_SEEN || !seen.insert(name.clone())
+    }
+
+    /// With `again` set, what has the entry's name may be from this session, and is not taken for
+    /// the entry because it has the same size and time.
+    fn decide_at(
+        &self,
+        id: EntryId,
+        entry: &Entry,
+        location: &Location,
+        again: bool,
+    ) -> Result<Decision, Reason> {
         let folder = self.folders.open(&location.folder).map_err(|error| entering_reason(&error))?;
         match &entry.kind {
-            Kind::File { size } => self.want(id, entry, location, &folder, *size),
+            Kind::File { size } if !again && is_there(entry, *size, location, &folder)? => {
+                Ok(Decision::Placed(Placed::Present))
+            }
+            Kind::File { size } => {
+                let file = Incoming::new(id, location.clone(), *size, entry.mode, entry.mtime);
+                self.hold(id, Held::File(Arc::new(file)));
+                Ok(Decision::Want)
+            }
             Kind::Folder => {
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
                 let fate = match &placed {
-                    Placed::Present => Fate::Found { mode: entry.mode, mtime: entry.mtime },
+                    Placed::Present => Fate::Found { mode: entry.mode, mtime: entry.mtime, again },
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
                 let made = Folder::At(Location { name, ..location.clone() });
@@ -228,29 +262,6 @@ impl Sink {
                 make_link(&folder, depth, &location.name, target).map(Decision::Placed)
             }
         }
-    }
-
-    fn want(
-        &self,
-        id: EntryId,
-        entry: &Entry,
-        location: &Location,
-        folder: &Dir,
-        size: u64,
-    ) -> Result<Decision, Reason> {
-        match Stat::named(folder, &location.name) {
-            Ok(stat) if stat.form == Form::File => {
-                if stat.version.size == size && stat.version.mtime == entry.mtime {
-                    return Ok(Decision::Placed(Placed::Present));
-                }
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(naming_reason(&error)),
-        }
-        let file = Incoming::new(id, location.clone(), size, entry.mode, entry.mtime);
-        self.hold(id, Held::File(Arc::new(file)));
-        Ok(Decision::Want)
     }
 
     fn hold(&self, id: EntryId, held: Held) {
@@ -271,5 +282,16 @@ impl Sink {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<EntryId, Held>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a file with this name, size and time is there.
+fn is_there(entry: &Entry, size: u64, location: &Location, folder: &Dir) -> Result<bool, Reason> {
+    match Stat::named(folder, &location.name) {
+        Ok(Stat { form, version, .. }) => {
+            Ok(form == Form::File && version.size == size && version.mtime == entry.mtime)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(naming_reason(&error)),
     }
 }

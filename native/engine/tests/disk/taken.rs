@@ -123,3 +123,17 @@ fn links_are_made_at_once_found_again_and_numbered_when_their_name_is_taken() {
     assert_eq!(fs::read_link(target.path().join("top/link")).unwrap(), raw(b"file"));
     assert_eq!(fs::read_link(target.path().join("top/link (2)")).unwrap(), raw(b"other"));
 }
+
+#[test]
+fn two_files_of_one_name_size_and_time_in_one_session_both_arrive() {
+    let target = tempfile::tempdir().unwrap();
+    let sink = sink(target.path());
+    let numbered = Ok(Placed::Renamed(name("file (2)")));
+    assert_eq!(deliver(&sink, EntryId(1), &file(ROOT, "file", 3), b"one"), Ok(Placed::AsNamed));
+    assert_eq!(deliver(&sink, EntryId(2), &file(ROOT, "file", 3), b"two"), numbered);
+    for (folder_id, bytes, expected) in [(3, b"one", Ok(Placed::AsNamed)), (5, b"two", numbered)] {
+        sink.offer(EntryId(folder_id), &folder(ROOT, "folder"));
+        let inside = file(EntryId(folder_id), "file", 3);
+        assert_eq!(deliver(&sink, EntryId(folder_id + 1), &inside, bytes), expected);
+    }
+}
