@@ -30,14 +30,14 @@ pub enum Work {
 impl Work {
     /// Finds out early what would fail every session: a folder that cannot be made or written to.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
-        if let Self::Write(directory) = self {
-            let made = std::fs::create_dir_all(directory);
-            // A file in its place has a clearer message below.
-            if let Err(error) = made.or_else(|error| if directory.exists() { Ok(()) } else { Err(error) }) {
-                return Err(Error::disk("make the folder", directory, &error));
+        self.check()?;
+        match self {
+            Self::Read(_) => Ok(()),
+            Self::Write(directory) => {
+                let made = std::fs::create_dir_all(directory);
+                made.map_err(|error| Error::disk("make the folder", directory, &error))
             }
         }
-        self.check()
     }
 
     /// The same, without making it, for who has not reached anybody yet.

@@ -48,26 +48,23 @@ pub(crate) fn start(
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
     match &job.work {
-        Work::Read(paths) => {
-            let source = Source::new(paths.clone())
-                .map_err(|error| Error::InvalidOption(format!("these paths cannot be sent: {error}")));
-            let source = match source {
-                Ok(source) => source,
-                Err(error) => return Err(turn_away(error, stream, keys)),
-            };
-            let machine = Sender::new(&job.label);
-            Ok(Session::start(SourceSide { source }, machine, transfer, stream, keys, closed)?)
-        }
-        Work::Write(directory) => {
-            let sink = match Sink::open(directory, id.0) {
-                Ok(sink) => sink,
-                Err(error) => {
-                    return Err(turn_away(Error::disk("open", directory, &error), stream, keys));
-                }
-            };
-            let side = SinkSide { sink, directory: directory.clone(), control: Mutex::default() };
-            Ok(Session::start(side, Receiver::new(&job.label), transfer, stream, keys, closed)?)
-        }
+        Work::Read(paths) => match Source::new(paths.clone()) {
+            Ok(source) => {
+                let machine = Sender::new(&job.label);
+                Ok(Session::start(SourceSide { source }, machine, transfer, stream, keys, closed)?)
+            }
+            Err(error) => {
+                let error = Error::InvalidOption(format!("these paths cannot be sent: {error}"));
+                Err(turn_away(error, stream, keys))
+            }
+        },
+        Work::Write(directory) => match Sink::open(directory, id.0) {
+            Ok(sink) => {
+                let side = SinkSide { sink, directory: directory.clone(), control: Mutex::default() };
+                Ok(Session::start(side, Receiver::new(&job.label), transfer, stream, keys, closed)?)
+            }
+            Err(error) => Err(turn_away(Error::disk("open", directory, &error), stream, keys)),
+        },
     }
 }
 

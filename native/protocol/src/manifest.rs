@@ -211,9 +211,6 @@ const FILE: u8 = 1;
 const FOLDER: u8 = 2;
 const LINK: u8 = 3;
 
-/// The largest encoded item: a link with both strings at their longest.
-pub const MAX_ITEM_BYTES: usize = 64 + MAX_NAME_BYTES + MAX_PATH_BYTES;
-
 /// Appends `entry` to a page.
 pub fn put_entry(page: &mut Vec<u8>, entry: &Entry) {
     page.push(match entry.kind {

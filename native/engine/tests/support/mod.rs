@@ -20,6 +20,14 @@ use hawser_engine::{
 /// Nothing here takes that long; a test that would hang fails instead.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+pub const MIB: usize = 1024 * 1024;
+
+/// Writes a file, and the folder it is in, with [`bytes`].
+pub fn write(path: &Path, seed: u8, length: usize) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes(seed, length)).unwrap();
+}
+
 pub fn receive(directory: &Path) -> Listener {
     serve(Work::Write(directory.into()))
 }

@@ -1,0 +1,170 @@
+//! Who gets in, who does not, and what either is told.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+use hawser_engine::{Error, Host, Permits, Ticket, Work, dial};
+use hawser_protocol::identity::StaticKey;
+use hawser_protocol::message::CloseCode;
+use hawser_protocol::opening::PREAMBLE;
+use hawser_protocol::ticket::TicketSecret;
+use support::{MIB, close, finished, job, receive, send, serve_on, shout, write};
+use tempfile::tempdir;
+
+#[test]
+fn a_ticket_is_good_for_its_own_direction_only() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let options = hawser_engine::DialOptions {
+        job: job(Work::Write(to.path().into())),
+        ticket: listener.ticket().clone(),
+        lanes: 1,
+    };
+    assert!(matches!(dial(options), Err(Error::TicketDirection { pull: false })));
+    close(&listener, false);
+}
+
+#[test]
+fn a_forged_permit_does_not_turn_a_receiver_into_a_source() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let ticket = listener.ticket();
+    let permits = Permits { push: true, pull: true };
+    let (key, secret) = (ticket.key(), ticket.secret().clone());
+    let forged = Ticket::new(ticket.addresses().to_vec(), ticket.port(), key, secret, permits).unwrap();
+    let work = job(Work::Write(to.path().into()));
+    let transfer = dial(hawser_engine::DialOptions { job: work, ticket: forged, lanes: 1 }).unwrap();
+    assert!(matches!(finished(&transfer), Err(Error::Authentication)));
+    close(&listener, false);
+}
+
+#[test]
+fn what_does_not_speak_hawser_gets_no_answer_and_disturbs_nobody() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let path = from.path().join("file");
+    write(&path, 1, 8 * MIB);
+    let listener = receive(to.path());
+    // Says nothing, and stays.
+    let silent = TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap();
+    let sent = send(&[path], listener.ticket(), 2);
+    for words in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"SSH-2.0-x\r\n", &[0xff; 4096], b"HAWSE", b""] {
+        assert_eq!(shout(listener.port(), words), b"");
+    }
+    // Right words, then nonsense: the listener has said that it speaks hawser, and no more.
+    let nonsense = [&PREAMBLE[..], &[1], &[7; 4096]].concat();
+    assert_eq!(shout(listener.port(), &nonsense), PREAMBLE);
+    let unknown_kind = [&PREAMBLE[..], &[3], &[7; 4096]].concat();
+    assert_eq!(shout(listener.port(), &unknown_kind), b"");
+    let unknown_session = [&PREAMBLE[..], &[2], &[7; 53]].concat();
+    assert_eq!(shout(listener.port(), &unknown_session), PREAMBLE);
+    finished(&sent).unwrap();
+    drop(silent);
+    close(&listener, false);
+}
+
+/// The ticket of somebody who answers whoever connects with these words.
+fn answering(words: &'static [u8]) -> Ticket {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(words).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let key = StaticKey::new([1; 32]).public();
+    let host = Host::Ip(Ipv4Addr::LOCALHOST.into());
+    let permits = Permits { push: true, pull: false };
+    Ticket::new(vec![host], port, key, TicketSecret::new([2; 16]), permits).unwrap()
+}
+
+#[test]
+fn a_listener_of_another_version_is_named_and_so_is_ours() {
+    let result = finished(&send(&["/".into()], &answering(b"HAWSER\x00\x07"), 1));
+    assert!(matches!(result, Err(Error::Version { ours: 1, theirs: 7 })), "{result:?}");
+}
+
+#[test]
+fn a_dialler_of_another_version_is_told_ours() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    assert_eq!(shout(listener.port(), b"HAWSER\x00\x07\x01"), PREAMBLE);
+    close(&listener, false);
+}
+
+#[test]
+fn only_the_right_ticket_opens_a_session() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let ticket = listener.ticket();
+    let with = |key, secret| {
+        Ticket::new(ticket.addresses().to_vec(), ticket.port(), key, secret, ticket.permits()).unwrap()
+    };
+    let wrong_secret = with(ticket.key(), TicketSecret::new([7; 16]));
+    let wrong_key = with(StaticKey::new([7; 32]).public(), ticket.secret().clone());
+    for wrong in [wrong_secret, wrong_key] {
+        let result = finished(&send(&[to.path().into()], &wrong, 1));
+        assert!(matches!(result, Err(Error::Authentication)), "{result:?}");
+    }
+    close(&listener, false);
+}
+
+#[test]
+fn an_impostor_at_one_address_does_not_keep_the_dialler_from_the_next() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    write(&from.path().join("file"), 1, 10);
+    let listener = receive(to.path());
+    let impostor = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), listener.port())).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = impostor.accept().unwrap();
+        let _ = stream.write_all(&[&PREAMBLE[..], &[7; 48]].concat());
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let ticket = listener.ticket();
+    let hosts = ["127.0.0.2", "127.0.0.1"].map(|host| host.parse().unwrap()).to_vec();
+    let (key, secret) = (ticket.key(), ticket.secret().clone());
+    let both = Ticket::new(hosts, ticket.port(), key, secret, ticket.permits()).unwrap();
+    finished(&send(&[from.path().join("file")], &both, 2)).unwrap();
+    close(&listener, false);
+}
+
+#[test]
+fn a_peer_is_told_when_there_will_be_no_session_after_all() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let inbox = to.path().join("inbox");
+    let listener = receive(&inbox);
+    fs::remove_dir(&inbox).unwrap();
+    fs::write(&inbox, "in the way").unwrap();
+    let result = finished(&send(&[from.path().into()], listener.ticket(), 2));
+    assert!(matches!(result, Err(Error::ClosedByPeer { code: CloseCode::Local, .. })), "{result:?}");
+    close(&listener, false);
+}
+
+#[test]
+fn a_port_is_free_when_its_listener_is_closed() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let port = listener.port();
+    close(&listener, false);
+    for _ in 0..100 {
+        close(&serve_on(port, Work::Write(to.path().into())), false);
+    }
+}
+
+#[test]
+fn a_refused_connection_is_said_to_be_one() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    close(&listener, false);
+    let result = finished(&send(&[to.path().into()], listener.ticket(), 1));
+    assert_eq!(result.unwrap_err().code(), "CONNECTION_REFUSED");
+}
+
+#[test]
+fn what_is_not_hawser_is_said_not_to_be() {
+    let result = finished(&send(&["/".into()], &answering(b"SSH-2.0-OpenSSH_9.2\r\n"), 1));
+    assert!(matches!(result, Err(Error::NotHawser { .. })), "{result:?}");
+}
