@@ -49,8 +49,8 @@ export declare function listen(options: NativeListenOptions): NativeListener | N
 export interface NativeDialOptions {
   job: NativeJob
   ticket: string
-  /** TCP connections, 1 to 16. */
-  lanes: number
+  /** TCP connections, 1 to 16; as many as pay if missing. */
+  lanes?: number
 }
 
 /** What became of one entry. */

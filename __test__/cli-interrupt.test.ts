@@ -11,7 +11,7 @@ const flowing = /"event":"progress".*"bytesDone":[1-9]/;
 
 test('Ctrl-C on the sender is 130 and says what is kept; the receiver goes on and ends cleanly', async (t) => {
   const folder = makeFolder(t);
-  writeSparse(join(folder, 'endless'), 2 ** 36);
+  writeSparse(join(folder, 'endless'), 2 ** 32);
   const {process: receiver, ticket} = await listenOn(t, ['receive', join(folder, 'inbox'), '--json']);
 
   const sender = hawser(t, ['send', join(folder, 'endless'), '--to', ticket]);
@@ -28,7 +28,7 @@ test('Ctrl-C on the sender is 130 and says what is kept; the receiver goes on an
 
 test('a transfer that its sender stops is 5 on a receiver that serves only one', async (t) => {
   const folder = makeFolder(t);
-  writeSparse(join(folder, 'endless'), 2 ** 36);
+  writeSparse(join(folder, 'endless'), 2 ** 32);
   const {process: receiver, ticket} = await listenOn(t, ['receive', join(folder, 'inbox'), '--once']);
 
   const sender = hawser(t, ['send', join(folder, 'endless'), '--to', ticket, '--json']);
@@ -43,7 +43,7 @@ test('a transfer that its sender stops is 5 on a receiver that serves only one',
 
 test('Ctrl-C on a receiver whose transfer runs is 130, and the sender learns of it', async (t) => {
   const folder = makeFolder(t);
-  writeSparse(join(folder, 'endless'), 2 ** 36);
+  writeSparse(join(folder, 'endless'), 2 ** 32);
   const {process: receiver, ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
 
   const sender = hawser(t, ['send', join(folder, 'endless'), '--to', ticket, '--json']);

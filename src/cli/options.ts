@@ -23,7 +23,7 @@ export const advertise = new Option(
 export const once = new Option('--once', 'end after the first finished transfer, with its exit code');
 
 // How to dial: send and get.
-export const lanes = new Option('--lanes <number>', 'TCP connections to use, 1 to 16 (default: 4)').argParser(
+export const lanes = new Option('--lanes <number>', 'TCP connections to use, 1 to 16 (default: as many as pay)').argParser(
   wholeNumber(1, 16),
 );
 

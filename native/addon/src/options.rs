@@ -39,8 +39,8 @@ pub struct NativeListenOptions {
 pub struct NativeDialOptions {
     pub job: NativeJob,
     pub ticket: String,
-    /// TCP connections, 1 to 16.
-    pub lanes: u8,
+    /// TCP connections, 1 to 16; as many as pay if missing.
+    pub lanes: Option<u8>,
 }
 
 impl TryFrom<NativeListenOptions> for ListenOptions {

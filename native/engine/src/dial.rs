@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use hawser_protocol::handshake::Role;
 use hawser_protocol::identity::StaticKey;
-use hawser_protocol::join::JoinRequest;
 use hawser_protocol::limits::MAX_LANES;
-use hawser_protocol::link::LaneId;
 use hawser_protocol::ticket::{Host, Ticket};
 use tokio::runtime;
 use tokio::sync::Notify;
@@ -16,10 +14,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Error;
+use crate::climb::Climb;
 use crate::job::{Job, Work};
-use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, Who, greet, join, random};
+use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, random};
 use crate::serve::start;
 use crate::session::spawn;
+use crate::supply::Supply;
 use crate::transfer::{Peer, Transfer};
 
 /// A listener with too many strangers at the door hangs up on further ones. They come again after
@@ -40,8 +40,8 @@ pub struct DialOptions {
     pub job: Job,
     /// Whom to dial.
     pub ticket: Ticket,
-    /// TCP connections to spread the session over, 1 to 16.
-    pub lanes: u8,
+    /// TCP connections to spread the session over, 1 to 16; `None` for as many as pay.
+    pub lanes: Option<u8>,
 }
 
 /// Starts a transfer with the listener that the ticket names. Connecting is part of the transfer.
@@ -50,8 +50,8 @@ pub struct DialOptions {
 /// [`Error::InvalidOption`], [`Error::TicketDirection`] when the ticket is for the other
 /// direction, [`Error::Internal`] when the system gives no random numbers or no thread.
 pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
-    if !(1..=MAX_LANES).contains(&options.lanes) {
-        return Err(Error::InvalidOption(format!("lanes must be 1 to {MAX_LANES}, not {}", options.lanes)));
+    if let Some(lanes) = options.lanes.filter(|lanes| !(1..=MAX_LANES).contains(lanes)) {
+        return Err(Error::InvalidOption(format!("lanes must be 1 to {MAX_LANES}, not {lanes}")));
     }
     let permits = options.ticket.permits();
     let permitted = match options.job.work {
@@ -88,25 +88,14 @@ async fn run(options: DialOptions, key: &StaticKey, transfer: &Transfer) -> Resu
         opened = open(&options.ticket, key, options.job.work.role()) => opened?,
         () = over.notified() => return Err(Error::Cancelled),
     };
-    let Opened { stream, keys, secret, session: id, peer, address } = opened;
+    let Opened { connection, secret, session: id, peer, address } = opened;
     transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
+    let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt), Climb::fixed);
     let ended = over.clone();
-    let session = start(&options.job, id, transfer, stream, keys, move || ended.notify_one())?;
-
-    let mut lanes = JoinSet::new();
-    for lane in 1..options.lanes {
-        let (session, secret) = (session.clone(), secret.clone());
-        lanes.spawn(async move {
-            let request = JoinRequest { session: id, lane, attempt: 0, nonce: [0; 32] };
-            // A lane that cannot be had is done without.
-            let joined = patiently(|| join(address, &secret, request.clone())).await;
-            if let Ok((stream, keys)) = joined {
-                session.join(Who::Dialler, LaneId(lane), 0, stream, keys);
-            }
-        });
-    }
+    let session = start(&options.job, id, transfer, connection, move || ended.notify_one())?;
+    let supply = Supply { session, transfer: transfer.clone(), id, secret, address };
     tokio::select! {
-        () = async { while lanes.join_next().await.is_some() {} } => {}
+        () = supply.run(climb) => {}
         () = over.notified() => {}
     }
     Ok(())
@@ -161,7 +150,7 @@ async fn resolve(name: &str, port: u16) -> Option<Vec<SocketAddr>> {
 }
 
 /// Knocks again where somebody hung up without a word.
-async fn patiently<T, F: Future<Output = Result<T, Error>>>(
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, Error>>>(
     mut knock: impl FnMut() -> F,
 ) -> Result<T, Error> {
     let mut pause = COME_AGAIN_AFTER;
@@ -170,11 +159,16 @@ async fn patiently<T, F: Future<Output = Result<T, Error>>>(
             Err(Error::HungUp { .. }) => {}
             answer => return answer,
         }
-        let [chance] = random()?;
-        sleep(pause.mul_f64(0.5 + f64::from(chance) / 255.0)).await;
+        sleep(jittered(pause)).await;
         pause *= 2;
     }
     knock().await
+}
+
+/// A little more or less, so that not all who were turned away at once come again at once.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    let [chance] = random().unwrap_or([128]);
+    pause.mul_f64(0.5 + f64::from(chance) / 255.0)
 }
 
 /// Of the failures at several addresses, the one that tells a person the most.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,15 +16,17 @@ use hawser_protocol::link::LaneId;
 use crate::Error;
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::machine::{Machine, Readiness};
-use crate::opening::{LaneKeys, Who};
-use crate::session::{CLOSE_GRACE, Flow, LOST_AFTER, Session, Side, State, panicked, spawn};
+use crate::opening::{Connection, Who};
+use crate::session::{CLOSE_GRACE, Flow, Idle, LOST_AFTER, Session, Side, State, panicked, spawn};
 use crate::transfer::lock;
+use crate::tune::tune;
 
 /// A lane that has had nothing to send for so long says that it lives.
 const PING_AFTER: Duration = Duration::from_secs(15);
 
-/// Settled entries may wait so long for company before the source is told.
-const BATCH_DELAY: Duration = Duration::from_millis(10);
+/// A lane that has had nothing to do for so long, and for four round trips, takes over what slower
+/// ones still carry.
+const TAKE_OVER_AFTER: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 pub(crate) struct Lanes {
@@ -46,27 +48,38 @@ impl<S: Side> Session<S> {
     }
 
     /// Adds a lane whose proof, its first record, this side has sent or received.
-    pub fn join(self: &Arc<Self>, who: Who, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys) {
+    pub fn join(self: &Arc<Self>, who: Who, lane: LaneId, attempt: u32, connection: Connection) {
         if !self.admits(lane, attempt) {
             return;
         }
         lock(&self.lanes).attempts.insert(lane, attempt);
         let mut state = self.state();
-        state.machine.link().add_lane(lane);
+        state.machine.link_mut().add_lane(lane);
         match who {
             Who::Dialler => state.machine.record_sent(lane),
-            Who::Listener => drop(state.machine.link().record_received(lane)),
+            Who::Listener => state.machine.link_mut().record_received(lane),
         }
         drop(state);
-        if self.run_lane(lane, stream, keys).is_err() {
+        if self.run_lane(lane, connection).is_err() {
             self.lose(lane);
         }
     }
 
-    pub fn run_lane(self: &Arc<Self>, lane: LaneId, stream: TcpStream, keys: LaneKeys) -> Result<(), Error> {
+    /// A lane that is not there, other than these, and the number of the next attempt at it.
+    pub fn free_lane(&self, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)> {
+        let lanes = lock(&self.lanes);
+        let state = self.state();
+        let mut free = (0..MAX_LANES).map(LaneId).filter(|&lane| !state.is_running(lane));
+        let lane = free.find(|lane| !except.contains(lane))?;
+        Some((lane, lanes.attempts.get(&lane).map_or(0, |last| last.saturating_add(1))))
+    }
+
+    pub fn run_lane(self: &Arc<Self>, lane: LaneId, connection: Connection) -> Result<(), Error> {
+        let Connection { stream, keys, rtt } = connection;
         let failed = |error: io::Error| Error::Internal(format!("cannot set up a connection: {error}"));
         stream.set_read_timeout(Some(LOST_AFTER)).map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
+        tune(&stream, rtt);
         let stream = Arc::new(stream);
         let mut lanes = lock(&self.lanes);
         if lanes.ended {
@@ -103,7 +116,7 @@ impl<S: Side> Session<S> {
             }
             let mut state = session.state();
             running(&mut state).remove(&lane);
-            session.wake(&state);
+            session.wake(&mut state);
         });
         thread.inspect_err(|_| {
             running(&mut self.state()).remove(&lane);
@@ -112,7 +125,8 @@ impl<S: Side> Session<S> {
 
     fn write_lane(&self, lane: LaneId, writer: &mut RecordWriter) -> Result<(), LaneEnd> {
         let mut record = Record::new();
-        while self.wait_for_work(lane) {
+        let condvar = Arc::default();
+        while self.wait_for_work(lane, &condvar) {
             self.side.fill(self, lane, &mut record);
             if record.is_empty() {
                 continue;
@@ -144,32 +158,43 @@ impl<S: Side> Session<S> {
                 }
             }
             let mut state = self.state();
-            if state.machine.link().record_received(lane) {
-                self.wake(&state);
-            }
+            state.machine.link_mut().record_received(lane);
+            self.wake(&mut state);
         }
     }
 
     /// Waits until `lane` has something to send; `false` when it has sent its CLOSE or is lost.
-    fn wait_for_work(&self, lane: LaneId) -> bool {
-        let ping_at = Instant::now() + PING_AFTER;
-        let mut soon = None;
+    fn wait_for_work(&self, lane: LaneId, condvar: &Arc<Condvar>) -> bool {
+        let idle_since = Instant::now();
+        let patience = TAKE_OVER_AFTER.max(self.rtt * 4);
+        let mut take_over_at = idle_since + patience;
+        let mut due = None;
         let mut state = self.state();
-        while !state.machine.link().is_closed(lane) {
-            let work = state.machine.work(lane);
-            let until = match work {
-                Readiness::Now => return true,
-                Readiness::Soon => *soon.get_or_insert_with(|| Instant::now() + BATCH_DELAY),
-                Readiness::No => ping_at,
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                if work == Readiness::No {
-                    state.machine.link().queue_ping(lane);
-                }
+        while !state.machine.is_over(lane) {
+            let now = Instant::now();
+            match state.machine.work(lane) {
+                Readiness::Now | Readiness::Shared => return true,
+                Readiness::Within(delay) => due = Some((now + delay).min(due.unwrap_or(now + delay))),
+                Readiness::No => due = None,
+            }
+            if due.is_some_and(|due| due <= now) {
+                state.machine.link_mut().queue_ack(lane);
                 return true;
             }
-            state = self.wait(state, left);
+            if idle_since + PING_AFTER <= now {
+                state.machine.link_mut().queue_ping(lane);
+                return true;
+            }
+            if take_over_at <= now {
+                take_over_at = now + patience;
+                state.machine.take_over(lane);
+                continue;
+            }
+            let until = due.unwrap_or(take_over_at);
+            state.idle.insert(lane, Idle { condvar: condvar.clone(), timed: due.is_some() });
+            let waited = condvar.wait_timeout(state, until.saturating_duration_since(now));
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.idle.remove(&lane);
         }
         false
     }
@@ -186,7 +211,7 @@ impl<S: Side> Session<S> {
         let mut state = self.state();
         let left = state.machine.lose_lane(lane);
         let finished = state.machine.is_finished();
-        self.wake(&state);
+        self.wake(&mut state);
         drop(state);
         if !left {
             self.end(if finished { Ok(()) } else { Err(Error::Lost) });

@@ -3,6 +3,7 @@
 //! A [`Listener`] serves sessions, [`dial`] opens one, and either gives [`Transfer`]s. Blocking
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
+mod climb;
 mod dial;
 pub mod disk;
 mod error;
@@ -17,7 +18,9 @@ mod session;
 mod sink_side;
 mod source_side;
 mod strangers;
+mod supply;
 mod transfer;
+mod tune;
 
 pub use dial::{DialOptions, dial};
 pub use error::Error;

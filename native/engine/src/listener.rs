@@ -201,7 +201,7 @@ impl Shared {
 
     /// Starts the session of a peer that has proven itself.
     fn open_session(self: &Arc<Self>, opened: Opened, place: Place) {
-        let Opened { stream, keys, secret, session: id, peer, address } = opened;
+        let Opened { connection, secret, session: id, peer, address } = opened;
         let transfer = Transfer::new(self.job.keep);
         transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
         let (shared, announced) = (self.clone(), transfer.clone());
@@ -214,7 +214,7 @@ impl Shared {
             state.sessions.remove(&id);
             shared.announce_if_over(state);
         };
-        match start(&self.job, id, &transfer, stream, keys, closed) {
+        match start(&self.job, id, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
                 let aborted = state.aborted;
@@ -330,8 +330,8 @@ async fn greet(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>)
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
             let (session, secret) = shared.joinable(&request)?;
-            let (stream, keys) = admit_lane(stream, &secret, request).await?;
-            session.join(Who::Listener, lane, attempt, stream, keys);
+            let connection = admit_lane(stream, &secret, request).await?;
+            session.join(Who::Listener, lane, attempt, connection);
         }
     }
     Some(())

@@ -1,29 +1,60 @@
 //! What the source's and the sink's state machines have in common, for the session that drives them.
 
+use std::time::Duration;
+
 use hawser_protocol::link::{LaneId, Link};
 use hawser_protocol::receiver::Receiver;
 use hawser_protocol::sender::Sender;
 
 /// What the source's and the sink's state machines have in common.
 pub(crate) trait Machine: Send + 'static {
-    fn link(&mut self) -> &mut Link;
+    fn link(&self) -> &Link;
+    fn link_mut(&mut self) -> &mut Link;
     fn lose_lane(&mut self, lane: LaneId) -> bool;
     fn record_sent(&mut self, lane: LaneId);
     fn is_finished(&self) -> bool;
     fn work(&self, lane: LaneId) -> Readiness;
+    /// Whether the lane has sent its last frame, or is gone.
+    fn is_over(&self, lane: LaneId) -> bool {
+        self.link().is_closed(lane) || self.link().is_drained(lane)
+    }
+    /// Whether the session's own thread has something to do, if it waits for that.
+    fn is_due(&self) -> bool;
+    /// A lane has had nothing to do for a while, and others have.
+    fn take_over(&mut self, idle: LaneId);
+    /// There are more lanes than are of use.
+    fn retire_lane(&mut self);
 }
 
 /// Whether a lane has something to send.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readiness {
     Now,
-    /// Something that may wait a few milliseconds for company.
-    Soon,
+    /// Something that any lane may carry.
+    Shared,
+    /// Something that may wait so long for company.
+    Within(Duration),
     No,
 }
 
+/// Settled entries may wait so long for company before the source is told.
+const BATCH_DELAY: Duration = Duration::from_millis(10);
+
+/// A peer may wait so long to hear that its records have been dealt with: often enough for whoever
+/// looks at how far a transfer is.
+const ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// What waits for nothing but an acknowledgement.
+fn acknowledgement(link: &Link, lane: LaneId) -> Readiness {
+    if link.owes_ack(lane) { Readiness::Within(ACK_DELAY) } else { Readiness::No }
+}
+
 impl Machine for Sender {
-    fn link(&mut self) -> &mut Link {
+    fn link(&self) -> &Link {
+        self.link()
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
         self.link_mut()
     }
 
@@ -40,12 +71,34 @@ impl Machine for Sender {
     }
 
     fn work(&self, lane: LaneId) -> Readiness {
-        if self.has_work(lane) { Readiness::Now } else { Readiness::No }
+        if self.has_own_work(lane) {
+            Readiness::Now
+        } else if self.has_work(lane) {
+            Readiness::Shared
+        } else {
+            acknowledgement(self.link(), lane)
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.has_much_room()
+    }
+
+    fn take_over(&mut self, idle: LaneId) {
+        self.take_over(idle);
+    }
+
+    fn retire_lane(&mut self) {
+        self.retire_lane();
     }
 }
 
 impl Machine for Receiver {
-    fn link(&mut self) -> &mut Link {
+    fn link(&self) -> &Link {
+        self.link()
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
         self.link_mut()
     }
 
@@ -65,9 +118,17 @@ impl Machine for Receiver {
         if self.has_urgent_work(lane) {
             Readiness::Now
         } else if self.has_work(lane) {
-            Readiness::Soon
+            Readiness::Within(BATCH_DELAY)
         } else {
-            Readiness::No
+            acknowledgement(self.link(), lane)
         }
     }
+
+    fn is_due(&self) -> bool {
+        self.is_settled()
+    }
+
+    // The source chooses what each lane carries.
+    fn take_over(&mut self, _: LaneId) {}
+    fn retire_lane(&mut self) {}
 }

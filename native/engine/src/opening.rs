@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use hawser_protocol::cipher::Side as Who;
 use hawser_protocol::cipher::{HEADER_LENGTH, Opener, Sealer, TAG_LENGTH, record_length};
@@ -32,6 +32,14 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// that has hundreds of diallers to get round to this one.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A connection that has become a lane.
+pub(crate) struct Connection {
+    pub stream: std::net::TcpStream,
+    pub keys: LaneKeys,
+    /// How long the peer's answer took, at least once.
+    pub rtt: Duration,
+}
+
 /// What seals and opens the records of one lane.
 pub(crate) struct LaneKeys {
     pub sealer: Sealer,
@@ -46,8 +54,7 @@ impl From<(Sealer, Opener)> for LaneKeys {
 
 /// A session that both sides have agreed on, and its first lane.
 pub(crate) struct Opened {
-    pub stream: std::net::TcpStream,
-    pub keys: LaneKeys,
+    pub connection: Connection,
     pub secret: SessionSecret,
     pub session: hawser_protocol::handshake::SessionId,
     pub peer: PublicKey,
@@ -58,6 +65,7 @@ pub(crate) struct Opened {
 pub(crate) struct Greeted {
     stream: TcpStream,
     address: SocketAddr,
+    rtt: Duration,
     initiator: InitiatorAwaitingAccept,
     third: [u8; THIRD_LENGTH],
 }
@@ -69,20 +77,23 @@ pub(crate) async fn greet(
     key: &StaticKey,
     role: Role,
 ) -> Result<Greeted, Error> {
-    let connect = async { TcpStream::connect(address).await.map_err(|error| connect_error(address, &error)) };
     let greeting = async {
-        let mut stream = connect.await?;
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(address).await.map_err(|error| connect_error(address, &error))?;
+        let rtt = begun.elapsed();
         stream.set_nodelay(true).map_err(|error| connect_error(address, &error))?;
         let entropy = InitiatorEntropy { ephemeral: random()?, random: random()? };
         let (first, initiator) =
             Initiator::start(key, ticket.key(), ticket.secret(), role, entropy).map_err(refused)?;
         let opening = [Opening::Session.encode().as_slice(), first.as_slice()].concat();
+        let asked = Instant::now();
         stream.write_all(&opening).await.map_err(|_| Error::HungUp { address })?;
         read_preamble(&mut stream, address).await?;
+        let rtt = rtt.min(asked.elapsed());
         // It speaks hawser, so if it closes now, then because it cannot read message 1.
         let second: [u8; SECOND_LENGTH] = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
         let (third, initiator) = initiator.read_second(&second).map_err(refused)?;
-        Ok(Greeted { stream, address, initiator, third })
+        Ok(Greeted { stream, address, rtt, initiator, third })
     };
     within(address, greeting).await
 }
@@ -90,13 +101,13 @@ pub(crate) async fn greet(
 impl Greeted {
     /// Proves this side, and waits to be let in.
     pub(crate) async fn enter(self) -> Result<Opened, Error> {
-        let Self { mut stream, address, initiator, third } = self;
+        let Self { mut stream, address, rtt, initiator, third } = self;
         let entering = async {
             stream.write_all(&third).await.map_err(|_| Error::Authentication)?;
             let accept: [u8; ACCEPT_LENGTH] =
                 read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
             let established = initiator.read_accept(&accept).map_err(refused)?;
-            opened(stream, established, Who::Dialler, address)
+            opened(stream, rtt, established, Who::Dialler, address)
         };
         within(address, entering).await
     }
@@ -107,10 +118,12 @@ pub(crate) async fn join(
     address: SocketAddr,
     secret: &SessionSecret,
     mut request: JoinRequest,
-) -> Result<(std::net::TcpStream, LaneKeys), Error> {
+) -> Result<Connection, Error> {
     let joining = async {
         let failed = |error: io::Error| connect_error(address, &error);
+        let begun = Instant::now();
         let mut stream = TcpStream::connect(address).await.map_err(failed)?;
+        let rtt = begun.elapsed();
         stream.set_nodelay(true).map_err(failed)?;
         request.nonce = random()?;
         let opening = [Opening::Join.encode().as_slice(), request.encode().as_slice()].concat();
@@ -123,7 +136,7 @@ pub(crate) async fn join(
         sealer.seal(&mut proof).map_err(|error| Error::Internal(error.to_string()))?;
         stream.write_all(&proof).await.map_err(failed)?;
         let stream = blocking(stream).map_err(failed)?;
-        Ok((stream, LaneKeys { sealer, opener }))
+        Ok(Connection { stream, keys: LaneKeys { sealer, opener }, rtt })
     };
     within(address, joining).await
 }
@@ -172,8 +185,10 @@ pub(crate) async fn admit<P>(
     let (id, responder) = responder.read_first(&first).ok()?;
     let psk = (id == ticket.id()).then(|| ticket.psk());
     let (second, responder) = responder.answer(psk.as_deref()).ok()?;
+    let asked = Instant::now();
     stream.write_all(&second).await.ok()?;
     let third: [u8; THIRD_LENGTH] = read_exact(&mut stream).await.ok()?;
+    let rtt = asked.elapsed();
     let applicant = responder.read_third(&third).ok()?;
     if applicant.dialler_role() != wanted {
         return None;
@@ -181,7 +196,7 @@ pub(crate) async fn admit<P>(
     let place = place()?;
     let (accept, established) = applicant.accept().ok()?;
     stream.write_all(&accept).await.ok()?;
-    Some((opened(stream, established, Who::Listener, address).ok()?, place))
+    Some((opened(stream, rtt, established, Who::Listener, address).ok()?, place))
 }
 
 /// Lets a connection join a session whose secret it proves to know.
@@ -189,11 +204,13 @@ pub(crate) async fn admit_lane(
     mut stream: TcpStream,
     secret: &SessionSecret,
     request: JoinRequest,
-) -> Option<(std::net::TcpStream, LaneKeys)> {
+) -> Option<Connection> {
     let nonce = random().ok()?;
+    let asked = Instant::now();
     stream.write_all(&nonce).await.ok()?;
     let (sealer, mut opener) = request.into_lane(nonce).into_ciphers(secret, Who::Listener);
     let header: [u8; HEADER_LENGTH] = read_exact(&mut stream).await.ok()?;
+    let rtt = asked.elapsed();
     let mut proof: [u8; PROOF_LENGTH - HEADER_LENGTH] = read_exact(&mut stream).await.ok()?;
     if record_length(header).ok()? != proof.len() {
         return None;
@@ -201,7 +218,8 @@ pub(crate) async fn admit_lane(
     let plaintext = opener.open(header, &mut proof).ok()?;
     let (frame, _) = Frames::new(plaintext).next_frame().ok()??;
     let stream = blocking(stream).ok()?;
-    (frame.kind == FrameType::Ping).then_some((stream, LaneKeys { sealer, opener }))
+    let keys = LaneKeys { sealer, opener };
+    (frame.kind == FrameType::Ping).then_some(Connection { stream, keys, rtt })
 }
 
 /// The first record on a joining lane: one PING.
@@ -213,6 +231,7 @@ fn proof_frame() -> Vec<u8> {
 
 fn opened(
     stream: TcpStream,
+    rtt: Duration,
     established: Established,
     side: Who,
     address: SocketAddr,
@@ -220,7 +239,7 @@ fn opened(
     let Established { secret, session, peer, first_lane, .. } = established;
     let keys = first_lane.into_ciphers(&secret, side).into();
     let stream = blocking(stream).map_err(|error| connect_error(address, &error))?;
-    Ok(Opened { stream, keys, secret, session, peer, address })
+    Ok(Opened { connection: Connection { stream, keys, rtt }, secret, session, peer, address })
 }
 
 /// Random bytes from the operating system.

@@ -1,6 +1,6 @@
 //! Starting the right kind of session for a job.
 
-use std::net::TcpStream;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use hawser_protocol::handshake::SessionId;
@@ -12,7 +12,8 @@ use crate::Error;
 use crate::disk::{Sink, Source};
 use crate::job::{Job, Work};
 use crate::lane::{Record, RecordReader, RecordWriter};
-use crate::opening::{LaneKeys, Who};
+use crate::machine::Machine as _;
+use crate::opening::{Connection, Who};
 use crate::session::{CLOSE_GRACE, Session, Side, goodbye, spawn};
 use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
@@ -23,7 +24,13 @@ pub(crate) trait AnySession: Send + Sync {
     /// Whether this attempt at this lane may join.
     fn admits(&self, lane: LaneId, attempt: u32) -> bool;
     /// Adds a lane that has proven that it belongs here.
-    fn join(self: Arc<Self>, who: Who, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys);
+    fn join(self: Arc<Self>, who: Who, lane: LaneId, attempt: u32, connection: Connection);
+    /// Lanes that carry data.
+    fn lanes_in_use(&self) -> usize;
+    /// A lane that is not there, other than these, and how often it was.
+    fn free_lane(&self, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)>;
+    /// Lets a lane run empty and end, if this side can: it is the source that fills them.
+    fn retire_lane(&self);
 }
 
 impl<S: Side> AnySession for Session<S> {
@@ -31,8 +38,22 @@ impl<S: Side> AnySession for Session<S> {
         Session::admits(self, lane, attempt)
     }
 
-    fn join(self: Arc<Self>, who: Who, lane: LaneId, attempt: u32, stream: TcpStream, keys: LaneKeys) {
-        Session::join(&self, who, lane, attempt, stream, keys);
+    fn join(self: Arc<Self>, who: Who, lane: LaneId, attempt: u32, connection: Connection) {
+        Session::join(&self, who, lane, attempt, connection);
+    }
+
+    fn lanes_in_use(&self) -> usize {
+        self.state().machine.link().lanes_in_use().count()
+    }
+
+    fn free_lane(&self, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)> {
+        Session::free_lane(self, except)
+    }
+
+    fn retire_lane(&self) {
+        let mut state = self.state();
+        state.machine.retire_lane();
+        self.wake(&mut state);
     }
 }
 
@@ -42,8 +63,7 @@ pub(crate) fn start(
     job: &Job,
     id: SessionId,
     transfer: &Transfer,
-    stream: TcpStream,
-    keys: LaneKeys,
+    connection: Connection,
     closed: impl FnOnce() + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
@@ -51,25 +71,26 @@ pub(crate) fn start(
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
                 let machine = Sender::new(&job.label);
-                Ok(Session::start(SourceSide { source }, machine, transfer, stream, keys, closed)?)
+                Ok(Session::start(SourceSide { source }, machine, transfer, connection, closed)?)
             }
             Err(error) => {
                 let error = Error::InvalidOption(format!("these paths cannot be sent: {error}"));
-                Err(turn_away(error, stream, keys))
+                Err(turn_away(error, connection))
             }
         },
         Work::Write(directory) => match Sink::open(directory, id.0) {
             Ok(sink) => {
                 let side = SinkSide { sink, directory: directory.clone(), control: Mutex::default() };
-                Ok(Session::start(side, Receiver::new(&job.label), transfer, stream, keys, closed)?)
+                Ok(Session::start(side, Receiver::new(&job.label), transfer, connection, closed)?)
             }
-            Err(error) => Err(turn_away(Error::disk("open", directory, &error), stream, keys)),
+            Err(error) => Err(turn_away(Error::disk("open", directory, &error), connection)),
         },
     }
 }
 
 /// Tells a peer that was let in that there will be no session after all.
-fn turn_away(error: Error, stream: TcpStream, keys: LaneKeys) -> Error {
+fn turn_away(error: Error, connection: Connection) -> Error {
+    let Connection { stream, keys, .. } = connection;
     let close = goodbye(&Err(error.clone()));
     // A peer that does not hear it notices the end of the connection.
     let _ = spawn("hawser-refuse".into(), move || {

@@ -4,8 +4,7 @@
 //! sends on one core, and its reader opens, hashes and writes, with one reused buffer each and no
 //! hand-over in between. The state machine is locked for its decisions only, never across I/O.
 
-use std::collections::BTreeSet;
-use std::net::TcpStream;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -18,8 +17,8 @@ use hawser_protocol::message::{Close, CloseCode};
 use crate::Error;
 use crate::lane::Record;
 use crate::lanes::Lanes;
-use crate::machine::Machine;
-use crate::opening::LaneKeys;
+use crate::machine::{Machine, Readiness};
+use crate::opening::Connection;
 use crate::transfer::{Transfer, lock};
 
 /// A lane from which nothing has come for so long is lost.
@@ -67,8 +66,10 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
 pub(crate) struct Session<S: Side> {
     pub side: S,
     pub transfer: Transfer,
+    /// How far away the peer was when the session began.
+    pub rtt: Duration,
     state: Mutex<State<S::Machine>>,
-    /// Writers wait here for something to send, and the driver for room or for the end.
+    /// The session's own thread waits here.
     changed: Condvar,
     pub lanes: Mutex<Lanes>,
 }
@@ -76,21 +77,48 @@ pub(crate) struct Session<S: Side> {
 pub(crate) struct State<M> {
     pub machine: M,
     end: Option<Result<(), Error>>,
-    /// Threads in [`Session::changed`]; waking nobody would cost a system call an entry.
-    sleeping: usize,
+    /// What the session's own thread waits for, if it does.
+    awaited: Option<Awaited>,
+    /// Writers that wait for something to send. Only those for whom there is something are woken:
+    /// waking all of them for each entry would cost more than the entry.
+    pub idle: BTreeMap<LaneId, Idle>,
     /// Lanes whose threads run, by direction. A lane's number is free when neither does: a thread
     /// of an earlier lane must not speak for a later one.
     pub writing: BTreeSet<LaneId>,
     pub reading: BTreeSet<LaneId>,
 }
 
-impl<M> State<M> {
+/// What the session's own thread waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// That its machine has something for it to do, or the end.
+    Work,
+    /// The end.
+    End,
+}
+
+/// A lane's writer that has nothing to send.
+pub(crate) struct Idle {
+    pub condvar: Arc<Condvar>,
+    /// It will look again by itself when what can wait has waited.
+    pub timed: bool,
+}
+
+impl<M: Machine> State<M> {
     pub fn is_ended(&self) -> bool {
         self.end.is_some()
     }
 
     pub fn is_running(&self, lane: LaneId) -> bool {
         self.writing.contains(&lane) || self.reading.contains(&lane)
+    }
+
+    fn is_awaited(&self) -> bool {
+        match self.awaited {
+            Some(Awaited::Work) => self.is_ended() || self.machine.is_due(),
+            Some(Awaited::End) => self.is_ended(),
+            None => false,
+        }
     }
 }
 
@@ -100,24 +128,25 @@ impl<S: Side> Session<S> {
         side: S,
         machine: S::Machine,
         transfer: Transfer,
-        stream: TcpStream,
-        keys: LaneKeys,
+        connection: Connection,
         closed: impl FnOnce() + Send + 'static,
     ) -> Result<Arc<Self>, Error> {
         let session = Arc::new(Self {
             side,
             transfer,
+            rtt: connection.rtt,
             state: Mutex::new(State {
                 machine,
                 end: None,
-                sleeping: 0,
+                awaited: None,
+                idle: BTreeMap::new(),
                 writing: BTreeSet::new(),
                 reading: BTreeSet::new(),
             }),
             changed: Condvar::new(),
             lanes: Mutex::default(),
         });
-        session.run_lane(LaneId(0), stream, keys).inspect_err(|_| session.stop_lanes())?;
+        session.run_lane(LaneId(0), connection).inspect_err(|_| session.stop_lanes())?;
         let cancelled = Arc::downgrade(&session);
         session.transfer.on_cancel(move || {
             if let Some(session) = cancelled.upgrade() {
@@ -137,23 +166,41 @@ impl<S: Side> Session<S> {
         lock(&self.state)
     }
 
-    /// Wakes whoever waits, after `state` has changed in a way that may concern them.
-    pub fn wake(&self, state: &State<S::Machine>) {
-        if state.sleeping > 0 {
-            self.changed.notify_all();
+    /// Wakes whoever waits for what `state` has come to.
+    pub fn wake(&self, state: &mut State<S::Machine>) {
+        if state.is_awaited() {
+            state.awaited = None;
+            self.changed.notify_one();
         }
+        let State { machine, idle, .. } = state;
+        let mut shared = false;
+        idle.retain(|&lane, writer| {
+            let due = match machine.work(lane) {
+                _ if machine.is_over(lane) => true,
+                Readiness::Now => true,
+                // One is enough: having filled its record, it wakes the next if there is more.
+                Readiness::Shared => !std::mem::replace(&mut shared, true),
+                Readiness::Within(_) => !writer.timed,
+                Readiness::No => false,
+            };
+            if due {
+                writer.condvar.notify_one();
+            }
+            !due
+        });
     }
 
-    /// Waits for a change, `timeout` at most.
+    /// Waits on the session's own thread, `timeout` at most. May return early.
     pub fn wait<'a>(
         &self,
+        awaited: Awaited,
         mut state: MutexGuard<'a, State<S::Machine>>,
         timeout: Duration,
     ) -> MutexGuard<'a, State<S::Machine>> {
-        state.sleeping += 1;
+        state.awaited = Some(awaited);
         let waited = self.changed.wait_timeout(state, timeout);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.sleeping -= 1;
+        state.awaited = None;
         state
     }
 
@@ -163,9 +210,9 @@ impl<S: Side> Session<S> {
         if state.end.is_some() {
             return;
         }
-        state.machine.link().close(goodbye(&result));
+        state.machine.link_mut().close(goodbye(&result));
         state.end = Some(result);
-        self.wake(&state);
+        self.wake(&mut state);
     }
 
     /// The peer has ended a lane, and with it the session.
@@ -184,7 +231,7 @@ impl<S: Side> Session<S> {
         }
         let mut state = self.state();
         while state.end.is_none() {
-            state = self.wait(state, LOST_AFTER);
+            state = self.wait(Awaited::End, state, LOST_AFTER);
         }
         let result = state.end.clone().unwrap_or(Ok(()));
         let answered = S::HAS_LAST_WORD && result.is_ok();
@@ -194,7 +241,7 @@ impl<S: Side> Session<S> {
             if left.is_zero() {
                 break;
             }
-            state = self.wait(state, left);
+            state = self.wait(Awaited::End, state, left);
         }
         drop(state);
         self.stop_lanes();

@@ -14,7 +14,7 @@ use hawser_protocol::sender::Fate;
 
 use crate::disk::{self, Info, Sink};
 use crate::lane::Record;
-use crate::session::{Flow, Session, Side};
+use crate::session::{Awaited, Flow, Session, Side};
 use crate::transfer::{Settled, lock};
 use crate::{EntryKind, Error};
 
@@ -43,7 +43,7 @@ impl Side for SinkSide {
             if state.is_ended() {
                 return;
             }
-            state = session.wait(state, SETTLE_PATIENCE);
+            state = session.wait(Awaited::Work, state, SETTLE_PATIENCE);
         }
         drop(state);
         match self.sink.flush() {
@@ -67,7 +67,7 @@ impl Side for SinkSide {
         payload: &[u8],
     ) -> Result<Flow, Error> {
         if header.kind == FrameType::Data {
-            let placement = session.state().machine.handle_data(header)?;
+            let placement = session.state().machine.handle_data(lane, header)?;
             if let Placement::Write(id, offset) = placement {
                 self.write(session, id, offset, payload);
             }
@@ -76,7 +76,7 @@ impl Side for SinkSide {
         let _turn = (header.kind.class() == FrameClass::Control).then(|| lock(&self.control));
         let mut state = session.state();
         let events = state.machine.handle_frame(lane, header, payload)?;
-        session.wake(&state);
+        session.wake(&mut state);
         drop(state);
         if header.kind == FrameType::ManifestEnd {
             session.transfer.set_walked();
@@ -102,6 +102,11 @@ impl Side for SinkSide {
                 ReceiverEvent::Closed(close) => return Ok(session.handle_close(close)),
             }
         }
+        if header.kind == FrameType::Manifest {
+            let mut state = session.state();
+            state.machine.end_page();
+            session.wake(&mut state);
+        }
         Ok(Flow::Continue)
     }
 
@@ -116,10 +121,11 @@ impl SinkSide {
     fn say_done(&self, session: &Session<Self>) {
         let mut state = session.state();
         state.machine.finish();
-        session.wake(&state);
+        session.wake(&mut state);
         let until = Instant::now() + GOODBYE_PATIENCE;
         while !state.is_ended() && Instant::now() < until {
-            state = session.wait(state, until.saturating_duration_since(Instant::now()));
+            let left = until.saturating_duration_since(Instant::now());
+            state = session.wait(Awaited::End, state, left);
         }
         drop(state);
         session.end(Ok(()));
@@ -152,7 +158,7 @@ impl SinkSide {
         });
         let mut state = session.state();
         let folder = state.machine.decide(id, Decision::Refuse(reason));
-        session.wake(&state);
+        session.wake(&mut state);
         drop(state);
         self.finish_folders(session, folder);
     }
@@ -179,7 +185,7 @@ impl SinkSide {
         }
         let mut state = session.state();
         let folder = state.machine.decide(id, decision);
-        session.wake(&state);
+        session.wake(&mut state);
         drop(state);
         self.finish_folders(session, folder);
     }
@@ -242,7 +248,7 @@ impl SinkSide {
             return None;
         }
         let folder = state.machine.place(id, result);
-        session.wake(&state);
+        session.wake(&mut state);
         Some(folder)
     }
 
@@ -253,7 +259,7 @@ impl SinkSide {
             let result = self.sink.finish_folder(id);
             let mut state = session.state();
             folder = state.machine.place(id, result.clone());
-            session.wake(&state);
+            session.wake(&mut state);
             drop(state);
             if let Some(info) = info {
                 let placed = |placed| Fate::Placed(placed, None);

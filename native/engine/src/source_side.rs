@@ -12,7 +12,7 @@ use hawser_protocol::sender::{END_BYTES, Fate, Outgoing, Sender, SenderEvent, en
 
 use crate::disk::{Manifest, Skipped, Source, Stopped};
 use crate::lane::Record;
-use crate::session::{Flow, Session, Side, State};
+use crate::session::{Awaited, Flow, Session, Side, State};
 use crate::transfer::Settled;
 use crate::{EntryKind, Error};
 
@@ -34,7 +34,7 @@ impl Side for SourceSide {
         session.transfer.set_walked();
         let mut state = session.state();
         state.machine.end_manifest();
-        session.wake(&state);
+        session.wake(&mut state);
     }
 
     fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record) {
@@ -52,11 +52,23 @@ impl Side for SourceSide {
             room = record.room().saturating_sub(chunks.iter().map(reserved).sum());
         }
         // The walk may wait for this.
-        session.wake(&state);
+        session.wake(&mut state);
         drop(state);
+        let mut ends = Vec::new();
         for chunk in chunks {
-            self.fill_chunk(session, lane, record, chunk);
+            let hash = self.read_chunk(session, record, chunk);
+            ends.extend(hash.map(|hash| (chunk.entry, hash)));
         }
+        if ends.is_empty() {
+            return;
+        }
+        let mut state = session.state();
+        for (id, hash) in ends {
+            if state.machine.end(lane, id, hash) {
+                record.push(&end_frame(id, hash));
+            }
+        }
+        session.wake(&mut state);
     }
 
     fn handle(
@@ -68,11 +80,12 @@ impl Side for SourceSide {
     ) -> Result<Flow, Error> {
         let mut state = session.state();
         let events = state.machine.handle_frame(lane, header, payload)?;
-        session.wake(&state);
+        session.wake(&mut state);
         drop(state);
         for event in events {
             match event {
                 SenderEvent::Hello(label) => session.transfer.introduce(label),
+                SenderEvent::Arrived(bytes) => session.transfer.count_bytes(bytes),
                 SenderEvent::Settled(id, fate) => self.settle(session, id, fate),
                 SenderEvent::Finished => session.end(Ok(())),
                 SenderEvent::Closed(close) => return Ok(session.handle_close(close)),
@@ -85,9 +98,9 @@ impl Side for SourceSide {
 }
 
 impl SourceSide {
-    /// Reads a chunk into the record behind its header, and its file's hash behind it if it was
-    /// the last one missing.
-    fn fill_chunk(&self, session: &Session<Self>, lane: LaneId, record: &mut Record, chunk: Chunk) {
+    /// Reads a chunk into the record behind its header; with its file's hash if it was the last one
+    /// missing.
+    fn read_chunk(&self, session: &Session<Self>, record: &mut Record, chunk: Chunk) -> Option<ContentHash> {
         let length = chunk.length as usize;
         let frame = record.spare(HEADER_BYTES + length);
         let (header, bytes) = frame.split_at_mut(HEADER_BYTES);
@@ -96,31 +109,19 @@ impl SourceSide {
             Ok(hash) => {
                 if length > 0 {
                     record.keep(HEADER_BYTES + length);
-                    session.transfer.count_bytes(u64::from(chunk.length));
                 }
-                if let Some(hash) = hash {
-                    Self::end_file(session, lane, record, chunk.entry, hash);
-                }
+                hash
             }
             Err(reason) => {
                 let mut state = session.state();
                 let failed = state.machine.fail(chunk.entry, reason);
-                session.wake(&state);
+                session.wake(&mut state);
                 drop(state);
                 if let Some(SenderEvent::Settled(id, fate)) = failed {
                     self.settle(session, id, fate);
                 }
+                None
             }
-        }
-    }
-
-    fn end_file(session: &Session<Self>, lane: LaneId, record: &mut Record, id: EntryId, hash: ContentHash) {
-        let mut state = session.state();
-        let here = state.machine.end(lane, id, hash);
-        session.wake(&state);
-        drop(state);
-        if here {
-            record.push(&end_frame(id, hash));
         }
     }
 
@@ -147,7 +148,7 @@ impl Offers<'_> {
     fn wait_for_room(&self) -> Result<MutexGuard<'_, State<Sender>>, Stopped> {
         let mut state = self.session.state();
         while !state.machine.has_room() && !state.is_ended() {
-            state = self.session.wait(state, ROOM_PATIENCE);
+            state = self.session.wait(Awaited::Work, state, ROOM_PATIENCE);
         }
         if state.is_ended() { Err(Stopped) } else { Ok(state) }
     }
@@ -166,14 +167,14 @@ impl Manifest for Offers<'_> {
             self.session.transfer.count_file(size);
         }
         state.machine.offer(&entry);
-        self.session.wake(&state);
+        self.session.wake(&mut state);
         Ok(())
     }
 
     fn leave(&mut self, folder: EntryId) -> Result<(), Stopped> {
         let mut state = self.session.state();
         state.machine.leave(folder);
-        self.session.wake(&state);
+        self.session.wake(&mut state);
         if state.is_ended() { Err(Stopped) } else { Ok(()) }
     }
 
@@ -182,7 +183,7 @@ impl Manifest for Offers<'_> {
         let kind = kind.map_or(EntryKind::Other, EntryKind::from);
         let mut state = self.wait_for_room()?;
         state.machine.skip(path.clone(), reason);
-        self.session.wake(&state);
+        self.session.wake(&mut state);
         drop(state);
         self.session.transfer.settle(Settled { path, kind, size: 0, fate: Fate::Failed(reason) });
         Ok(())

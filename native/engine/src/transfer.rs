@@ -100,7 +100,7 @@ pub struct Progress {
     pub failed: u64,
     /// Bytes of the files offered so far.
     pub bytes_total: u64,
-    /// Bytes read (source) or written (sink), and those of files found already there.
+    /// Bytes that the sink has dealt with, and those of files found already there.
     pub bytes_done: u64,
     /// Files transferred and in their place.
     pub files_delivered: u64,
@@ -124,6 +124,8 @@ struct Counters {
     files_total: AtomicU64,
     bytes_total: AtomicU64,
     bytes_done: AtomicU64,
+    /// Of those, what has crossed the line.
+    moved: AtomicU64,
     lanes: AtomicU64,
     files_done: AtomicU64,
     others_done: AtomicU64,
@@ -266,9 +268,15 @@ impl Transfer {
         self.0.counters.bytes_total.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes were read, or written.
+    /// Bytes have arrived.
     pub(crate) fn count_bytes(&self, bytes: u64) {
         self.0.counters.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+        self.0.counters.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that have arrived, without those of files found already there.
+    pub(crate) fn moved(&self) -> u64 {
+        self.0.counters.moved.load(Ordering::Relaxed)
     }
 
     /// So many lanes are live now.

@@ -19,7 +19,7 @@ fn transfers_leave_no_thread_and_no_descriptor() {
     let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
     let (small, huge) = (from.path().join("small"), from.path().join("huge"));
     fs::write(&small, "small").unwrap();
-    fs::File::create(&huge).unwrap().set_len(64 << 30).unwrap();
+    fs::File::create(&huge).unwrap().set_len(4 << 30).unwrap();
     let (threads, descriptors) = (count("task"), count("fd"));
 
     let listener = receive(to.path());

@@ -22,7 +22,7 @@ fn a_ticket_is_good_for_its_own_direction_only() {
     let options = hawser_engine::DialOptions {
         job: job(Work::Write(to.path().into())),
         ticket: listener.ticket().clone(),
-        lanes: 1,
+        lanes: Some(1),
     };
     assert!(matches!(dial(options), Err(Error::TicketDirection { pull: false })));
     close(&listener, false);
@@ -37,7 +37,7 @@ fn a_forged_permit_does_not_turn_a_receiver_into_a_source() {
     let (key, secret) = (ticket.key(), ticket.secret().clone());
     let forged = Ticket::new(ticket.addresses().to_vec(), ticket.port(), key, secret, permits).unwrap();
     let work = job(Work::Write(to.path().into()));
-    let transfer = dial(hawser_engine::DialOptions { job: work, ticket: forged, lanes: 1 }).unwrap();
+    let transfer = dial(hawser_engine::DialOptions { job: work, ticket: forged, lanes: Some(1) }).unwrap();
     assert!(matches!(finished(&transfer), Err(Error::Authentication)));
     close(&listener, false);
 }

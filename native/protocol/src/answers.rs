@@ -10,8 +10,8 @@ use crate::message::{Message, Placed};
 /// Entries named in one WANT, COMMITTED or FAILED frame; at most 4 KiB, but for renamed ones.
 const BATCH: usize = 200;
 
-/// Settled entries that may wait for company before the source is told.
-const SETTLED_SOON: usize = 64;
+/// Entries that may wait for company before the source is told.
+const SOON: usize = 64;
 
 /// What is not yet in a frame.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub(crate) struct Answers {
     wanted: VecDeque<EntryId>,
     committed: VecDeque<(EntryId, Placed)>,
     failed: VecDeque<(EntryId, Reason)>,
+    hurry: bool,
 }
 
 impl Answers {
@@ -41,9 +42,14 @@ impl Answers {
         self.wanted.is_empty() && self.settled() == 0
     }
 
-    /// Whether the source should be told now: it waits for what is wanted.
+    /// Whether the source should be told now.
     pub(crate) fn is_urgent(&self) -> bool {
-        !self.wanted.is_empty() || self.settled() >= SETTLED_SOON
+        self.wanted.len() >= SOON || self.settled() >= SOON || (self.hurry && !self.is_empty())
+    }
+
+    /// All of a page has been looked at: the source waits to hear what is wanted of it.
+    pub(crate) fn hurry(&mut self) {
+        self.hurry = true;
     }
 
     /// The next messages, none of them too long for a frame; none when there is nothing to tell.
@@ -51,6 +57,7 @@ impl Answers {
         let wanted = take_batch(&mut self.wanted);
         let committed = take_batch(&mut self.committed);
         let failed = take_batch(&mut self.failed);
+        self.hurry &= !self.is_empty();
         let messages = [
             (!wanted.is_empty()).then_some(Message::Want(wanted)),
             (!committed.is_empty()).then_some(Message::Committed(committed)),

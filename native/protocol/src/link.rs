@@ -48,8 +48,10 @@ pub(crate) enum Sent {
 /// What a peer's frame meant, after what concerns only the lane has been dealt with.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// Nothing more to do: an acknowledgement, a sign of life, or a repetition.
+    /// Nothing more to do: a sign of life, or a repetition.
     Nothing,
+    /// The peer has dealt with records that carried these.
+    Acknowledged(Vec<Chunk>),
     /// A control message, in order and for the first time.
     Message(Message),
     /// The peer has ended this lane.
@@ -70,7 +72,15 @@ struct Lane {
     received: u64,
     /// How many of those the peer has been told of.
     acked: u64,
+    /// The record being dealt with carries more than frames about the lane itself: the peer waits
+    /// to hear of it. Without this, two idle sides would acknowledge acknowledgements for ever.
+    awaited: bool,
+    /// So did one of which the peer has not been told.
+    owes_ack: bool,
+    ack_due: bool,
     ping_due: bool,
+    /// Carries nothing new.
+    retired: bool,
     closed: bool,
 }
 
@@ -104,6 +114,51 @@ impl Link {
         self.control_lane.get_or_insert(lane);
     }
 
+    /// Puts no more on a lane, so that it can end with nothing to repeat: the last of those that
+    /// carry data, but not the control lane.
+    pub(crate) fn retire_lane(&mut self) {
+        let control = self.control_lane;
+        let mut lanes = self.lanes.iter_mut();
+        if let Some((_, lane)) = lanes.rfind(|(id, lane)| Some(**id) != control && lane.is_in_use()) {
+            lane.retired = true;
+        }
+    }
+
+    /// Lanes that data may be put on.
+    pub fn lanes_in_use(&self) -> impl Iterator<Item = LaneId> {
+        self.lanes.iter().filter(|(_, lane)| lane.is_in_use()).map(|(&lane, _)| lane)
+    }
+
+    /// Whether data may be put on the lane.
+    pub(crate) fn is_in_use(&self, lane: LaneId) -> bool {
+        self.lanes.get(&lane).is_some_and(Lane::is_in_use)
+    }
+
+    /// Whether a lane was retired, and all it carried has been acknowledged.
+    pub fn is_drained(&self, lane: LaneId) -> bool {
+        self.lanes
+            .get(&lane)
+            .is_some_and(|lane| lane.retired && lane.log.is_empty() && lane.filling.is_empty())
+    }
+
+    /// Takes the younger half of what was put on another lane and is not acknowledged: of the one
+    /// with the most. Control frames stay where they are.
+    pub(crate) fn take_half(&mut self, idle: LaneId) -> Vec<Sent> {
+        // What this lane carried is not acknowledged either: it is not the lanes that are slow.
+        if self.lanes.get(&idle).is_none_or(|lane| !lane.log.is_empty() || !lane.is_in_use()) {
+            return Vec::new();
+        }
+        let others = self.lanes.iter_mut().filter(|&(&lane, _)| lane != idle);
+        let Some((_, slow)) = others.max_by_key(|(_, lane)| lane.log.len()) else { return Vec::new() };
+        let half = slow.log.len() / 2;
+        let mut taken = Vec::new();
+        for (_, items) in slow.log.range_mut(half..) {
+            taken.extend(items.extract_if(.., |item| !matches!(item, Sent::Control(_))));
+        }
+        slow.log.retain(|(_, items)| !items.is_empty());
+        taken
+    }
+
     /// Whether any lane is left.
     pub(crate) fn has_lanes(&self) -> bool {
         !self.lanes.is_empty()
@@ -116,6 +171,10 @@ impl Link {
         if self.control_lane == Some(lane) {
             let open = self.lanes.iter().find(|(_, lane)| !lane.closed);
             self.control_lane = open.map(|(&lane, _)| lane);
+        }
+        // With none left to carry data, those that were to run empty carry it again.
+        if !self.lanes.values().any(Lane::is_in_use) {
+            self.lanes.values_mut().for_each(|lane| lane.retired = false);
         }
         let unacknowledged = lost.log.into_iter().flat_map(|(_, items)| items).chain(lost.filling);
         let (control, data): (Vec<_>, Vec<_>) =
@@ -153,6 +212,18 @@ impl Link {
     /// Whether the lane has sent its CLOSE, or is gone.
     pub fn is_closed(&self, lane: LaneId) -> bool {
         self.lanes.get(&lane).is_none_or(|lane| lane.closed)
+    }
+
+    /// Whether the peer waits to hear that its records on this lane have been dealt with.
+    pub fn owes_ack(&self, lane: LaneId) -> bool {
+        self.lanes.get(&lane).is_some_and(|lane| lane.owes_ack && !lane.closed)
+    }
+
+    /// What the peer waits to hear is to go out now.
+    pub fn queue_ack(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.ack_due = lane.owes_ack;
+        }
     }
 
     /// A sign of life is due on this lane.
@@ -195,6 +266,7 @@ impl Link {
         // An acknowledgement rides on whatever else is sent, and goes alone only when it is due.
         if state.received != state.acked && (state.ack_is_due() || !state.filling.is_empty()) {
             state.acked = state.received;
+            (state.owes_ack, state.ack_due) = (false, false);
             return Some(frame::encode(FrameType::Ack, EntryId::ROOT, state.received, &[]));
         }
         if core::mem::take(&mut state.ping_due) {
@@ -234,12 +306,19 @@ impl Link {
         }
     }
 
-    /// All frames of a record from the peer have been dealt with. Returns whether an
-    /// acknowledgement has become due.
-    pub fn record_received(&mut self, lane: LaneId) -> bool {
-        let Some(lane) = self.lanes.get_mut(&lane) else { return false };
-        lane.received = lane.received.saturating_add(1);
-        lane.ack_is_due()
+    /// All frames of a record from the peer have been dealt with.
+    pub fn record_received(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.received = lane.received.saturating_add(1);
+            lane.owes_ack |= core::mem::take(&mut lane.awaited);
+        }
+    }
+
+    /// A frame came that the peer repeats on another lane until it hears that this was dealt with.
+    pub(crate) fn await_ack(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.awaited = true;
+        }
     }
 
     /// Deals with what concerns lanes and numbers, and says what is left to do.
@@ -249,6 +328,9 @@ impl Link {
         header: Header,
         payload: &[u8],
     ) -> Result<Received, ProtocolError> {
+        if header.kind.class() != FrameClass::Lane {
+            self.await_ack(lane);
+        }
         match header.kind.class() {
             FrameClass::Data => return Ok(Received::Data),
             FrameClass::Control => return self.handle_control(header, payload),
@@ -260,7 +342,7 @@ impl Link {
         match header.kind {
             FrameType::Close => Close::decode(payload).map(Received::Close),
             _ if !payload.is_empty() => Err(ProtocolError::Malformed("lane frame")),
-            FrameType::Ack => self.handle_ack(lane, header.offset).map(|()| Received::Nothing),
+            FrameType::Ack => self.handle_ack(lane, header.offset).map(Received::Acknowledged),
             _ => Ok(Received::Nothing),
         }
     }
@@ -281,24 +363,31 @@ impl Link {
         Message::decode(header, payload).map(Received::Message)
     }
 
-    fn handle_ack(&mut self, lane: LaneId, records: u64) -> Result<(), ProtocolError> {
-        let Some(lane) = self.lanes.get_mut(&lane) else { return Ok(()) };
+    fn handle_ack(&mut self, lane: LaneId, records: u64) -> Result<Vec<Chunk>, ProtocolError> {
+        let mut chunks = Vec::new();
+        let Some(lane) = self.lanes.get_mut(&lane) else { return Ok(chunks) };
         if records > lane.sent {
             return Err(ProtocolError::Unexpected("acknowledgement"));
         }
         while let Some((_, items)) = lane.log.pop_front_if(|(number, _)| *number <= records) {
             for item in items {
-                if let Sent::Control(number) = item {
-                    self.control.remove(&number);
+                match item {
+                    Sent::Control(number) => drop(self.control.remove(&number)),
+                    Sent::Chunk(chunk) => chunks.push(chunk),
+                    Sent::End(..) => {}
                 }
             }
         }
-        Ok(())
+        Ok(chunks)
     }
 }
 
 impl Lane {
+    fn is_in_use(&self) -> bool {
+        !self.closed && !self.retired
+    }
+
     fn ack_is_due(&self) -> bool {
-        self.received.saturating_sub(self.acked) >= ACK_EVERY_RECORDS
+        self.ack_due || self.received.saturating_sub(self.acked) >= ACK_EVERY_RECORDS
     }
 }

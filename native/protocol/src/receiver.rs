@@ -103,6 +103,11 @@ impl Receiver {
         self.link.next_frame(lane, room)
     }
 
+    /// All entries of a page have been decided about: the source waits to hear what is wanted.
+    pub fn end_page(&mut self) {
+        self.answers.hurry();
+    }
+
     /// Whether this lane has something to send at once.
     pub fn has_urgent_work(&self, lane: LaneId) -> bool {
         self.link.has_frames(lane) || (self.answers.is_urgent() && self.may_answer(lane))
@@ -144,7 +149,8 @@ impl Receiver {
     ///
     /// # Errors
     /// [`ProtocolError`] when the chunk is not one of a file that was asked for.
-    pub fn handle_data(&mut self, header: Header) -> Result<Placement, ProtocolError> {
+    pub fn handle_data(&mut self, lane: LaneId, header: Header) -> Result<Placement, ProtocolError> {
+        self.link.await_ack(lane);
         self.check_offered(header.entry)?;
         let file = match self.unsettled.get_mut(header.entry) {
             Some(State::File(file)) => file,
@@ -185,7 +191,7 @@ impl Receiver {
         payload: &[u8],
     ) -> Result<Vec<ReceiverEvent>, ProtocolError> {
         match self.link.handle(lane, header, payload)? {
-            Received::Nothing => Ok(Vec::new()),
+            Received::Nothing | Received::Acknowledged(_) => Ok(Vec::new()),
             Received::Close(close) => Ok(alloc::vec![ReceiverEvent::Closed(close)]),
             Received::Data if header.kind == FrameType::End => self.handle_end(header, payload),
             Received::Data => Err(ProtocolError::Unexpected("data")),

@@ -1,9 +1,9 @@
 //! Whose turn it is: the chunks of the files that a sink asked for, in the order to send them.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 
 use crate::limits::CHUNK_BYTES;
-use crate::link::Chunk;
+use crate::link::{Chunk, LaneId};
 use crate::manifest::EntryId;
 
 /// Files of more than one chunk that are being sent at the same time.
@@ -19,7 +19,7 @@ const BURST_CHUNKS: u32 = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     /// Files of one chunk.
-    small: VecDeque<Chunk>,
+    small: SmallFiles,
     /// Files of more than one chunk that wait, and those being sent.
     large: VecDeque<Rest>,
     active: VecDeque<Rest>,
@@ -48,11 +48,11 @@ impl Rest {
 }
 
 impl Schedule {
-    /// Puts a whole file in line.
-    pub(crate) fn add(&mut self, entry: EntryId, size: u64) {
+    /// Puts a whole file of `folder` in line.
+    pub(crate) fn add(&mut self, entry: EntryId, folder: EntryId, size: u64) {
         let rest = Rest { entry, size, next: 0 };
         if size <= u64::from(CHUNK_BYTES) {
-            self.small.push_back(rest.chunk());
+            self.small.add(folder, rest.chunk());
         } else {
             self.large.push_back(rest);
         }
@@ -74,16 +74,21 @@ impl Schedule {
         self.large_turn = !self.large_turn;
     }
 
-    /// The next chunk of a file that is still `wanted`, if it has at most `room` bytes.
-    pub(crate) fn next(&mut self, room: usize, wanted: impl Fn(EntryId) -> bool) -> Option<Chunk> {
+    /// The next chunk for `lane`, of a file that is still `wanted`, if it has at most `room` bytes.
+    pub(crate) fn next(
+        &mut self,
+        lane: LaneId,
+        room: usize,
+        wanted: impl Fn(EntryId) -> bool,
+    ) -> Option<Chunk> {
         let lost = next_of(&mut self.lost, room, &wanted);
         if lost.is_some() {
             return lost;
         }
         if self.large_turn {
-            self.next_large(room, &wanted).or_else(|| next_of(&mut self.small, room, &wanted))
+            self.next_large(room, &wanted).or_else(|| self.small.next(lane, room, &wanted))
         } else {
-            next_of(&mut self.small, room, &wanted).or_else(|| self.next_large(room, &wanted))
+            self.small.next(lane, room, &wanted).or_else(|| self.next_large(room, &wanted))
         }
     }
 
@@ -112,6 +117,54 @@ impl Schedule {
                 self.burst = 0;
             }
             return Some(chunk);
+        }
+    }
+}
+
+/// Files of one chunk by the folder they are in: each lane has a folder to itself while there are
+/// enough of them, so that the sink's threads do not create files in one folder at the same time,
+/// where a file system lets only one of them in.
+#[derive(Debug, Default)]
+struct SmallFiles {
+    /// Those of folders that no lane is at, the latest folder last.
+    folders: VecDeque<(EntryId, VecDeque<Chunk>)>,
+    taken: BTreeMap<LaneId, (EntryId, VecDeque<Chunk>)>,
+}
+
+impl SmallFiles {
+    fn add(&mut self, folder: EntryId, chunk: Chunk) {
+        let mut taken = self.taken.values_mut();
+        if let Some((_, line)) = taken.find(|(id, _)| *id == folder) {
+            line.push_back(chunk);
+        } else if let Some((_, line)) = self.folders.back_mut().filter(|(id, _)| *id == folder) {
+            line.push_back(chunk);
+        } else {
+            self.folders.push_back((folder, VecDeque::from([chunk])));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.folders.is_empty() && self.taken.is_empty()
+    }
+
+    fn next(&mut self, lane: LaneId, room: usize, wanted: impl Fn(EntryId) -> bool) -> Option<Chunk> {
+        loop {
+            if !self.taken.contains_key(&lane)
+                && let Some(folder) = self.folders.pop_front()
+            {
+                self.taken.insert(lane, folder);
+            }
+            // With no folder left, it helps in that of another lane.
+            let at = if self.taken.contains_key(&lane) { lane } else { *self.taken.keys().next()? };
+            let (_, line) = self.taken.get_mut(&at)?;
+            let chunk = next_of(line, room, &wanted);
+            if !line.is_empty() {
+                return chunk;
+            }
+            self.taken.remove(&at);
+            if chunk.is_some() {
+                return chunk;
+            }
         }
     }
 }

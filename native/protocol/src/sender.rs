@@ -45,6 +45,9 @@ pub enum Fate {
 pub enum SenderEvent {
     /// The sink introduced itself.
     Hello(String),
+    /// The sink has dealt with so many more bytes of files. For a file that it placed they add up
+    /// to its size, however often they were sent.
+    Arrived(u64),
     /// An entry is settled, for good.
     Settled(EntryId, Fate),
     /// Everything is settled and the sink vouches for it.
@@ -55,9 +58,12 @@ pub enum SenderEvent {
 
 #[derive(Debug)]
 struct Offered {
+    parent: EntryId,
     /// Bytes; `None` for folders and links.
     size: Option<u64>,
     wanted: bool,
+    /// Bytes that the sink has dealt with.
+    arrived: u64,
     hash: Option<ContentHash>,
 }
 
@@ -102,8 +108,17 @@ impl Sender {
     /// Whether another entry may be offered, or skipped, now; when not, then once some are settled
     /// and what is queued has been sent.
     pub fn has_room(&self) -> bool {
+        self.has_room_below(MAX_UNSETTLED)
+    }
+
+    /// Whether there is so much room that a walk which waited for it had better go on.
+    pub fn has_much_room(&self) -> bool {
+        self.has_room_below(MAX_UNSETTLED / 4 * 3)
+    }
+
+    fn has_room_below(&self, most: u32) -> bool {
         let count = self.unsettled.len().saturating_add(self.given_up.len());
-        u32::try_from(count).is_ok_and(|count| count < MAX_UNSETTLED) && self.link.has_room()
+        u32::try_from(count).is_ok_and(|count| count < most) && self.link.has_room()
     }
 
     /// The number the next entry offered will have; `None` when a session has no room for more.
@@ -120,7 +135,8 @@ impl Sender {
             Kind::File { size } => Some(size),
             Kind::Folder | Kind::Link { .. } => None,
         };
-        self.unsettled.insert(id, Offered { size, wanted: false, hash: None });
+        self.unsettled
+            .insert(id, Offered { parent: entry.parent, size, wanted: false, arrived: 0, hash: None });
         self.send_page_if(|page| page.len() >= PAGE_BYTES);
     }
 
@@ -165,7 +181,7 @@ impl Sender {
         if let Some(frame) = self.link.next_frame(lane, room) {
             return Some(Outgoing::Frame(frame));
         }
-        if self.link.is_closing() || self.link.is_closed(lane) {
+        if self.link.is_closing() || !self.link.is_in_use(lane) {
             return None;
         }
         self.next_end(lane, room).or_else(|| self.next_chunk(lane, room))
@@ -173,10 +189,22 @@ impl Sender {
 
     /// Whether [`Sender::next`] would have something for an empty record of this lane.
     pub fn has_work(&self, lane: LaneId) -> bool {
-        let page = !self.page.is_empty() && self.link.is_control_lane(lane);
         let data = !self.ends.is_empty() || !self.schedule.is_empty();
-        self.link.has_frames(lane)
-            || (!self.link.is_closing() && !self.link.is_closed(lane) && (page || data))
+        self.has_own_work(lane) || (data && self.link.is_in_use(lane) && !self.link.is_closing())
+    }
+
+    /// The same, but for what any lane may carry.
+    pub fn has_own_work(&self, lane: LaneId) -> bool {
+        let page = !self.page.is_empty() && self.link.is_control_lane(lane);
+        self.link.has_frames(lane) || (page && !self.link.is_closing() && !self.link.is_closed(lane))
+    }
+
+    /// Puts in line again what a slower lane has carried without an acknowledgement so far: the
+    /// younger half of it. For a lane that has had nothing to do for longer than an acknowledgement
+    /// takes, so that the end of a session does not wait for its slowest lane.
+    pub fn take_over(&mut self, idle: LaneId) {
+        let taken = self.link.take_half(idle);
+        self.put_in_line(taken);
     }
 
     /// The file's last chunk has been read: its hash goes into the same record, right behind it.
@@ -214,13 +242,8 @@ impl Sender {
     /// A lane is lost: what it carried and the sink has not acknowledged goes out again.
     /// Returns whether another lane is left.
     pub fn lose_lane(&mut self, lane: LaneId) -> bool {
-        for item in self.link.lose_lane(lane) {
-            match item {
-                Sent::Chunk(chunk) => self.schedule.give_back(chunk),
-                Sent::End(id, hash) => self.ends.push_back((id, hash)),
-                Sent::Control(_) => {}
-            }
-        }
+        let lost = self.link.lose_lane(lane);
+        self.put_in_line(lost);
         self.link.has_lanes()
     }
 
@@ -241,6 +264,7 @@ impl Sender {
     ) -> Result<Vec<SenderEvent>, ProtocolError> {
         let message = match self.link.handle(lane, header, payload)? {
             Received::Nothing => return Ok(Vec::new()),
+            Received::Acknowledged(chunks) => return Ok(self.handle_acknowledged(chunks)),
             Received::Close(close) => return Ok(alloc::vec![SenderEvent::Closed(close)]),
             Received::Message(message) => message,
             Received::Data => return Err(ProtocolError::Unexpected("frame")),
@@ -251,10 +275,7 @@ impl Sender {
                 entries.into_iter().try_for_each(|id| self.handle_want(id))?;
                 Ok(Vec::new())
             }
-            Message::Committed(entries) => {
-                let settled = entries.into_iter().map(|(id, placed)| self.handle_committed(id, placed));
-                settled.filter_map(Result::transpose).collect()
-            }
+            Message::Committed(entries) => self.handle_committed(entries),
             Message::Failed(entries) => {
                 let settled =
                     entries.into_iter().map(|(id, reason)| self.settle(id, |_| Fate::Failed(reason)));
@@ -263,6 +284,21 @@ impl Sender {
             Message::SessionOk(summary) => self.handle_session_ok(summary),
             Message::Manifest { .. } | Message::ManifestEnd(_) | Message::Skipped { .. } => {
                 Err(ProtocolError::Unexpected("frame"))
+            }
+        }
+    }
+
+    /// Puts no more on one of several lanes: it can end when [`Link::is_drained`] says so.
+    pub fn retire_lane(&mut self) {
+        self.link.retire_lane();
+    }
+
+    fn put_in_line(&mut self, items: Vec<Sent>) {
+        for item in items {
+            match item {
+                Sent::Chunk(chunk) => self.schedule.give_back(chunk),
+                Sent::End(id, hash) => self.ends.push_back((id, hash)),
+                Sent::Control(_) => {}
             }
         }
     }
@@ -277,22 +313,44 @@ impl Sender {
             return Err(ProtocolError::Unexpected("request"));
         };
         offered.wanted = true;
-        self.schedule.add(id, size);
+        self.schedule.add(id, offered.parent, size);
         Ok(())
+    }
+
+    fn handle_acknowledged(&mut self, chunks: Vec<Chunk>) -> Vec<SenderEvent> {
+        let mut bytes = 0_u64;
+        for Chunk { entry, length, .. } in chunks {
+            // Of a file that is settled, all bytes have been counted.
+            if let Some(offered) = self.unsettled.get_mut(&entry) {
+                offered.arrived = offered.arrived.saturating_add(length.into());
+                bytes = bytes.saturating_add(length.into());
+            }
+        }
+        if bytes > 0 { alloc::vec![SenderEvent::Arrived(bytes)] } else { Vec::new() }
     }
 
     fn handle_committed(
         &mut self,
-        id: EntryId,
-        placed: Placed,
-    ) -> Result<Option<SenderEvent>, ProtocolError> {
-        let offered = self.unsettled.get(&id);
-        // A file that was not sent whole can only have been there before.
-        let unsent = offered.is_some_and(|offered| offered.size.is_some() && offered.hash.is_none());
-        if unsent && placed != Placed::Present {
-            return Err(ProtocolError::Unexpected("commitment"));
+        entries: Vec<(EntryId, Placed)>,
+    ) -> Result<Vec<SenderEvent>, ProtocolError> {
+        let mut events = Vec::with_capacity(entries.len().saturating_add(1));
+        let mut rest = 0_u64;
+        for (id, placed) in entries {
+            if let Some(Offered { size: Some(size), arrived, hash, .. }) = self.unsettled.get(&id) {
+                // A file that was not sent whole can only have been there before.
+                if hash.is_none() && placed != Placed::Present {
+                    return Err(ProtocolError::Unexpected("commitment"));
+                }
+                // The acknowledgement of its last records may not be here yet.
+                let unheard = if hash.is_some() { size.saturating_sub(*arrived) } else { 0 };
+                rest = rest.saturating_add(unheard);
+            }
+            events.extend(self.settle(id, |hash| Fate::Placed(placed, hash))?);
         }
-        self.settle(id, |hash| Fate::Placed(placed, hash))
+        if rest > 0 {
+            events.push(SenderEvent::Arrived(rest));
+        }
+        Ok(events)
     }
 
     fn settle(
@@ -347,7 +405,7 @@ impl Sender {
 
     fn next_chunk(&mut self, lane: LaneId, room: usize) -> Option<Outgoing> {
         let room = room.checked_sub(HEADER_BYTES)?.checked_sub(END_BYTES)?;
-        let chunk = self.schedule.next(room, |id| self.unsettled.contains_key(&id))?;
+        let chunk = self.schedule.next(lane, room, |id| self.unsettled.contains_key(&id))?;
         self.link.log(lane, Sent::Chunk(chunk));
         Some(Outgoing::Chunk(chunk))
     }

@@ -208,7 +208,7 @@ proptest! {
         let mut receiver = Receiver::new("sink");
         for (header, payload) in frames {
             // Nothing ends it here: what an error leaves behind must bear more of the same.
-            let _ = receiver.handle_data(header);
+            let _ = receiver.handle_data(LaneId(0), header);
             for event in receiver.handle_frame(LaneId(0), header, &payload).unwrap_or_default() {
                 if let ReceiverEvent::Offered(id, _) = event {
                     receiver.decide(id, Decision::Accept);

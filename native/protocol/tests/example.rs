@@ -110,7 +110,7 @@ fn hear(sink: &mut Receiver, record: &[u8]) {
     let mut frames = Frames::new(record);
     while let Some((header, payload)) = frames.next_frame().unwrap() {
         let events = if header.kind == FrameType::Data {
-            assert_eq!(sink.handle_data(header), Ok(Placement::Write(header.entry, header.offset)));
+            assert_eq!(sink.handle_data(LANE, header), Ok(Placement::Write(header.entry, header.offset)));
             sink.written(header.entry, header.length).into_iter().collect()
         } else {
             sink.handle_frame(LANE, header, payload).unwrap()

@@ -36,6 +36,8 @@ fn sessions_end_well_whatever_the_wire_does() {
         ("refused folders", total(|seen| seen.refused_folders)),
         ("records of several files", total(|seen| seen.shared_records)),
         ("reads outliving their lane", total(|seen| seen.reads_outliving_their_lane)),
+        ("chunks taken over", total(|seen| seen.taken_over)),
+        ("lanes that ran empty", total(|seen| seen.drained)),
     ];
     println!("{totals:?}");
     // A simulation that stopped reaching what it is for would go on passing.

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 #[cfg(unix)]
 use hawser_protocol::limits::CHUNK_BYTES;
@@ -17,6 +18,9 @@ use super::regular::write_all_at;
 pub struct PartFile {
     file: File,
     size: u64,
+    /// One thread at a time writes through the cache. Kernels let only one in, too, but there the
+    /// others may wait on the processor, which the threads that send and decipher could use.
+    cached: Mutex<()>,
     #[cfg(target_os = "linux")]
     direct: direct::Switch,
 }
@@ -40,6 +44,7 @@ impl PartFile {
             direct: direct::Switch::on_if_worth_it(&file, size),
             file,
             size,
+            cached: Mutex::default(),
         })
     }
 
@@ -56,6 +61,7 @@ impl PartFile {
                 done => return done,
             }
         }
+        let _turn = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         write_all_at(&self.file, bytes, offset)
     }
 
@@ -81,7 +87,7 @@ mod direct {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use hawser_protocol::limits::CHUNK_BYTES;
-    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl, fstatfs};
 
     use super::write_all_at;
 
@@ -101,7 +107,12 @@ mod direct {
 
     impl Switch {
         pub fn on_if_worth_it(file: &File, size: u64) -> Self {
-            let on = size >= FROM_BYTES && set(file, true).is_ok();
+            let on = size >= FROM_BYTES && !is_in_memory(file) && set(file, true).is_ok();
+            if on {
+                // Into space that is there already several threads can write at the same time.
+                // Where it cannot be had beforehand, each write finds its own.
+                let _ = fallocate(file, FallocateFlags::empty(), 0, size);
+            }
             Self { was_on: on, is_on: AtomicBool::new(on) }
         }
 
@@ -118,6 +129,13 @@ mod direct {
             self.is_on.store(false, Ordering::Relaxed);
             Ok(set(file, false)?)
         }
+    }
+
+    /// Linux's `TMPFS_MAGIC`: it takes the flag, but its files are nowhere else than in the cache.
+    const MEMORY: u64 = 0x0102_1994;
+
+    fn is_in_memory(file: &File) -> bool {
+        fstatfs(file).is_ok_and(|system| system.f_type as u64 == MEMORY)
     }
 
     fn set(file: &File, direct: bool) -> rustix::io::Result<()> {

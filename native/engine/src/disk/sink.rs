@@ -213,7 +213,8 @@ impl Sink {
             Fate::Refused => Err(Reason::ParentFailed),
             Fate::Target => self.decide_at(id, entry, &location, self.is_seen(&entry.name)),
             Fate::Found { again, .. } => self.decide_at(id, entry, &location, again),
-            Fate::Created { .. } => self.decide_at(id, entry, &location, false),
+            // Nothing was there before this session: a look would only cost time.
+            Fate::Created { .. } => self.decide_at(id, entry, &location, true),
         };
         if decided.is_err() && entry.kind == Kind::Folder {
             self.hold(id, Held::Folder(Arc::new(Folder::At(location)), Fate::Refused));

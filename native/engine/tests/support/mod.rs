@@ -47,7 +47,8 @@ pub fn serve_on(port: u16, work: Work) -> Listener {
 }
 
 pub fn send(paths: &[PathBuf], ticket: &Ticket, lanes: u8) -> Transfer {
-    dial(DialOptions { job: job(Work::Read(paths.to_vec())), ticket: ticket.clone(), lanes }).unwrap()
+    dial(DialOptions { job: job(Work::Read(paths.to_vec())), ticket: ticket.clone(), lanes: Some(lanes) })
+        .unwrap()
 }
 
 pub fn job(work: Work) -> Job {

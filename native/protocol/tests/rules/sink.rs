@@ -71,7 +71,7 @@ impl ToSink {
 
     fn data(&mut self, entry: u32, offset: u64, length: u64) -> Result<Placement, ProtocolError> {
         let chunk = Chunk { entry: EntryId(entry), offset, length: length as u32 };
-        self.receiver.handle_data(chunk.header())
+        self.receiver.handle_data(LANE, chunk.header())
     }
 
     fn end(&mut self, entry: u32, hash: ContentHash) -> Result<Vec<ReceiverEvent>, ProtocolError> {

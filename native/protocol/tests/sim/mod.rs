@@ -16,7 +16,7 @@ pub use tree::{Tree, What};
 
 use sink::Sink;
 use source::Source;
-use wire::Lane;
+use wire::{End, Lane};
 
 /// How often a session came into the situations that it is simulated for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +30,8 @@ pub struct Seen {
     pub refused_folders: u64,
     pub shared_records: u64,
     pub reads_outliving_their_lane: u64,
+    pub taken_over: u64,
+    pub drained: u64,
 }
 
 /// Percentages by which a seed decides what goes wrong, 0 for never.
@@ -117,10 +119,13 @@ impl Sim {
             5 => drop(self.sink.drive(&mut self.rng, &mut self.seen)),
             6 => self.cut(lane),
             7 => self.join(),
-            _ => match self.rng.below(4) {
+            _ => match self.rng.below(7) {
                 0 => self.source.ping(self.lanes[lane].id),
                 1 => self.sink.ping(self.lanes[lane].id),
                 2 => self.source.fail_some(&mut self.rng, &mut self.seen),
+                3 => self.source.take_over(&self.lanes[lane], &mut self.seen),
+                4 => self.source.retire_lane(),
+                5 => self.end_if_drained(lane),
                 _ => drop(self.notice(lane)),
             },
         }
@@ -162,6 +167,15 @@ impl Sim {
         }
     }
 
+    /// The source closes a lane that it has let run empty.
+    fn end_if_drained(&mut self, lane: usize) {
+        let lane = &mut self.lanes[lane];
+        if lane.source == End::Live && !lane.is_cut() && self.source.is_drained(lane.id) {
+            lane.cut(&mut self.rng);
+            self.seen.drained += 1;
+        }
+    }
+
     /// A side comes to know that a lane has joined, or is lost.
     fn notice(&mut self, lane: usize) -> bool {
         let lane = &mut self.lanes[lane];
@@ -194,6 +208,7 @@ impl Sim {
         let offered = self.source.offered();
         assert_eq!(offered, self.sink.fates().len(), "the sink settled some of the entries offered");
         assert_eq!(offered, self.source.fates().len(), "the source settled some of the entries offered");
+        self.source.check_arrived();
         for (id, fate) in self.source.fates() {
             let there = &self.sink.fates()[id];
             let agreed = match fate {

@@ -137,7 +137,7 @@ impl Sink {
     ) -> Option<(EntryId, u32)> {
         let fault = |error| panic!("{error}: {header:?}");
         if header.kind == FrameType::Data {
-            return match self.receiver.handle_data(header).unwrap_or_else(fault) {
+            return match self.receiver.handle_data(lane, header).unwrap_or_else(fault) {
                 Placement::Write(id, offset) => {
                     self.order(id, offset);
                     Some((id, header.length))

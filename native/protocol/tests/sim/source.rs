@@ -44,6 +44,8 @@ pub struct Source {
     gave_up: BTreeSet<EntryId>,
     left: BTreeSet<EntryId>,
     offered: usize,
+    /// Bytes of files that the sink is known to have dealt with.
+    arrived: u64,
     greeted: bool,
     finished: bool,
 }
@@ -67,6 +69,7 @@ impl Source {
             gave_up: BTreeSet::new(),
             left: BTreeSet::new(),
             offered: 0,
+            arrived: 0,
             greeted: false,
             finished: false,
         }
@@ -245,6 +248,7 @@ impl Source {
                 }
                 assert!(self.fates.insert(id, fate).is_none(), "{id:?} settled twice");
             }
+            SenderEvent::Arrived(bytes) => self.arrived += bytes,
             SenderEvent::Finished => {
                 assert!(!std::mem::replace(&mut self.finished, true), "finished twice");
                 assert!(self.walked, "finished before the end of the walk");
@@ -271,7 +275,39 @@ impl Source {
         true
     }
 
+    /// What arrived adds up to the files that were placed, and what came of others.
+    pub fn check_arrived(&self) {
+        let size = |id: &EntryId| self.files.get(id).map_or(0, |file| file.size);
+        let delivered = |fate: &Fate| matches!(fate, Fate::Placed(_, Some(_)));
+        let placed: u64 = self.fates.iter().filter(|(_, fate)| delivered(fate)).map(|(id, _)| size(id)).sum();
+        let failed: u64 = self
+            .fates
+            .iter()
+            .filter(|(_, fate)| matches!(fate, Fate::Failed(_)))
+            .map(|(id, _)| size(id))
+            .sum();
+        assert!((placed..=placed + failed).contains(&self.arrived), "{} bytes arrived", self.arrived);
+    }
+
+    /// A lane has had nothing to do for a while.
+    pub fn take_over(&mut self, lane: &Lane, seen: &mut Seen) {
+        if lane.source == End::Live && !self.sender.has_work(lane.id) {
+            self.sender.take_over(lane.id);
+            seen.taken_over += u64::from(self.sender.has_work(lane.id));
+        }
+    }
+
+    /// There are more lanes than are of use. One that is empty then ends.
+    pub fn retire_lane(&mut self) {
+        self.sender.retire_lane();
+    }
+
+    pub fn is_drained(&self, lane: LaneId) -> bool {
+        self.sender.link().is_drained(lane)
+    }
+
     pub fn ping(&mut self, lane: LaneId) {
+        self.sender.link_mut().queue_ack(lane);
         self.sender.link_mut().queue_ping(lane);
     }
 
