@@ -19,7 +19,7 @@ export async function run(
   survivePipes();
   // Loaded here and not above, so that --version and --help answer without it.
   const {createReporter} = await import('./reporter.ts');
-  const report = createReporter(command, flags);
+  const report = await createReporter(command, flags);
   try {
     process.exitCode = await body({report, signal: interruptSignal()});
   } catch (error) {
