@@ -9,10 +9,17 @@ import {
 } from '../src/cli/format.ts';
 
 test('counts, bytes and rates read well', (t) => {
+  t.is(formatCount(999), '999');
   t.is(formatCount(1204), '1,204');
+  t.is(formatCount(1_234_567), '1,234,567');
   t.is(formatFiles(1), '1 file');
   t.is(formatFiles(0), '0 files');
+  t.is(formatBytes(0), '0 B');
+  t.is(formatBytes(999), '999 B');
+  t.is(formatBytes(1000), '1 kB');
+  t.is(formatBytes(999_999), '1 MB');
   t.is(formatBytes(1_200_000_000), '1.2 GB');
+  t.is(formatBytes(2 ** 53), '9.01 PB');
   t.is(formatRate(353_123_456.7), '353 MB/s');
 });
 

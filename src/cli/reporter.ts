@@ -1,5 +1,6 @@
 import type {CommandEvent} from './events.ts';
 import {reportJson} from './json-reporter.ts';
+import {openScreen} from './screen.ts';
 import {TextReporter} from './text-reporter.ts';
 
 /** Says what happens, to a person or to a program. Nothing else prints while a command runs. */
@@ -14,8 +15,8 @@ export interface ReporterFlags {
   readonly quiet?: true | undefined;
 }
 
-export function createReporter(command: CommandName, {json, quiet}: ReporterFlags): Reporter {
+export async function createReporter(command: CommandName, {json, quiet}: ReporterFlags): Promise<Reporter> {
   if (json) return reportJson;
-  const text = new TextReporter(command, quiet ?? false);
+  const text = new TextReporter(command, quiet ?? false, await openScreen());
   return (event) => text.report(event);
 }

@@ -1,7 +1,7 @@
 import {errorEvent} from './events.ts';
 import {exitCodeOf, type ExitCode} from './exit.ts';
 import {interruptSignal} from './interrupt.ts';
-import type {CommandName, Reporter, ReporterFlags} from './reporter.ts';
+import {createReporter, type CommandName, type Reporter, type ReporterFlags} from './reporter.ts';
 
 /** What every command works with. */
 export interface CommandContext {
@@ -17,9 +17,7 @@ export async function run(
   body: (context: CommandContext) => Promise<ExitCode>,
 ): Promise<void> {
   survivePipes();
-  // Loaded here and not above, so that --version and --help answer without it.
-  const {createReporter} = await import('./reporter.ts');
-  const report = createReporter(command, flags);
+  const report = await createReporter(command, flags);
   try {
     process.exitCode = await body({report, signal: interruptSignal()});
   } catch (error) {

@@ -1,5 +1,5 @@
 import type {WriteStream} from 'node:tty';
-import {createLogUpdate} from 'log-update';
+import type {createLogUpdate} from 'log-update';
 
 /** Where a person reads: lines that stay, and below them one progress line for each transfer that runs. */
 export interface Screen {
@@ -12,20 +12,22 @@ export interface Screen {
 }
 
 /** The screen of standard error: live on a terminal, plain in a file, a pipe, or a terminal that has no size. */
-export function openScreen(): Screen {
-  return process.stderr.isTTY && process.stderr.columns > 0
-    ? new LiveScreen(process.stderr)
-    : new PlainScreen();
+export async function openScreen(): Promise<Screen> {
+  const terminal = process.stderr;
+  if (!terminal.isTTY || !(terminal.columns > 0)) return new PlainScreen();
+  // Loaded here and not above: of all modules it takes longest, and only a terminal needs it.
+  const {createLogUpdate} = await import('log-update');
+  return new LiveScreen(terminal, createLogUpdate(terminal));
 }
 
 class LiveScreen implements Screen {
   readonly #terminal: WriteStream;
-  readonly #update;
+  readonly #update: ReturnType<typeof createLogUpdate>;
   readonly #lines = new Map<number, string>();
 
-  constructor(terminal: WriteStream) {
+  constructor(terminal: WriteStream, update: ReturnType<typeof createLogUpdate>) {
     this.#terminal = terminal;
-    this.#update = createLogUpdate(terminal);
+    this.#update = update;
   }
 
   line(text: string): void {

@@ -1,11 +1,11 @@
-import pc from 'picocolors';
+import {styleText} from 'node:util';
 import type {Peer} from '../index.ts';
 import {adviceFor} from './advice.ts';
 import {displayName} from './display.ts';
 import type {CommandEvent, EntryEvent, ErrorEvent, FinishedEvent, PeerEvent} from './events.ts';
 import {formatCount} from './format.ts';
 import type {CommandName} from './reporter.ts';
-import {openScreen} from './screen.ts';
+import type {Screen} from './screen.ts';
 import * as wording from './wording.ts';
 
 /**
@@ -15,15 +15,16 @@ import * as wording from './wording.ts';
 export class TextReporter {
   readonly #command: CommandName;
   readonly #quiet: boolean;
-  readonly #screen = openScreen();
-  // Said outright: left to itself, picocolors also colours what a CI server collects in a file.
-  readonly #colors = pc.createColors(process.stderr.isTTY ? process.stderr.hasColors() : false);
+  readonly #screen: Screen;
+  // `hasColors` obeys NO_COLOR.
+  readonly #colored = process.stderr.isTTY && process.stderr.hasColors();
   readonly #peers = new Map<number, Peer>();
   readonly #failures = new Map<number, number>();
 
-  constructor(command: CommandName, quiet: boolean) {
+  constructor(command: CommandName, quiet: boolean, screen: Screen) {
     this.#command = command;
     this.#quiet = quiet;
+    this.#screen = screen;
   }
 
   report(event: CommandEvent): void {
@@ -97,7 +98,9 @@ export class TextReporter {
   }
 
   #complain(label: string, text: string): void {
-    this.#screen.line(`${this.#colors.red(label)} ${text}`);
+    // Named, because it otherwise goes by standard output, which may be a pipe when this goes to a terminal.
+    const stream = process.stderr;
+    this.#screen.line(`${this.#colored ? styleText('red', label, {stream}) : label} ${text}`);
   }
 }
 
