@@ -25,6 +25,7 @@ mod place;
 mod regular;
 mod sink;
 mod source;
+mod source_file;
 mod stamp;
 mod stat;
 mod walk;

@@ -1,6 +1,5 @@
 //! One file being sent: read by chunks from any thread, and refused once it is not what was walked.
 
-use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +10,7 @@ use super::fault::source_reason;
 use super::folders::{Folders, Location};
 use super::hash::{ChunkHash, TreeHash, chunk_length};
 use super::regular;
+use super::source_file::SourceFile;
 use super::stat::{Form, Stat, Version};
 
 /// A file as the walk found it, and how far it has been read.
@@ -26,7 +26,7 @@ pub struct Outgoing {
 #[derive(Debug)]
 struct Reading {
     /// Open from the first chunk to the last: a file of one chunk is never kept here.
-    file: Option<Arc<File>>,
+    file: Option<Arc<SourceFile>>,
     tree: TreeHash,
 }
 
@@ -53,7 +53,7 @@ impl Outgoing {
             return Err(Reason::Io);
         }
         let file = self.opened(folders)?;
-        regular::read_exact_at(&file, buffer, offset).map_err(|error| match error.kind() {
+        file.read(offset, buffer).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Reason::SourceChanged,
             _ => Reason::SourceUnreadable,
         })?;
@@ -68,7 +68,7 @@ impl Outgoing {
     }
 
     /// The open file. The lock is held while opening so that two lanes do not both do it.
-    fn opened(&self, folders: &Folders) -> Result<Arc<File>, Reason> {
+    fn opened(&self, folders: &Folders) -> Result<Arc<SourceFile>, Reason> {
         if self.version.size <= u64::from(CHUNK_BYTES) {
             return self.open(folders);
         }
@@ -81,16 +81,16 @@ impl Outgoing {
         Ok(file)
     }
 
-    fn open(&self, folders: &Folders) -> Result<Arc<File>, Reason> {
+    fn open(&self, folders: &Folders) -> Result<Arc<SourceFile>, Reason> {
         let folder = folders.open(&self.location.folder).map_err(|error| source_reason(&error))?;
         let (file, stat) =
             regular::open(&folder, &self.location.name).map_err(|error| source_reason(&error))?;
         self.insist_same(&stat)?;
-        Ok(Arc::new(file))
+        Ok(Arc::new(SourceFile::new(file, self.version.size)))
     }
 
-    fn insist_unchanged(&self, file: &File) -> Result<(), Reason> {
-        let stat = Stat::open(file).map_err(|error| source_reason(&error))?;
+    fn insist_unchanged(&self, file: &SourceFile) -> Result<(), Reason> {
+        let stat = Stat::open(file.file()).map_err(|error| source_reason(&error))?;
         self.insist_same(&stat)
     }
 

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
 
 use hawser_engine::disk::{Decision, Manifest, Sink, Skipped, Source, Stopped, chunk_length};
 use hawser_protocol::error::{ContentHash, Reason};
@@ -71,6 +73,32 @@ pub fn read_all(source: &Source, id: EntryId, size: u64) -> Result<(Vec<u8>, Opt
         hash = source.read_chunk(id, start, &mut bytes[start as usize..end as usize])?;
     }
     Ok((bytes, hash))
+}
+
+/// Reads all of a file through the source, its chunks in order and from several threads, and what
+/// hashes of the whole file they learn.
+pub fn read_from_threads(
+    source: &Source,
+    id: EntryId,
+    size: u64,
+    threads: usize,
+) -> (Vec<u8>, Vec<ContentHash>) {
+    let mut bytes = vec![0; size as usize];
+    let chunks = Mutex::new((0..size).step_by(CHUNK as usize).zip(bytes.chunks_mut(CHUNK as usize)));
+    let found = Mutex::new(Vec::new());
+    let work = || {
+        // The lock is held for this line only.
+        while let Some((offset, chunk)) = { chunks.lock().unwrap().next() } {
+            let hash = source.read_chunk(id, offset, chunk).unwrap();
+            found.lock().unwrap().extend(hash);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    (bytes, found.into_inner().unwrap())
 }
 
 pub fn name(name: impl AsRef<[u8]>) -> Name {

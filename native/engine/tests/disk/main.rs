@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 
+#[cfg(target_os = "linux")]
+mod cold;
 mod deep;
 mod full;
 mod helpers;

@@ -54,19 +54,8 @@ fn a_chunk_can_be_read_again_before_and_after_the_last() {
 fn many_threads_read_one_file_and_exactly_the_last_learns_its_hash() {
     let size = 64 * CHUNK + 5;
     let (_home, _, source) = walked(size);
-    let next = std::sync::atomic::AtomicU64::new(0);
-    let work = || {
-        let mut found = Vec::new();
-        loop {
-            let start = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed) * CHUNK;
-            let Some(length) = hawser_engine::disk::chunk_length(size, start) else { return found };
-            found.extend(source.read_chunk(FIRST, start, &mut vec![0; length]).unwrap());
-        }
-    };
-    let found: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
+    let (bytes, found) = read_from_threads(&source, FIRST, size, 8);
+    assert!(bytes == content(size));
     assert_eq!(found, [hash(&content(size))]);
 }
 
