@@ -15,8 +15,8 @@ use hawser_protocol::sender::Fate;
 use crate::disk::{self, Info, Sink};
 use crate::lane::Record;
 use crate::session::{Flow, Session, Side};
-use crate::transfer::{Settled, lock};
-use crate::{EntryKind, Error};
+use crate::transfer::lock;
+use crate::{EntryKind, Error, Settled};
 
 /// How long to sleep at most while entries are unsettled; waking early is harmless.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);

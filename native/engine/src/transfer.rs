@@ -6,47 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::message::Placed;
 use hawser_protocol::sender::Fate;
 
-use crate::{Error, disk};
-
-/// What an entry is, for a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A regular file.
-    File,
-    /// A folder.
-    Folder,
-    /// A symbolic link.
-    Link,
-    /// Something that is none of these, or that nobody could look at.
-    Other,
-}
-
-impl From<disk::EntryKind> for EntryKind {
-    fn from(kind: disk::EntryKind) -> Self {
-        match kind {
-            disk::EntryKind::File => Self::File,
-            disk::EntryKind::Folder => Self::Folder,
-            disk::EntryKind::Link => Self::Link,
-        }
-    }
-}
-
-/// What became of one entry.
-#[derive(Clone, Debug)]
-pub struct Settled {
-    /// Relative to the target folder, `/`-separated, with what is not UTF-8 replaced.
-    pub path: String,
-    /// What it is.
-    pub kind: EntryKind,
-    /// Bytes of a file; 0 for the rest.
-    pub size: u64,
-    /// How it ended.
-    pub fate: Fate,
-}
+use crate::{EntryKind, Error, Settled};
 
 /// The other side of a session.
 #[derive(Clone, Debug)]
@@ -365,24 +328,6 @@ impl Transfer {
 
     fn life(&self) -> MutexGuard<'_, Life> {
         lock(&self.0.life)
-    }
-}
-
-impl Settled {
-    /// Why it failed, if it did.
-    pub fn reason(&self) -> Option<Reason> {
-        match self.fate {
-            Fate::Failed(reason) => Some(reason),
-            Fate::Placed(..) => None,
-        }
-    }
-
-    /// The hash of what was transferred, if it was.
-    pub fn hash(&self) -> Option<ContentHash> {
-        match self.fate {
-            Fate::Placed(_, hash) => hash,
-            Fate::Failed(_) => None,
-        }
     }
 }
 
