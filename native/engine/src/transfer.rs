@@ -9,6 +9,7 @@ use std::time::Instant;
 use hawser_protocol::message::Placed;
 use hawser_protocol::sender::Fate;
 
+use crate::pace::{Limit, Paces};
 use crate::{EntryKind, Error, Settled};
 
 /// The other side of a session.
@@ -108,6 +109,7 @@ pub struct Transfer(Arc<State>);
 
 struct State {
     keep: Keep,
+    paces: Arc<Paces>,
     counters: Counters,
     phase: AtomicU8,
     peer: Mutex<Option<Peer>>,
@@ -128,9 +130,10 @@ struct Life {
 }
 
 impl Transfer {
-    pub(crate) fn new(keep: Keep) -> Self {
+    pub(crate) fn new(keep: Keep, paces: Paces) -> Self {
         Self(Arc::new(State {
             keep,
+            paces: Arc::new(paces),
             counters: Counters::default(),
             phase: AtomicU8::new(Phase::Connecting as u8),
             peer: Mutex::default(),
@@ -194,6 +197,17 @@ impl Transfer {
             }
             None => life.waiting.push(Box::new(finished)),
         }
+    }
+
+    /// Changes how fast it may go, in both directions together, from now on; `None` lifts the limit.
+    /// The limit of its listener holds as well.
+    pub fn set_limit(&self, limit: Option<Limit>) {
+        self.0.paces.set_limit(limit);
+    }
+
+    /// What its lanes are held to.
+    pub(crate) fn paces(&self) -> &Arc<Paces> {
+        &self.0.paces
     }
 
     /// Stops the transfer: it ends with [`Error::Cancelled`] unless it has ended already.
