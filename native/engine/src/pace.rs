@@ -28,8 +28,8 @@ const SLICE: Duration = Duration::from_millis(20);
 /// But no less than this: smaller packets would be mostly headers.
 const MIN_SLICE_BYTES: usize = 1024;
 
-/// When lanes have to wait so long for their turn, they take turns of the smallest size: thousands may share
-/// one limit, and none shall wait until it counts as lost.
+/// When lanes have to wait so long for their turn, they take turns of the smallest size: thousands
+/// may share one limit, and none shall wait until it counts as lost.
 const LONG_WAIT: Duration = Duration::from_secs(1);
 
 /// The slice where there is no limit: whatever there is.

@@ -26,7 +26,7 @@ fn send_limited(path: &Path, listener: &Listener, lanes: u8, limit: Option<Limit
 
 fn huge(folder: &Path) -> PathBuf {
     let path = folder.join("huge");
-    fs::File::create(&path).unwrap().set_len(64 << 30).unwrap();
+    fs::File::create(&path).unwrap().set_len(8 << 30).unwrap();
     path
 }
 
