@@ -19,6 +19,11 @@ export declare class NativeListener {
   get addresses(): Array<string>
   /** The next session a peer opened; null once closed and none is left. */
   next(): Promise<NativeTransfer | null>
+  /**
+   * Limits all transfers together to so many bytes a second, or no longer. A bad limit comes back
+   * as a failure.
+   */
+  setLimit(bytesPerSecond?: number | undefined | null): NativeFailure | null
   /** Stops accepting; running sessions finish, or are cancelled with abort = true. Idempotent. */
   close(abort: boolean): void
   /** Resolves when closed and the last session has ended. */
@@ -35,6 +40,8 @@ export declare class NativeTransfer {
   takeEntries(max: number): Array<NativeEntry>
   /** Resolves once, when the transfer ended: null when the session completed, else why it did not. */
   finished(): Promise<NativeFailure | null>
+  /** Limits it to so many bytes a second, or no longer. A bad limit comes back as a failure. */
+  setLimit(bytesPerSecond?: number | undefined | null): NativeFailure | null
   /** Ends the transfer now; finished() then resolves with code CANCELLED. Idempotent. */
   cancel(): void
 }
@@ -97,6 +104,8 @@ export interface NativeJob {
   name: string
   /** Whether takeEntries() yields every entry or only those that failed. */
   entries: NativeKeep
+  /** Bytes a second, 10,000 or more: of a transfer that dials, or of all of a listener together. */
+  limit?: number | undefined
 }
 
 /** Which settled entries takeEntries() yields. */

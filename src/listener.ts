@@ -1,7 +1,7 @@
 import {addAbortListener} from 'node:events';
 import {reachableHosts} from './hosts.ts';
-import {listen, type NativeJob, type NativeListener} from './native.ts';
-import {integer, type SessionOptions} from './session.ts';
+import {listen, toError, type NativeJob, type NativeListener} from './native.ts';
+import {checkLimit, integer, type SessionOptions} from './session.ts';
 import {Transfer} from './transfer.ts';
 
 /** What a listener takes, whether it receives or shares. */
@@ -43,6 +43,15 @@ export class Listener implements AsyncDisposable {
   /** The socket addresses listened on, such as `0.0.0.0:7707` and `[::]:7707`. */
   get addresses(): readonly string[] {
     return this.#native.addresses;
+  }
+
+  /**
+   * Limits all transfers together to so many bytes a second, sent and received together, from now on; undefined lifts
+   * the limit. Throws an `INVALID_OPTION` unless it is a whole number, 10,000 or more.
+   */
+  setLimit(bytesPerSecond: number | undefined): void {
+    const failure = this.#native.setLimit(checkLimit(bytesPerSecond));
+    if (failure) throw toError(failure);
   }
 
   /**

@@ -14,6 +14,11 @@ export interface SessionOptions {
    * a million entries. Default: `'all'`.
    */
   readonly entries?: 'all' | 'failed' | undefined;
+  /**
+   * Bytes a second at most, sent and received together: of this transfer, or of all transfers of a listener together.
+   * A whole number, 10,000 or more. `setLimit()` changes it. Default: no limit.
+   */
+  readonly limit?: number | undefined;
 }
 
 /**
@@ -24,7 +29,7 @@ export function sourceJob(paths: readonly FilePath[], options: SessionOptions): 
   if (!Array.isArray(paths) || paths.length === 0) {
     throw new HawserError('INVALID_OPTION', 'the paths must be an array with at least one path');
   }
-  return {paths: paths.map(toPathBytes), ...labels(options)};
+  return {paths: paths.map(toPathBytes), ...common(options)};
 }
 
 /**
@@ -32,7 +37,7 @@ export function sourceJob(paths: readonly FilePath[], options: SessionOptions): 
  * @internal
  */
 export function sinkJob(directory: FilePath, options: SessionOptions): NativeJob {
-  return {directory: toPathBytes(directory), ...labels(options)};
+  return {directory: toPathBytes(directory), ...common(options)};
 }
 
 /**
@@ -47,11 +52,23 @@ export function integer(option: string, value: number, min: number, max: number)
   );
 }
 
-function labels({name, entries}: SessionOptions): Pick<NativeJob, 'name' | 'entries'> {
+/**
+ * A limit in bytes a second, undefined for none, or an INVALID_OPTION.
+ * @internal
+ */
+export function checkLimit(limit: number | undefined): number | undefined {
+  if (limit === undefined || (Number.isSafeInteger(limit) && limit >= minLimit)) return limit;
+  throw new HawserError(
+    'INVALID_OPTION',
+    `the limit must be a whole number of bytes a second, ${minLimit} or more, not ${String(limit)}`,
+  );
+}
+
+function common({name, entries, limit}: SessionOptions): Omit<NativeJob, 'paths' | 'directory'> {
   if (name !== undefined && Buffer.byteLength(name) > maxNameBytes) {
     throw new HawserError('INVALID_OPTION', `the name must have at most ${maxNameBytes} bytes`);
   }
-  return {name: name ?? hostLabel(), entries: entries ?? 'all'};
+  return {name: name ?? hostLabel(), entries: entries ?? 'all', limit: checkLimit(limit)};
 }
 
 /** The host name, cut at a whole character. */
@@ -60,3 +77,6 @@ function hostLabel(): string {
 }
 
 const maxNameBytes = 64;
+
+/** Below it a session could not keep up its connections. */
+const minLimit = 10_000;

@@ -5,6 +5,7 @@ import {toError, type NativeTransfer} from './native.ts';
 import type {Peer} from './peer.ts';
 import {ProgressReader, type Progress} from './progress.ts';
 import {makeReport, type Report} from './report.ts';
+import {checkLimit} from './session.ts';
 
 /** A session that moves files, on either side and in either direction. It runs whether or not anyone looks. */
 export class Transfer implements AsyncDisposable {
@@ -46,6 +47,16 @@ export class Transfer implements AsyncDisposable {
    */
   finished(): Promise<Report> {
     return this.#report;
+  }
+
+  /**
+   * Limits the transfer to so many bytes a second, sent and received together, from now on; undefined lifts the limit.
+   * That of its listener, where it has one, holds as well. Throws an `INVALID_OPTION` unless it is a whole number,
+   * 10,000 or more. Does nothing once the transfer has ended.
+   */
+  setLimit(bytesPerSecond: number | undefined): void {
+    const failure = this.#native.setLimit(checkLimit(bytesPerSecond));
+    if (failure) throw toError(failure);
   }
 
   /**

@@ -18,6 +18,7 @@ export function addGet(program: Command): void {
     .argument('[ticket]', 'ticket of the sharer (default: HAWSER_TICKET, or asked for)')
     .argument('[directory]', 'folder to write into, created if missing (default: ".")')
     .addOption(options.lanes)
+    .addOption(options.limit)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
@@ -25,8 +26,14 @@ export function addGet(program: Command): void {
       run('get', flags, async ({report, signal}) => {
         const {given, directory} = placeArguments(first, second);
         const ticket = await findTicket(given, signal);
-        const {lanes} = flags;
-        const transfer = get(ticket, {directory, lanes, entries: flags.json ? 'all' : 'failed', signal});
+        const {lanes, limit} = flags;
+        const transfer = get(ticket, {
+          directory,
+          lanes,
+          limit,
+          entries: flags.json ? 'all' : 'failed',
+          signal,
+        });
         return follow(transfer, 1, report);
       }),
     );

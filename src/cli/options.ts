@@ -1,3 +1,4 @@
+import {parseByteRate} from './byte-rate.ts';
 import {InvalidArgumentError, Option} from './commander.ts';
 
 /** The port that `receive` and `share` take when none is asked for and it is free. */
@@ -6,6 +7,12 @@ export const defaultPort = 7707;
 // How to speak: all commands.
 export const json = new Option('--json', 'print events for programs, one JSON object a line');
 export const quiet = new Option('-q, --quiet', 'say nothing but errors').conflicts('json');
+
+// How fast: all commands, with words of their own for those that listen.
+export const limit = limitOption('bytes a second at most, such as 500k, 1.5M or 64KiB');
+export const sharedLimit = limitOption(
+  'bytes a second at most, of all transfers together, such as 500k, 1.5M or 64KiB',
+);
 
 // How to listen: receive and share.
 export const port = new Option(
@@ -26,6 +33,19 @@ export const once = new Option('--once', 'end after the first finished transfer,
 export const lanes = new Option('--lanes <number>', 'TCP connections to use, 1 to 16 (default: as many as pay)').argParser(
   wholeNumber(1, 16),
 );
+
+function limitOption(description: string) {
+  return new Option('--limit <rate>', description).argParser(byteRate);
+}
+
+function byteRate(text: string): number {
+  const rate = parseByteRate(text);
+  if (rate !== undefined) return rate;
+  throw new InvalidArgumentError(
+    'It must be bytes a second: a number, alone or with K, M or G (powers of 1000) or Ki, Mi or Gi (of 1024), ' +
+      'such as 500k, 1.5M, 64KiB or 2MB/s.',
+  );
+}
 
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -18,16 +18,17 @@ export function addReceive(program: Command): void {
     .addOption(options.port)
     .addOption(options.bind)
     .addOption(options.advertise)
+    .addOption(options.sharedLimit)
     .addOption(options.once)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
-        const {bind, advertise} = flags;
+        const {bind, advertise, limit} = flags;
         const entries = flags.json ? 'all' : 'failed';
         const receiver = await openPort(flags.port, (port) =>
-          receive({directory, port, bind, advertise, entries, signal: context.signal}),
+          receive({directory, port, bind, advertise, limit, entries, signal: context.signal}),
         );
         return serve(receiver, flags.once ?? false, context);
       }),

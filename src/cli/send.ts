@@ -18,6 +18,7 @@ export function addSend(program: Command): void {
     .argument('<paths...>', 'files and folders to send')
     .option('--to <ticket>', 'ticket of the receiver (default: HAWSER_TICKET, or asked for)')
     .addOption(options.lanes)
+    .addOption(options.limit)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
@@ -27,6 +28,7 @@ export function addSend(program: Command): void {
         const transfer = send(paths, {
           to,
           lanes: flags.lanes,
+          limit: flags.limit,
           entries: flags.json ? 'all' : 'failed',
           signal,
         });

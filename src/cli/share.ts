@@ -17,16 +17,17 @@ export function addShare(program: Command): void {
     .addOption(options.port)
     .addOption(options.bind)
     .addOption(options.advertise)
+    .addOption(options.sharedLimit)
     .addOption(options.once)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((paths, flags) =>
       run('share', flags, async (context) => {
-        const {bind, advertise} = flags;
+        const {bind, advertise, limit} = flags;
         const entries = flags.json ? 'all' : 'failed';
         const sharer = await openPort(flags.port, (port) =>
-          share(paths, {port, bind, advertise, entries, signal: context.signal}),
+          share(paths, {port, bind, advertise, limit, entries, signal: context.signal}),
         );
         return serve(sharer, flags.once ?? false, context);
       }),

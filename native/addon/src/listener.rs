@@ -6,7 +6,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
-use crate::options::NativeListenOptions;
+use crate::options::{NativeListenOptions, limit};
 use crate::transfer::NativeTransfer;
 
 /// A listening port that serves sessions: a receiver (sink) or a sharer (source).
@@ -41,6 +41,13 @@ impl NativeListener {
             deferred.resolve(move |_| Ok(transfer.map(NativeTransfer::from)));
         });
         Ok(promise)
+    }
+
+    /// Limits all transfers together to so many bytes a second, or no longer. A bad limit comes back
+    /// as a failure.
+    #[napi]
+    pub fn set_limit(&self, bytes_per_second: Option<i64>) -> Option<NativeFailure> {
+        limit(bytes_per_second).map(|limit| self.0.set_limit(limit)).err().map(NativeFailure::from)
     }
 
     /// Stops accepting; running sessions finish, or are cancelled with abort = true. Idempotent.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hawser_engine::{DialOptions, Error, Job, ListenOptions, Work};
+use hawser_engine::{DialOptions, Error, Job, Limit, ListenOptions, Work};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -20,6 +20,9 @@ pub struct NativeJob {
     pub name: String,
     /// Whether takeEntries() yields every entry or only those that failed.
     pub entries: NativeKeep,
+    /// Bytes a second, 10,000 or more: of a transfer that dials, or of all of a listener together.
+    #[napi(ts_type = "number | undefined")]
+    pub limit: Option<i64>,
 }
 
 /// How to listen.
@@ -80,8 +83,13 @@ impl TryFrom<NativeJob> for Job {
             (None, Some(directory)) => Work::Write(path(&directory)?),
             _ => return Err(Error::InvalidOption("give either paths to read or a folder to write".into())),
         };
-        Ok(Self { work, label: job.name, keep: job.entries.into() })
+        Ok(Self { work, label: job.name, limit: limit(job.limit)?, keep: job.entries.into() })
     }
+}
+
+/// A bandwidth limit; what is no count is out of its range, too.
+pub fn limit(bytes_per_second: Option<i64>) -> Result<Option<Limit>, Error> {
+    bytes_per_second.map(|bytes| Limit::new(u64::try_from(bytes).unwrap_or(0))).transpose()
 }
 
 /// Bytes of a name for a JavaScript string.

@@ -8,7 +8,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
-use crate::options::{NativeDialOptions, display_name, number};
+use crate::options::{NativeDialOptions, display_name, limit, number};
 
 /// A running transfer, on either side and in either direction.
 #[napi]
@@ -43,6 +43,12 @@ impl NativeTransfer {
             deferred.resolve(move |_| Ok(outcome.err().map(NativeFailure::from)));
         });
         Ok(promise)
+    }
+
+    /// Limits it to so many bytes a second, or no longer. A bad limit comes back as a failure.
+    #[napi]
+    pub fn set_limit(&self, bytes_per_second: Option<i64>) -> Option<NativeFailure> {
+        limit(bytes_per_second).map(|limit| self.0.set_limit(limit)).err().map(NativeFailure::from)
     }
 
     /// Ends the transfer now; finished() then resolves with code CANCELLED. Idempotent.

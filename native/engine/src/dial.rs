@@ -17,6 +17,7 @@ use crate::Error;
 use crate::climb::Climb;
 use crate::job::{Job, Work};
 use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, random};
+use crate::pace::Paces;
 use crate::serve::start;
 use crate::session::spawn;
 use crate::supply::Supply;
@@ -67,7 +68,7 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
         .enable_all()
         .build()
         .map_err(|error| Error::Internal(format!("cannot start: {error}")))?;
-    let transfer = Transfer::new(options.job.keep);
+    let transfer = Transfer::new(options.job.keep, Paces::new(options.job.limit, None));
     let dialled = transfer.clone();
     spawn("hawser-dial".into(), move || {
         let run = runtime.block_on(run(options, &key, &dialled));

@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 
 use hawser_protocol::handshake::Role;
 
-use crate::{Error, Keep};
+use crate::{Error, Keep, Limit};
 
-/// What to do, under which label, and what to remember of it.
+/// What to do, under which label, how fast, and what to remember of it.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Read or write.
     pub work: Work,
     /// What this side calls itself, shown to the peer; cut to 64 bytes.
     pub label: String,
+    /// How fast: for who dials, the limit of the transfer; for a listener, that of all its transfers
+    /// together. Bytes of both directions count.
+    pub limit: Option<Limit>,
     /// Which settled entries to keep for the report.
     pub keep: Keep,
 }

@@ -9,6 +9,8 @@ use hawser_protocol::cipher::{
     HEADER_LENGTH as LENGTH_BYTES, MAX_PLAINTEXT, Opener, Sealer, TAG_LENGTH as TAG_BYTES, record_length,
 };
 
+use crate::pace::Paces;
+
 /// A record being filled. One per lane, reused for all its records.
 pub(crate) struct Record {
     bytes: Box<[u8]>,
@@ -53,18 +55,23 @@ impl Record {
 pub(crate) struct RecordWriter {
     stream: Arc<TcpStream>,
     sealer: Sealer,
+    paces: Arc<Paces>,
 }
 
 impl RecordWriter {
-    pub(crate) fn new(stream: Arc<TcpStream>, sealer: Sealer) -> Self {
-        Self { stream, sealer }
+    pub(crate) fn new(stream: Arc<TcpStream>, sealer: Sealer, paces: Arc<Paces>) -> Self {
+        Self { stream, sealer, paces }
     }
 
-    /// Seals the record in place, sends it in one write, and empties it.
+    /// Seals the record in place, sends it in one write or as fast as a limit lets it, and empties
+    /// it.
     pub(crate) fn write(&mut self, record: &mut Record) -> io::Result<()> {
         let whole = &mut record.bytes[..record.end + TAG_BYTES];
         self.sealer.seal(whole).map_err(io::Error::other)?;
-        (&*self.stream).write_all(whole)?;
+        for slice in whole.chunks(self.paces.slice()) {
+            self.paces.pass(slice.len());
+            (&*self.stream).write_all(slice)?;
+        }
         record.clear();
         Ok(())
     }
@@ -80,21 +87,23 @@ impl RecordWriter {
 pub(crate) struct RecordReader {
     stream: Arc<TcpStream>,
     opener: Opener,
+    paces: Arc<Paces>,
     buffer: Box<[u8]>,
 }
 
 impl RecordReader {
-    pub(crate) fn new(stream: Arc<TcpStream>, opener: Opener) -> Self {
-        Self { stream, opener, buffer: vec![0; MAX_PLAINTEXT + TAG_BYTES].into() }
+    pub(crate) fn new(stream: Arc<TcpStream>, opener: Opener, paces: Arc<Paces>) -> Self {
+        Self { stream, opener, paces, buffer: vec![0; MAX_PLAINTEXT + TAG_BYTES].into() }
     }
 
     /// Reads whatever still comes, and drops it: up to the end of the connection, or for `patience`.
+    /// No limit holds it up.
     pub(crate) fn drain(&mut self, patience: Duration) {
         let until = Instant::now() + patience;
         while Instant::now() < until && matches!((&*self.stream).read(&mut self.buffer), Ok(1..)) {}
     }
 
-    /// Reads and opens the next record.
+    /// Reads and opens the next record, as fast as a limit lets it.
     ///
     /// # Errors
     /// The socket's; `InvalidData` for a record that is not the peer's next one. Either way
@@ -105,7 +114,10 @@ impl RecordReader {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         let length = record_length(header).map_err(invalid)?;
         let body = &mut self.buffer[..length];
-        (&*self.stream).read_exact(body)?;
+        for slice in body.chunks_mut(self.paces.slice()) {
+            (&*self.stream).read_exact(slice)?;
+            self.paces.pass(slice.len());
+        }
         self.opener.open(header, body).map_err(invalid)
     }
 }

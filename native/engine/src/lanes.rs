@@ -85,8 +85,8 @@ impl<S: Side> Session<S> {
         if lanes.ended {
             return Err(Error::Lost);
         }
-        let mut writer = RecordWriter::new(stream.clone(), keys.sealer);
-        let mut reader = RecordReader::new(stream.clone(), keys.opener);
+        let mut writer = RecordWriter::new(stream.clone(), keys.sealer, self.transfer.paces().clone());
+        let mut reader = RecordReader::new(stream.clone(), keys.opener, self.transfer.paces().clone());
         lanes.sockets.insert(lane, stream);
         lanes.threads.retain(|thread| !thread.is_finished());
         let write = move |session: &Self| session.write_lane(lane, &mut writer);
@@ -219,6 +219,7 @@ impl<S: Side> Session<S> {
     }
 
     pub fn stop_lanes(&self) {
+        self.transfer.paces().stop();
         let mut lanes = lock(&self.lanes);
         lanes.ended = true;
         for socket in std::mem::take(&mut lanes.sockets).into_values() {

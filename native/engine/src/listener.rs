@@ -23,6 +23,7 @@ use crate::Error;
 use crate::error::words;
 use crate::job::{Job, Work};
 use crate::opening::{HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, random};
+use crate::pace::{Limit, Pace, Paces};
 use crate::serve::{AnySession, start};
 use crate::session::spawn;
 use crate::strangers::Strangers;
@@ -59,6 +60,8 @@ struct Shared {
     key: StaticKey,
     ticket: Ticket,
     addresses: Vec<SocketAddr>,
+    /// Of all transfers together.
+    pace: Arc<Pace>,
     strangers: Strangers,
     closing: Notify,
     state: Mutex<State>,
@@ -113,6 +116,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Internal(format!("cannot start: {error}")))?;
     let shared = Arc::new(Shared {
+        pace: Arc::new(Pace::new(job.limit)),
         job,
         key,
         ticket,
@@ -168,6 +172,12 @@ impl Listener {
         }
     }
 
+    /// Changes how fast all transfers together may go, in both directions together, from now on;
+    /// `None` lifts the limit. Each transfer may have one of its own besides.
+    pub fn set_limit(&self, limit: Option<Limit>) {
+        self.0.pace.set(limit);
+    }
+
     /// Accepts no more sessions. Those that run go on to their end, or are cancelled with `abort`.
     pub fn close(&self, abort: bool) {
         let mut state = lock(&self.0.state);
@@ -202,7 +212,7 @@ impl Shared {
     /// Starts the session of a peer that has proven itself.
     fn open_session(self: &Arc<Self>, opened: Opened, place: Place) {
         let Opened { connection, secret, session: id, peer, address } = opened;
-        let transfer = Transfer::new(self.job.keep);
+        let transfer = Transfer::new(self.job.keep, Paces::new(None, Some(self.pace.clone())));
         transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
         let (shared, announced) = (self.clone(), transfer.clone());
         transfer.on_introduced(move || shared.announce(announced));

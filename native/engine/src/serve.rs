@@ -14,6 +14,7 @@ use crate::job::{Job, Work};
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::machine::Machine as _;
 use crate::opening::{Connection, Who};
+use crate::pace::Paces;
 use crate::session::{CLOSE_GRACE, Session, Side, goodbye, spawn};
 use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
@@ -95,13 +96,14 @@ fn turn_away(error: Error, connection: Connection) -> Error {
     // A peer that does not hear it notices the end of the connection.
     let _ = spawn("hawser-refuse".into(), move || {
         let stream = Arc::new(stream);
-        let mut writer = RecordWriter::new(stream.clone(), keys.sealer);
+        let paces = Arc::new(Paces::new(None, None));
+        let mut writer = RecordWriter::new(stream.clone(), keys.sealer, paces.clone());
         let mut record = Record::new();
         record.push(&close.encode());
         if stream.set_read_timeout(Some(CLOSE_GRACE)).is_ok() && writer.write(&mut record).is_ok() {
             writer.finish();
             // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
-            RecordReader::new(stream, keys.opener).drain(CLOSE_GRACE);
+            RecordReader::new(stream, keys.opener, paces).drain(CLOSE_GRACE);
         }
     });
     error

@@ -213,6 +213,9 @@ impl<S: Side> Session<S> {
         state.machine.link_mut().close(goodbye(&result));
         state.end = Some(result);
         self.wake(&mut state);
+        drop(state);
+        // What is left is to say goodbye, and behind a limit that might come too late.
+        self.transfer.paces().stop();
     }
 
     /// The peer has ended a lane, and with it the session.

@@ -15,8 +15,8 @@ use hawser_protocol::sender::Fate;
 use crate::disk::{self, Info, Sink};
 use crate::lane::Record;
 use crate::session::{Awaited, Flow, Session, Side};
-use crate::transfer::{Settled, lock};
-use crate::{EntryKind, Error};
+use crate::transfer::lock;
+use crate::{EntryKind, Error, Settled};
 
 /// How often what was placed is flushed while more is still coming: otherwise the disk would have
 /// nothing to do until the end, and the user everything to wait for.

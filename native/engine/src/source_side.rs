@@ -13,8 +13,7 @@ use hawser_protocol::sender::{END_BYTES, Fate, Outgoing, Sender, SenderEvent, en
 use crate::disk::{Manifest, Skipped, Source, Stopped};
 use crate::lane::Record;
 use crate::session::{Awaited, Flow, Session, Side, State};
-use crate::transfer::Settled;
-use crate::{EntryKind, Error};
+use crate::{EntryKind, Error, Settled};
 
 /// How long to sleep at most while nothing settles; waking early is harmless.
 const ROOM_PATIENCE: Duration = Duration::from_secs(60);

@@ -6,47 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::message::Placed;
 use hawser_protocol::sender::Fate;
 
-use crate::{Error, disk};
-
-/// What an entry is, for a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A regular file.
-    File,
-    /// A folder.
-    Folder,
-    /// A symbolic link.
-    Link,
-    /// Something that is none of these, or that nobody could look at.
-    Other,
-}
-
-impl From<disk::EntryKind> for EntryKind {
-    fn from(kind: disk::EntryKind) -> Self {
-        match kind {
-            disk::EntryKind::File => Self::File,
-            disk::EntryKind::Folder => Self::Folder,
-            disk::EntryKind::Link => Self::Link,
-        }
-    }
-}
-
-/// What became of one entry.
-#[derive(Clone, Debug)]
-pub struct Settled {
-    /// Relative to the target folder, `/`-separated, with what is not UTF-8 replaced.
-    pub path: String,
-    /// What it is.
-    pub kind: EntryKind,
-    /// Bytes of a file; 0 for the rest.
-    pub size: u64,
-    /// How it ended.
-    pub fate: Fate,
-}
+use crate::pace::{Limit, Paces};
+use crate::{EntryKind, Error, Settled};
 
 /// The other side of a session.
 #[derive(Clone, Debug)]
@@ -147,6 +111,7 @@ pub struct Transfer(Arc<State>);
 
 struct State {
     keep: Keep,
+    paces: Arc<Paces>,
     counters: Counters,
     phase: AtomicU8,
     peer: Mutex<Option<Peer>>,
@@ -167,9 +132,10 @@ struct Life {
 }
 
 impl Transfer {
-    pub(crate) fn new(keep: Keep) -> Self {
+    pub(crate) fn new(keep: Keep, paces: Paces) -> Self {
         Self(Arc::new(State {
             keep,
+            paces: Arc::new(paces),
             counters: Counters::default(),
             phase: AtomicU8::new(Phase::Connecting as u8),
             peer: Mutex::default(),
@@ -233,6 +199,17 @@ impl Transfer {
             }
             None => life.waiting.push(Box::new(finished)),
         }
+    }
+
+    /// Changes how fast it may go, in both directions together, from now on; `None` lifts the limit.
+    /// The limit of its listener holds as well.
+    pub fn set_limit(&self, limit: Option<Limit>) {
+        self.0.paces.set_limit(limit);
+    }
+
+    /// What its lanes are held to.
+    pub(crate) fn paces(&self) -> &Arc<Paces> {
+        &self.0.paces
     }
 
     /// Stops the transfer: it ends with [`Error::Cancelled`] unless it has ended already.
@@ -373,24 +350,6 @@ impl Transfer {
 
     fn life(&self) -> MutexGuard<'_, Life> {
         lock(&self.0.life)
-    }
-}
-
-impl Settled {
-    /// Why it failed, if it did.
-    pub fn reason(&self) -> Option<Reason> {
-        match self.fate {
-            Fate::Failed(reason) => Some(reason),
-            Fate::Placed(..) => None,
-        }
-    }
-
-    /// The hash of what was transferred, if it was.
-    pub fn hash(&self) -> Option<ContentHash> {
-        match self.fate {
-            Fate::Placed(_, hash) => hash,
-            Fate::Failed(_) => None,
-        }
     }
 }
 

@@ -37,8 +37,16 @@ pub fn serve(work: Work) -> Listener {
 }
 
 pub fn serve_on(port: u16, work: Work) -> Listener {
+    listen_on(port, job(work))
+}
+
+pub fn listen_for(job: Job) -> Listener {
+    listen_on(0, job)
+}
+
+fn listen_on(port: u16, job: Job) -> Listener {
     listen(ListenOptions {
-        job: job(work),
+        job,
         bind: vec![Ipv4Addr::LOCALHOST.into()],
         port,
         advertise: vec!["127.0.0.1".into()],
@@ -52,7 +60,7 @@ pub fn send(paths: &[PathBuf], ticket: &Ticket, lanes: u8) -> Transfer {
 }
 
 pub fn job(work: Work) -> Job {
-    Job { work, label: "test".into(), keep: Keep::All }
+    Job { work, label: "test".into(), limit: None, keep: Keep::All }
 }
 
 pub fn next(listener: &Listener) -> Transfer {
