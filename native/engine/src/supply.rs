@@ -18,6 +18,9 @@ use crate::opening::{Connection, Who, join};
 use crate::serve::AnySession;
 use crate::transfer::Transfer;
 
+/// A transfer that is over by then needs no more than its first lane.
+const HEAD_START: Duration = Duration::from_millis(20);
+
 /// A lane that cannot be had is tried again after so long, and then after twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -44,7 +47,7 @@ impl Supply {
         let mut joining = JoinSet::new();
         let mut under_way = BTreeSet::new();
         let mut pause = FIRST_PAUSE;
-        let mut not_before = Instant::now();
+        let mut not_before = Instant::now() + HEAD_START;
         let mut seen = self.transfer.moved();
         let mut window_ends = Instant::now() + climb.window();
         loop {
@@ -75,6 +78,7 @@ impl Supply {
                         }
                     }
                 }
+                () = sleep_until(not_before.into()), if Instant::now() < not_before => {}
                 () = sleep_until(window_ends.into()) => {
                     window_ends += climb.window();
                     let moved = self.transfer.moved();

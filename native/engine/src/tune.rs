@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// Up to here the peer is on this machine or in the same building, and the line is not what limits.
-pub(crate) const NEAR: Duration = Duration::from_millis(2);
+const NEAR: Duration = Duration::from_millis(2);
 
 /// Sets up a lane whose peer takes `rtt` to answer.
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "other systems choose by themselves"))]

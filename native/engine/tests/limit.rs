@@ -21,7 +21,7 @@ fn limited(work: Work, limit: Option<Limit>) -> Job {
 
 fn send_limited(path: &Path, listener: &Listener, lanes: u8, limit: Option<Limit>) -> Transfer {
     let job = limited(Work::Read(vec![path.into()]), limit);
-    dial(DialOptions { job, ticket: listener.ticket().clone(), lanes }).unwrap()
+    dial(DialOptions { job, ticket: listener.ticket().clone(), lanes: Some(lanes) }).unwrap()
 }
 
 fn huge(folder: &Path) -> PathBuf {

@@ -95,8 +95,8 @@ mod direct {
     /// common disk, or a multiple of it.
     pub const BLOCK_BYTES: usize = 4096;
 
-    /// Below this a file may well be read again while it is in the cache, and the cache is cheap.
-    const FROM_BYTES: u64 = 32 * 1024 * 1024;
+    /// Below this a file is one or a few writes, which are no cheaper directly.
+    const FROM_BYTES: u64 = 1024 * 1024;
 
     /// Whether a file is written directly.
     #[derive(Debug)]
