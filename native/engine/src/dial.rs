@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hawser_protocol::handshake::Role;
 use hawser_protocol::identity::StaticKey;
@@ -23,13 +23,17 @@ use crate::session::spawn;
 use crate::supply::Supply;
 use crate::transfer::{Peer, Transfer};
 
-/// A listener with too many strangers at the door hangs up on further ones. They come again after
+/// A listener with too many strangers at the door turns further ones away. They come again after
 /// this long, and then after twice as long each time, a little more or less so that not all come
 /// at the same moment.
 const COME_AGAIN_AFTER: Duration = Duration::from_millis(40);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Until a listener that hangs up each time is given up, after some three seconds.
-const KNOCKS: u32 = 7;
+/// Until one that says that it is busy is given up.
+const BUSY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Until somebody who hangs up without a word is given up: it may be something else altogether.
+const HANG_UP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// While one address has not answered, the next is tried beside it (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
@@ -150,20 +154,25 @@ async fn resolve(name: &str, port: u16) -> Option<Vec<SocketAddr>> {
     (!addresses.is_empty()).then_some(addresses)
 }
 
-/// Knocks again where somebody hung up without a word.
+/// Knocks again where somebody was busy, or hung up without a word.
 pub(crate) async fn patiently<T, F: Future<Output = Result<T, Error>>>(
     mut knock: impl FnMut() -> F,
 ) -> Result<T, Error> {
+    let begun = Instant::now();
     let mut pause = COME_AGAIN_AFTER;
-    for _ in 1..KNOCKS {
-        match knock().await {
-            Err(Error::HungUp { .. }) => {}
-            answer => return answer,
+    loop {
+        let answer = knock().await;
+        let patience = match &answer {
+            Err(Error::Busy { .. }) => BUSY_PATIENCE,
+            Err(Error::HungUp { .. }) => HANG_UP_PATIENCE,
+            _ => return answer,
+        };
+        if begun.elapsed() >= patience {
+            return answer;
         }
         sleep(jittered(pause)).await;
-        pause *= 2;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    knock().await
 }
 
 /// A little more or less, so that not all who were turned away at once come again at once.
@@ -177,7 +186,7 @@ fn more_telling(known: Option<Error>, new: Error) -> Error {
     let telling = |error: &Error| match error {
         Error::Version { .. } => 3,
         Error::Authentication => 2,
-        Error::NotHawser { .. } | Error::HungUp { .. } => 1,
+        Error::NotHawser { .. } | Error::HungUp { .. } | Error::Busy { .. } => 1,
         _ => 0,
     };
     match known {

@@ -35,6 +35,11 @@ pub enum Error {
         /// The system's words for it.
         text: String,
     },
+    /// The listener has turned this dialler away for a while, with too many others at the door.
+    Busy {
+        /// Where.
+        address: SocketAddr,
+    },
     /// Whoever answered hung up without a word.
     HungUp {
         /// Where.
@@ -119,7 +124,7 @@ impl Error {
             Self::NotHawser { .. } | Self::Protocol(_) => "PROTOCOL",
             Self::Version { .. } => "VERSION_MISMATCH",
             Self::Authentication => "AUTHENTICATION_FAILED",
-            Self::Lost | Self::HungUp { .. } => "CONNECTION_LOST",
+            Self::Lost | Self::HungUp { .. } | Self::Busy { .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { code: CloseCode::Protocol, .. } => "PROTOCOL",
             Self::ClosedByPeer { code: CloseCode::Done, .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { .. } => "REFUSED",
@@ -139,8 +144,12 @@ impl Error {
 
     /// Whether the same call may succeed later with nothing else changed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::HungUp { .. } | Self::Lost | Self::PortInUse { .. })
-            || matches!(self, Self::ClosedByPeer { code: CloseCode::Cancelled | CloseCode::Local, .. })
+        match self {
+            Self::ClosedByPeer { code, .. } => matches!(code, CloseCode::Cancelled | CloseCode::Local),
+            Self::Connect { .. } | Self::HungUp { .. } | Self::Busy { .. } => true,
+            Self::Lost | Self::PortInUse { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -161,6 +170,7 @@ impl fmt::Display for Error {
                 f,
                 "what answers at {address} hangs up at once: it is not hawser, or has too much to do"
             ),
+            Self::Busy { address } => write!(f, "hawser at {address} has had too much to do for a minute"),
             Self::NotHawser { address } => write!(f, "what answers at {address} is not hawser"),
             Self::Version { ours, theirs } => write!(
                 f,

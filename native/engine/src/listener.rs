@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use crate::Error;
 use crate::error::words;
 use crate::job::{Job, Work};
-use crate::opening::{HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, random};
+use crate::opening::{BUSY, HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::serve::{AnySession, start};
 use crate::session::spawn;
@@ -315,14 +315,17 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
             continue;
         };
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        if let Some(admitted) = shared.strangers.admit(address.ip()) {
-            let shared = shared.clone();
-            greeting.spawn(async move {
-                // Whoever has not proven anything by then never will.
-                let _ = timeout(HANDSHAKE_TIMEOUT, greet(stream, address, &shared)).await;
-                drop(admitted);
-            });
-        }
+        let Some(admitted) = shared.strangers.admit(address.ip()) else {
+            // Eight bytes fit any socket; whoever does not hear them is turned away all the same.
+            let _ = stream.try_write(&BUSY);
+            continue;
+        };
+        let shared = shared.clone();
+        greeting.spawn(async move {
+            // Whoever has not proven anything by then never will.
+            let _ = timeout(HANDSHAKE_TIMEOUT, greet(stream, address, &shared)).await;
+            drop(admitted);
+        });
     }
 }
 

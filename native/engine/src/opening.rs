@@ -17,6 +17,7 @@ use hawser_protocol::handshake::{
 use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::{JOIN_LENGTH, JoinRequest};
 use hawser_protocol::manifest::EntryId;
+pub(crate) use hawser_protocol::opening::BUSY;
 use hawser_protocol::opening::{OPENING_LENGTH, Opening, PREAMBLE, check_preamble};
 use hawser_protocol::ticket::{Ticket, TicketSecret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -252,6 +253,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
 async fn read_preamble(stream: &mut TcpStream, address: SocketAddr) -> Result<(), Error> {
     let preamble = read_exact(stream).await.map_err(|_| Error::HungUp { address })?;
     check_preamble(&preamble).map_err(|error| match error {
+        HandshakeError::Busy => Error::Busy { address },
         HandshakeError::Version { ours, theirs } => Error::Version { ours, theirs },
         _ => Error::NotHawser { address },
     })

@@ -76,6 +76,8 @@ pub struct Established {
 pub enum HandshakeError {
     /// The other side does not speak hawser at all.
     NotHawser,
+    /// The other side is a listener with too many at the door; the same again a little later.
+    Busy,
     /// The other side speaks another version of hawser.
     Version {
         /// The version this side speaks.
@@ -93,6 +95,7 @@ pub enum HandshakeError {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Busy => write!(f, "the other side has too much to do at the moment"),
             Self::NotHawser => write!(f, "the other side does not speak hawser"),
             Self::Version { ours, theirs } => {
                 write!(f, "this side speaks hawser protocol {ours}, the other side {theirs}")

@@ -13,16 +13,22 @@ pub const PREAMBLE: [u8; 8] = {
     [b'H', b'A', b'W', b'S', b'E', b'R', high, low]
 };
 
+/// What a listener says, before it hangs up, to a dialler that is one too many at the moment. No
+/// version has the number 0.
+pub const BUSY: [u8; 8] = *b"HAWSER\0\0";
+
 /// Length of the dialler's opening, in bytes: preamble and kind.
 pub const OPENING_LENGTH: usize = PREAMBLE.len() + 1;
 
 /// Whether the other side speaks our version of hawser, by its preamble.
 ///
 /// # Errors
-/// [`HandshakeError::NotHawser`], or [`HandshakeError::Version`] with both versions.
+/// [`HandshakeError::NotHawser`], [`HandshakeError::Busy`], or [`HandshakeError::Version`] with both
+/// versions.
 pub fn check_preamble(theirs: &[u8; 8]) -> Result<(), HandshakeError> {
     match *theirs {
         PREAMBLE => Ok(()),
+        BUSY => Err(HandshakeError::Busy),
         [b'H', b'A', b'W', b'S', b'E', b'R', high, low] => {
             Err(HandshakeError::Version { ours: VERSION, theirs: u16::from_be_bytes([high, low]) })
         }

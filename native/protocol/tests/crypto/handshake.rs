@@ -108,6 +108,7 @@ fn another_version_is_an_error_that_names_both() {
 
 #[test]
 fn another_protocol_is_not_hawser() {
+    assert_eq!(check_preamble(&BUSY), Err(HandshakeError::Busy));
     assert_eq!(check_preamble(b"SSH-2.0-"), Err(HandshakeError::NotHawser));
     assert_eq!(Opening::parse(b"GET / HTT"), Err(HandshakeError::NotHawser));
 }
