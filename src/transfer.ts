@@ -29,14 +29,14 @@ export class Transfer implements AsyncDisposable {
   }
 
   /**
-   * Snapshots, about ten a second, until the transfer has ended; the last one shows how it ended. Leaving the loop
-   * early does not end the transfer, and a slow reader only gets fewer snapshots. Never throws.
+   * Snapshots, one every `intervalMs` milliseconds, until the transfer has ended; the last one shows how it ended.
+   * Leaving the loop early does not end the transfer, and a slow reader only gets fewer snapshots. Never throws.
    */
-  async *progress(): AsyncGenerator<Progress, void, undefined> {
+  async *progress(intervalMs = 100): AsyncGenerator<Progress, void, undefined> {
     const reader = new ProgressReader();
     while (!this.#ended.signal.aborted) {
       yield reader.read(this.#native.progress());
-      await pause(this.#ended.signal);
+      await pause(intervalMs, this.#ended.signal);
     }
     yield reader.read(this.#native.progress());
   }
@@ -90,8 +90,6 @@ export class Transfer implements AsyncDisposable {
 }
 
 /** Waits for the next snapshot, or for the end. The timer holds no process: the transfer itself does. */
-async function pause(ended: AbortSignal): Promise<void> {
+async function pause(intervalMs: number, ended: AbortSignal): Promise<void> {
   await setTimeout(intervalMs, undefined, {signal: ended, ref: false}).catch(() => {});
 }
-
-const intervalMs = 100;

@@ -1,12 +1,16 @@
 import type {Transfer} from '../index.ts';
 import {errorEvent} from './events.ts';
 import {exit, exitCodeOf, type ExitCode} from './exit.ts';
-import type {Reporter} from './reporter.ts';
+import type {CommandContext} from './run.ts';
 
 /** Reports a transfer from now to its end; gives the exit code that it stands for. Never rejects. */
-export async function follow(transfer: Transfer, id: number, report: Reporter): Promise<ExitCode> {
+export async function follow(
+  transfer: Transfer,
+  id: number,
+  {report, intervalMs}: CommandContext,
+): Promise<ExitCode> {
   let introduced = false;
-  for await (const progress of transfer.progress()) {
+  for await (const progress of transfer.progress(intervalMs)) {
     const {peer} = transfer;
     if (peer && !introduced) {
       report({event: 'peer', transfer: id, ...peer});

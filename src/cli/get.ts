@@ -23,7 +23,8 @@ export function addGet(program: Command): void {
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((first, second, flags) =>
-      run('get', flags, async ({report, signal}) => {
+      run('get', flags, async (context) => {
+        const {signal} = context;
         const {given, directory} = placeArguments(first, second);
         const ticket = await findTicket(given, signal);
         const {lanes, limit} = flags;
@@ -34,7 +35,7 @@ export function addGet(program: Command): void {
           entries: flags.json ? 'all' : 'failed',
           signal,
         });
-        return follow(transfer, 1, report);
+        return follow(transfer, 1, context);
       }),
     );
 }

@@ -30,9 +30,10 @@ export const advertise = new Option(
 export const once = new Option('--once', 'end after the first finished transfer, with its exit code');
 
 // How to dial: send and get.
-export const lanes = new Option('--lanes <number>', 'TCP connections to use, 1 to 16 (default: as many as pay)').argParser(
-  wholeNumber(1, 16),
-);
+export const lanes = new Option(
+  '--lanes <number>',
+  'TCP connections to use, 1 to 16 (default: as many as pay)',
+).argParser(wholeNumber(1, 16));
 
 function limitOption(description: string) {
   return new Option('--limit <rate>', description).argParser(byteRate);

@@ -6,6 +6,8 @@ import {createReporter, type CommandName, type Reporter, type ReporterFlags} fro
 /** What every command works with. */
 export interface CommandContext {
   readonly report: Reporter;
+  /** How often to look how far a transfer is. Where nobody sees that, only who it is with is waited for. */
+  readonly intervalMs: number;
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -19,7 +21,8 @@ export async function run(
   survivePipes();
   const report = await createReporter(command, flags);
   try {
-    process.exitCode = await body({report, signal: interruptSignal()});
+    const intervalMs = flags.json || process.stderr.isTTY ? 100 : 1000;
+    process.exitCode = await body({report, intervalMs, signal: interruptSignal()});
   } catch (error) {
     report(errorEvent(error));
     process.exitCode = exitCodeOf(error);

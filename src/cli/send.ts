@@ -23,7 +23,8 @@ export function addSend(program: Command): void {
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((paths, flags) =>
-      run('send', flags, async ({report, signal}) => {
+      run('send', flags, async (context) => {
+        const {signal} = context;
         const to = await findTicket(flags.to, signal);
         const transfer = send(paths, {
           to,
@@ -32,7 +33,7 @@ export function addSend(program: Command): void {
           entries: flags.json ? 'all' : 'failed',
           signal,
         });
-        return follow(transfer, 1, report);
+        return follow(transfer, 1, context);
       }),
     );
 }

@@ -22,16 +22,16 @@ export async function openPort(
  * Serves sessions, several at a time, until interrupted or, with `once`, until the first has finished. Gives the exit
  * code of that one; otherwise an interrupt is how a listener ends, and only one that cut a transfer short shows.
  */
-export async function serve(listener: Listener, once: boolean, {report}: CommandContext): Promise<ExitCode> {
+export async function serve(listener: Listener, once: boolean, context: CommandContext): Promise<ExitCode> {
   const {ticket, port, addresses} = listener;
-  report({event: 'listening', ticket, port, addresses});
+  context.report({event: 'listening', ticket, port, addresses});
 
   const following = new Set<Promise<void>>();
   let result: ExitCode | undefined;
   let transfers = 0;
 
   const serveOne = async (transfer: Transfer): Promise<void> => {
-    const code = await follow(transfer, ++transfers, report);
+    const code = await follow(transfer, ++transfers, context);
     if (once) {
       result ??= code;
       await listener.close();
