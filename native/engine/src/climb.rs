@@ -59,6 +59,11 @@ impl Climb {
         self.lanes
     }
 
+    /// Whether the number was given, and not found.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.fixed
+    }
+
     /// How long a window is.
     pub(crate) fn window(&self) -> Duration {
         self.window

@@ -47,7 +47,10 @@ impl Supply {
         let mut joining = JoinSet::new();
         let mut under_way = BTreeSet::new();
         let mut pause = FIRST_PAUSE;
-        let mut not_before = Instant::now() + HEAD_START;
+        let mut not_before = Instant::now();
+        if !climb.is_fixed() {
+            not_before += HEAD_START;
+        }
         let mut seen = self.transfer.moved();
         let mut window_ends = Instant::now() + climb.window();
         loop {

@@ -26,7 +26,7 @@ fn send_limited(path: &Path, listener: &Listener, lanes: u8, limit: Option<Limit
 
 fn huge(folder: &Path) -> PathBuf {
     let path = folder.join("huge");
-    fs::File::create(&path).unwrap().set_len(8 << 30).unwrap();
+    fs::File::create(&path).unwrap().set_len(4 << 30).unwrap();
     path
 }
 
@@ -50,7 +50,7 @@ fn a_transfer_whose_limit_is_lifted_finishes() {
     write(&path, 1, 48 * MIB);
     let listener = receive(to.path());
     let sent = send_limited(&path, &listener, 4, lowest());
-    until("bytes flow", || sent.progress().bytes_done > 0);
+    until("all lanes are held up", || sent.progress().lanes == 4);
     sent.set_limit(None);
     finished(&sent).unwrap();
     close(&listener, false);
@@ -89,7 +89,7 @@ fn whoever_is_held_up_by_a_limit_can_stop_at_once() {
         let listener = listen_for(limited(Work::Write(to.path().into()), theirs));
         let sent = send_limited(&huge, &listener, 16, ours);
         let received = next(&listener);
-        until("bytes flow", || sent.progress().bytes_done > 0);
+        until("all lanes are held up", || sent.progress().lanes == 16);
         let (ours, theirs) = if sender_is_limited { (&sent, &received) } else { (&received, &sent) };
         ours.cancel();
         assert!(matches!(finished(ours), Err(Error::Cancelled)));

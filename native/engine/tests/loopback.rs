@@ -9,7 +9,8 @@ use std::path::Path;
 use hawser_engine::{Error, Fate, Placed, Reason, Work, dial};
 use hawser_protocol::message::CloseCode;
 use support::{
-    Line, MIB, bytes, close, finished, job, next, outcome, receive, send, serve, settled, until, write,
+    Fault, Line, MIB, PATIENCE, bytes, close, finished, job, next, outcome, receive, send, serve, settled,
+    until, write,
 };
 use tempfile::tempdir;
 
@@ -105,11 +106,40 @@ fn a_lost_lane_is_made_up_for_by_the_others() {
     write(&path, 1, 48 * MIB);
     let listener = receive(to.path());
     // The control lane goes first, then two more, each in the middle of a record.
-    let line = Line::new(listener.port(), |number| (number < 3).then_some((number as u64 + 2) * 1_000_003));
+    let cut = |number| Fault::Cut((number as u64 + 2) * 1_000_003);
+    let line = Line::new(listener.port(), move |number| (number < 3).then_some(cut(number)));
     let sent = send(&[path], &line.ticket(listener.ticket()), 6);
     finished(&sent).unwrap();
     finished(&next(&listener)).unwrap();
-    assert!(line.count() == 6);
+    close(&listener, false);
+    assert!(fs::read(to.path().join("file")).unwrap() == bytes(1, 48 * MIB));
+}
+
+#[test]
+fn a_lost_lane_is_dialled_again() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let huge = from.path().join("huge");
+    fs::File::create(&huge).unwrap().set_len(4 << 30).unwrap();
+    let listener = receive(to.path());
+    let line = Line::new(listener.port(), |number| (number == 1).then_some(Fault::Cut(1_000_003)));
+    let sent = send(&[huge], &line.ticket(listener.ticket()), 2);
+    until("the second lane has been replaced", || line.count() == 3 && sent.progress().lanes == 2);
+    sent.cancel();
+    assert!(matches!(finished(&sent), Err(Error::Cancelled)));
+    close(&listener, false);
+}
+
+#[test]
+fn nobody_waits_for_a_lane_that_stands_still() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let path = from.path().join("file");
+    write(&path, 1, 48 * MIB);
+    let listener = receive(to.path());
+    let line = Line::new(listener.port(), |number| (number == 1).then_some(Fault::Stall(1_000_003)));
+    let sent = send(&[path], &line.ticket(listener.ticket()), 3);
+    // Long before the lane counts as lost.
+    outcome(&sent).recv_timeout(PATIENCE / 2).unwrap().unwrap();
+    assert_eq!(sent.progress().bytes_done, 48 * MIB as u64);
     close(&listener, false);
     assert!(fs::read(to.path().join("file")).unwrap() == bytes(1, 48 * MIB));
 }
@@ -120,7 +150,7 @@ fn when_all_lanes_are_lost_nothing_partial_is_left_and_the_same_again_completes(
     let paths: Vec<_> = (0..4).map(|number| from.path().join(number.to_string())).collect();
     paths.iter().zip(0..).for_each(|(path, seed)| write(path, seed, 4 * MIB));
     let listener = receive(to.path());
-    let line = Line::new(listener.port(), |_| Some(6 * MIB as u64));
+    let line = Line::new(listener.port(), |_| Some(Fault::Cut(6 * MIB as u64)));
     let sent = send(&paths, &line.ticket(listener.ticket()), 1);
     assert!(matches!(finished(&sent), Err(Error::Lost)));
     assert!(matches!(finished(&next(&listener)), Err(Error::Lost)));

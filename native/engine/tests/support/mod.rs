@@ -115,9 +115,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line that breaks a connection, numbered in the order they are made, after `limit` bytes
-    /// towards the listener.
-    pub fn new(to: u16, limit: impl Fn(usize) -> Option<u64> + Send + 'static) -> Self {
+    /// A line that breaks a connection, numbered in the order they are made, as `fault` says.
+    pub fn new(to: u16, fault: impl Fn(usize) -> Option<Fault> + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -128,8 +127,8 @@ impl Line {
                 let both = || [near.try_clone().unwrap(), far.try_clone().unwrap()];
                 accepted.fetch_add(1, Ordering::Relaxed);
                 let ([from, into], [back_into, back_from]) = (both(), both());
-                let limit = limit(number);
-                thread::spawn(move || carry(from, into, limit));
+                let fault = fault(number);
+                thread::spawn(move || carry(from, into, fault));
                 thread::spawn(move || carry(back_from, back_into, None));
             }
         });
@@ -149,12 +148,26 @@ impl Line {
     }
 }
 
-fn carry(mut from: TcpStream, mut into: TcpStream, limit: Option<u64>) {
-    let copied = match limit {
-        Some(limit) => io::copy(&mut Read::by_ref(&mut from).take(limit), &mut into),
+/// What becomes of a connection after so many bytes towards the listener.
+#[derive(Clone, Copy)]
+pub enum Fault {
+    Cut(u64),
+    /// Open, but nothing gets through any more.
+    Stall(u64),
+}
+
+fn carry(mut from: TcpStream, mut into: TcpStream, fault: Option<Fault>) {
+    let copied = match fault {
+        Some(Fault::Cut(limit) | Fault::Stall(limit)) => {
+            io::copy(&mut Read::by_ref(&mut from).take(limit), &mut into)
+        }
         None => io::copy(&mut from, &mut into),
     };
-    if limit.is_some() || copied.is_err() {
+    if let Some(Fault::Stall(_)) = fault {
+        // Until the process ends, or either end of the line does.
+        let _ = io::copy(&mut into.try_clone().unwrap(), &mut io::sink());
+    }
+    if fault.is_some() || copied.is_err() {
         hang_up(&from);
         hang_up(&into);
     } else {
