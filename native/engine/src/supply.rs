@@ -83,7 +83,7 @@ impl Supply {
                 }
                 () = sleep_until(not_before.into()), if Instant::now() < not_before => {}
                 () = sleep_until(window_ends.into()) => {
-                    window_ends += climb.window();
+                    window_ends = Instant::now() + climb.window();
                     let moved = self.transfer.moved();
                     climb.observe(moved - std::mem::replace(&mut seen, moved));
                 }
