@@ -5,7 +5,7 @@ import {toError, type NativeTransfer} from './native.ts';
 import type {Peer} from './peer.ts';
 import {ProgressReader, type Progress} from './progress.ts';
 import {makeReport, type Report} from './report.ts';
-import {checkLimit} from './session.ts';
+import {checkLimit, integer} from './session.ts';
 
 /** A session that moves files, on either side and in either direction. It runs whether or not anyone looks. */
 export class Transfer implements AsyncDisposable {
@@ -29,10 +29,15 @@ export class Transfer implements AsyncDisposable {
   }
 
   /**
-   * Snapshots, one every `intervalMs` milliseconds, until the transfer has ended; the last one shows how it ended.
-   * Leaving the loop early does not end the transfer, and a slow reader only gets fewer snapshots. Never throws.
+   * Snapshots, one every `intervalMs` milliseconds, 10 to 60,000, until the transfer has ended; the last one shows how
+   * it ended. Leaving the loop early does not end the transfer, and a slow reader only gets fewer snapshots. The loop
+   * never throws; an interval out of range is an `INVALID_OPTION` at once.
    */
-  async *progress(intervalMs = 100): AsyncGenerator<Progress, void, undefined> {
+  progress(intervalMs = 100): AsyncGenerator<Progress, void, undefined> {
+    return this.#snapshots(integer('interval of progress', intervalMs, 10, 60_000));
+  }
+
+  async *#snapshots(intervalMs: number): AsyncGenerator<Progress, void, undefined> {
     const reader = new ProgressReader();
     while (!this.#ended.signal.aborted) {
       yield reader.read(this.#native.progress());

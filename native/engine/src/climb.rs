@@ -24,6 +24,8 @@ const LONGEST_PAUSE: u32 = 1000;
 pub(crate) struct Climb {
     lanes: u8,
     fixed: bool,
+    /// Whether this side can let lanes end. A sink cannot: it is the source that fills them.
+    can_step_back: bool,
     window: Duration,
     /// Bytes in the last window.
     last: u64,
@@ -44,14 +46,23 @@ struct Trial {
 
 impl Climb {
     /// For a peer that takes `rtt` to answer.
-    pub(crate) fn new(rtt: Duration) -> Self {
+    pub(crate) fn new(rtt: Duration, can_step_back: bool) -> Self {
         let window = SHORTEST_WINDOW.max(rtt * WINDOW_ROUND_TRIPS);
-        Self { lanes: FIRST_LANES, fixed: false, window, last: 0, trial: None, wait: 0, pause: FIRST_PAUSE }
+        Self {
+            lanes: FIRST_LANES,
+            fixed: false,
+            can_step_back,
+            window,
+            last: 0,
+            trial: None,
+            wait: 0,
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// Exactly so many.
     pub(crate) fn fixed(lanes: u8) -> Self {
-        Self { lanes, fixed: true, ..Self::new(Duration::ZERO) }
+        Self { lanes, fixed: true, ..Self::new(Duration::ZERO, false) }
     }
 
     /// Lanes to have now.
@@ -84,7 +95,9 @@ impl Climb {
                 if is_worth(rate, trial.before) {
                     (self.wait, self.pause) = (0, FIRST_PAUSE);
                 } else {
-                    self.lanes /= 2;
+                    if self.can_step_back {
+                        self.lanes /= 2;
+                    }
                     self.wait = self.pause;
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 }
@@ -124,14 +137,14 @@ mod tests {
 
     #[test]
     fn lanes_are_added_while_each_brings_its_share() {
-        let mut climb = Climb::new(FAR);
+        let mut climb = Climb::new(FAR, true);
         run(&mut climb, 60, |lanes| u64::from(lanes) * 1000);
         assert_eq!(climb.lanes(), MAX_LANES);
     }
 
     #[test]
     fn lanes_that_bring_nothing_are_given_up_again_and_tried_ever_more_seldom() {
-        let mut climb = Climb::new(FAR);
+        let mut climb = Climb::new(FAR, true);
         let lanes = run(&mut climb, 500, |_| 10_000);
         assert_eq!(climb.lanes(), 4);
         assert!(lanes.iter().all(|lanes| [4, 8].contains(lanes)));
@@ -143,14 +156,14 @@ mod tests {
 
     #[test]
     fn the_climb_ends_where_the_line_is_full() {
-        let mut climb = Climb::new(FAR);
+        let mut climb = Climb::new(FAR, true);
         run(&mut climb, 100, |lanes| 3000 * u64::from(lanes.min(8)));
         assert_eq!(climb.lanes(), 8);
     }
 
     #[test]
     fn a_line_that_only_gets_faster_by_itself_is_left_alone() {
-        let mut climb = Climb::new(FAR);
+        let mut climb = Climb::new(FAR, true);
         for window in 0..20 {
             climb.observe(1 << window);
             assert_eq!(climb.lanes(), 4);
@@ -159,8 +172,15 @@ mod tests {
 
     #[test]
     fn nothing_is_tried_while_nothing_flows() {
-        let mut climb = Climb::new(FAR);
+        let mut climb = Climb::new(FAR, true);
         assert!(run(&mut climb, 50, |_| 0).iter().all(|&lanes| lanes == 4));
+    }
+
+    #[test]
+    fn a_side_that_cannot_end_lanes_keeps_them() {
+        let mut climb = Climb::new(FAR, false);
+        let lanes = run(&mut climb, 500, |_| 10_000);
+        assert!(lanes.is_sorted(), "{lanes:?}");
     }
 
     #[test]
@@ -171,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_window_lasts_several_round_trips() {
-        assert_eq!(Climb::new(Duration::ZERO).window(), SHORTEST_WINDOW);
-        assert_eq!(Climb::new(FAR * 10).window(), FAR * 50);
+        assert_eq!(Climb::new(Duration::ZERO, true).window(), SHORTEST_WINDOW);
+        assert_eq!(Climb::new(FAR * 10, true).window(), FAR * 50);
     }
 }

@@ -95,7 +95,8 @@ async fn run(options: DialOptions, key: &StaticKey, transfer: &Transfer) -> Resu
     };
     let Opened { connection, secret, session: id, peer, address } = opened;
     transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
-    let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt), Climb::fixed);
+    let is_source = matches!(options.job.work, Work::Read(_));
+    let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let ended = over.clone();
     let session = start(&options.job, id, transfer, connection, move || ended.notify_one())?;
     let supply = Supply { session, transfer: transfer.clone(), id, secret, address };
@@ -160,13 +161,15 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, Error>>>(
 ) -> Result<T, Error> {
     let begun = Instant::now();
     let mut pause = COME_AGAIN_AFTER;
+    let mut patience = HANG_UP_PATIENCE;
     loop {
         let answer = knock().await;
-        let patience = match &answer {
-            Err(Error::Busy { .. }) => BUSY_PATIENCE,
-            Err(Error::HungUp { .. }) => HANG_UP_PATIENCE,
+        match &answer {
+            // Not every system delivers the word of one that hangs up right behind it, each time.
+            Err(Error::Busy { .. }) => patience = BUSY_PATIENCE,
+            Err(Error::HungUp { .. }) => {}
             _ => return answer,
-        };
+        }
         if begun.elapsed() >= patience {
             return answer;
         }

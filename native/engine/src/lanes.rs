@@ -24,9 +24,10 @@ use crate::tune::tune;
 /// A lane that has had nothing to send for so long says that it lives.
 const PING_AFTER: Duration = Duration::from_secs(15);
 
-/// A lane that has had nothing to do for so long, and for four round trips, takes over what slower
-/// ones still carry.
-const TAKE_OVER_AFTER: Duration = Duration::from_millis(500);
+/// A lane that has nothing to do looks so often whether another one stands still, and waits at least
+/// four times as long as its own last record took: what takes as long for all of them is the line.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const PATIENCE: u32 = 4;
 
 #[derive(Default)]
 pub(crate) struct Lanes {
@@ -65,12 +66,14 @@ impl<S: Side> Session<S> {
         }
     }
 
-    /// A lane that is not there, other than these, and the number of the next attempt at it.
-    pub fn free_lane(&self, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)> {
+    pub fn free_lane(&self, last: LaneId, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)> {
         let lanes = lock(&self.lanes);
         let state = self.state();
-        let mut free = (0..MAX_LANES).map(LaneId).filter(|&lane| !state.is_running(lane));
-        let lane = free.find(|lane| !except.contains(lane))?;
+        if state.is_ended() {
+            return None;
+        }
+        let mut others = (1..=MAX_LANES).map(|step| LaneId((last.0 + step) % MAX_LANES));
+        let lane = others.find(|lane| !state.is_running(*lane) && !except.contains(lane))?;
         Some((lane, lanes.attempts.get(&lane).map_or(0, |last| last.saturating_add(1))))
     }
 
@@ -126,15 +129,19 @@ impl<S: Side> Session<S> {
     fn write_lane(&self, lane: LaneId, writer: &mut RecordWriter) -> Result<(), LaneEnd> {
         let mut record = Record::new();
         let condvar = Arc::default();
-        while self.wait_for_work(lane, &condvar) {
+        let mut wrote = Instant::now();
+        while self.wait_for_work(lane, &condvar, wrote) {
             self.side.fill(self, lane, &mut record);
             if record.is_empty() {
+                self.state().machine.link_mut().drop_record(lane);
                 continue;
             }
+            wrote = Instant::now();
             // Before the write: the acknowledgement may come back before it returns.
             self.state().machine.record_sent(lane);
             writer.write(&mut record)?;
         }
+        self.state().machine.link_mut().close_lane(lane);
         writer.finish();
         Ok(())
     }
@@ -163,11 +170,13 @@ impl<S: Side> Session<S> {
         }
     }
 
-    /// Waits until `lane` has something to send; `false` when it has sent its CLOSE or is lost.
-    fn wait_for_work(&self, lane: LaneId, condvar: &Arc<Condvar>) -> bool {
+    /// Waits until `lane`, whose last record began to be written when it `wrote`, has something to
+    /// send; `false` when it has sent its CLOSE, has run empty, or is lost.
+    fn wait_for_work(&self, lane: LaneId, condvar: &Arc<Condvar>, wrote: Instant) -> bool {
         let idle_since = Instant::now();
-        let patience = TAKE_OVER_AFTER.max(self.rtt * 4);
-        let mut take_over_at = idle_since + patience;
+        let mut look_every = LOOK_EVERY;
+        let mut look_at = idle_since + look_every;
+        let mut is_clear = false;
         let mut due = None;
         let mut state = self.state();
         while !state.machine.is_over(lane) {
@@ -185,13 +194,18 @@ impl<S: Side> Session<S> {
                 state.machine.link_mut().queue_ping(lane);
                 return true;
             }
-            if take_over_at <= now {
-                take_over_at = now + patience;
-                state.machine.take_over(lane);
+            if look_at <= now {
+                if is_clear && !self.transfer.paces().is_limited() {
+                    state.machine.take_over(lane);
+                } else if state.machine.link().is_clear(lane) {
+                    is_clear = true;
+                    look_every = look_every.max((now - wrote) * PATIENCE);
+                }
+                look_at = now + look_every;
                 continue;
             }
-            let until = due.unwrap_or(take_over_at);
-            state.idle.insert(lane, Idle { condvar: condvar.clone(), timed: due.is_some() });
+            let until = due.unwrap_or(look_at).min(idle_since + PING_AFTER);
+            state.idle.insert(lane, Idle { condvar: condvar.clone(), due });
             let waited = condvar.wait_timeout(state, until.saturating_duration_since(now));
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             state.idle.remove(&lane);

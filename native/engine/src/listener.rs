@@ -1,7 +1,7 @@
 //! A listening port that serves sessions, several at a time.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -317,7 +317,8 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let Some(admitted) = shared.strangers.admit(address.ip()) else {
             // Eight bytes fit any socket; whoever does not hear them is turned away all the same.
-            let _ = stream.try_write(&BUSY);
+            // Not through the runtime, which has yet to hear from the system that it may write.
+            let _ = stream.into_std().and_then(|mut stream| stream.write(&BUSY));
             continue;
         };
         let shared = shared.clone();

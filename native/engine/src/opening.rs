@@ -37,7 +37,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Connection {
     pub stream: std::net::TcpStream,
     pub keys: LaneKeys,
-    /// How long the peer's answer took, at least once.
+    /// How long the peer takes to answer: the shortest time seen while connecting.
     pub rtt: Duration,
 }
 

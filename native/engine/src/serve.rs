@@ -28,8 +28,9 @@ pub(crate) trait AnySession: Send + Sync {
     fn join(self: Arc<Self>, who: Who, lane: LaneId, attempt: u32, connection: Connection);
     /// Lanes that carry data.
     fn lanes_in_use(&self) -> usize;
-    /// A lane that is not there, other than these, and how often it was.
-    fn free_lane(&self, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)>;
+    /// A lane that is not there, other than these, and the number of the next attempt at it. Begins
+    /// to look behind `last`: of a lane that ended on this side only, the peer may not know yet.
+    fn free_lane(&self, last: LaneId, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)>;
     /// Lets a lane run empty and end, if this side can: it is the source that fills them.
     fn retire_lane(&self);
 }
@@ -44,11 +45,11 @@ impl<S: Side> AnySession for Session<S> {
     }
 
     fn lanes_in_use(&self) -> usize {
-        self.state().machine.link().lanes_in_use().count()
+        self.state().machine.link().lanes_in_use()
     }
 
-    fn free_lane(&self, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)> {
-        Session::free_lane(self, except)
+    fn free_lane(&self, last: LaneId, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)> {
+        Session::free_lane(self, last, except)
     }
 
     fn retire_lane(&self) {

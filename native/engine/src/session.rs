@@ -66,8 +66,6 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
 pub(crate) struct Session<S: Side> {
     pub side: S,
     pub transfer: Transfer,
-    /// How far away the peer was when the session began.
-    pub rtt: Duration,
     state: Mutex<State<S::Machine>>,
     /// The session's own thread waits here.
     changed: Condvar,
@@ -100,8 +98,8 @@ pub(crate) enum Awaited {
 /// A lane's writer that has nothing to send.
 pub(crate) struct Idle {
     pub condvar: Arc<Condvar>,
-    /// It will look again by itself when what can wait has waited.
-    pub timed: bool,
+    /// When it will look again by itself, for what can wait.
+    pub due: Option<Instant>,
 }
 
 impl<M: Machine> State<M> {
@@ -134,7 +132,6 @@ impl<S: Side> Session<S> {
         let session = Arc::new(Self {
             side,
             transfer,
-            rtt: connection.rtt,
             state: Mutex::new(State {
                 machine,
                 end: None,
@@ -180,7 +177,7 @@ impl<S: Side> Session<S> {
                 Readiness::Now => true,
                 // One is enough: having filled its record, it wakes the next if there is more.
                 Readiness::Shared => !std::mem::replace(&mut shared, true),
-                Readiness::Within(_) => !writer.timed,
+                Readiness::Within(delay) => writer.due.is_none_or(|due| due > Instant::now() + delay),
                 Readiness::No => false,
             };
             if due {

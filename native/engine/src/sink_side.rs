@@ -18,9 +18,8 @@ use crate::session::{Awaited, Flow, Session, Side};
 use crate::transfer::lock;
 use crate::{EntryKind, Error, Settled};
 
-/// How often what was placed is flushed while more is still coming: otherwise the disk would have
-/// nothing to do until the end, and the user everything to wait for.
-const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// How long to sleep at most while entries are unsettled; waking early is harmless.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a source that has been told that all is done may stay.
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(60);
@@ -39,26 +38,17 @@ impl Side for SinkSide {
     const HAS_LAST_WORD: bool = false;
 
     fn drive(&self, session: &Session<Self>) {
-        let mut flushed = 0;
         let mut state = session.state();
         while !state.machine.is_settled() {
             if state.is_ended() {
                 return;
             }
-            state = session.wait(Awaited::Work, state, FLUSH_EVERY);
-            let placed = session.transfer.progress().files_delivered;
-            if placed != flushed && !state.machine.is_settled() && !state.is_ended() {
-                drop(state);
-                flushed = placed;
-                if !self.flush(session) {
-                    return;
-                }
-                state = session.state();
-            }
+            state = session.wait(Awaited::Work, state, SETTLE_PATIENCE);
         }
         drop(state);
-        if self.flush(session) {
-            self.say_done(session);
+        match self.sink.flush() {
+            Ok(()) => self.say_done(session),
+            Err(error) => session.end(Err(Error::disk("flush", &self.directory, &error))),
         }
     }
 
@@ -139,15 +129,6 @@ impl SinkSide {
         }
         drop(state);
         session.end(Ok(()));
-    }
-
-    /// Flushes what was placed; what the disk has lost ends the session.
-    fn flush(&self, session: &Session<Self>) -> bool {
-        let flushed = self.sink.flush();
-        if let Err(error) = &flushed {
-            session.end(Err(Error::disk("flush", &self.directory, error)));
-        }
-        flushed.is_ok()
     }
 
     fn write(&self, session: &Session<Self>, id: EntryId, offset: u64, bytes: &[u8]) {

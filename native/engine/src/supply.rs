@@ -47,6 +47,7 @@ impl Supply {
         let mut joining = JoinSet::new();
         let mut under_way = BTreeSet::new();
         let mut pause = FIRST_PAUSE;
+        let mut last = LaneId(0);
         let mut not_before = Instant::now();
         if !climb.is_fixed() {
             not_before += HEAD_START;
@@ -57,8 +58,9 @@ impl Supply {
             let wanted = usize::from(climb.lanes());
             if Instant::now() >= not_before {
                 while self.session.lanes_in_use() + under_way.len() < wanted
-                    && let Some((lane, attempt)) = self.session.free_lane(&under_way)
+                    && let Some((lane, attempt)) = self.session.free_lane(last, &under_way)
                 {
+                    last = lane;
                     under_way.insert(lane);
                     joining.spawn(self.dial(lane, attempt));
                 }
@@ -73,12 +75,15 @@ impl Supply {
                         Ok(connection) => {
                             self.session.clone().join(Who::Dialler, lane, attempt, connection);
                             pause = FIRST_PAUSE;
+                            // It may still turn out to be of no use.
+                            not_before = Instant::now() + pause;
                         }
-                        // The session goes on with those it has.
-                        Err(_) => {
+                        // The session goes on with those it has. Several may fail at once.
+                        Err(_) if Instant::now() >= not_before => {
                             not_before = Instant::now() + jittered(pause);
                             pause = (pause * 2).min(LONGEST_PAUSE);
                         }
+                        Err(_) => {}
                     }
                 }
                 () = sleep_until(not_before.into()), if Instant::now() < not_before => {}

@@ -5,14 +5,11 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Up to here the peer is on this machine or in the same building, and the line is not what limits.
-const NEAR: Duration = Duration::from_millis(2);
-
 /// Sets up a lane whose peer takes `rtt` to answer.
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "other systems choose by themselves"))]
 pub(crate) fn tune(stream: &TcpStream, rtt: Duration) {
     #[cfg(target_os = "linux")]
-    if rtt <= NEAR { linux::near(stream) } else { linux::far(stream) }
+    if rtt <= linux::NEAR { linux::near(stream) } else { linux::far(stream) }
 }
 
 #[cfg(target_os = "linux")]
@@ -20,9 +17,14 @@ mod linux {
     use std::fs::read_to_string;
     use std::net::TcpStream;
     use std::sync::LazyLock;
+    use std::time::Duration;
 
     use rustix::net::sockopt::{set_tcp_congestion, tcp_congestion};
     use socket2::SockRef;
+
+    /// Up to here the peer is on this machine or in the same building, and the line is not what
+    /// limits.
+    pub const NEAR: Duration = Duration::from_millis(2);
 
     /// Bytes that a lane takes from the session before the network takes them from it. What waits
     /// here cannot go out on a faster lane.

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use hawser_engine::{Error, Host, Permits, Ticket, Work, dial};
 use hawser_protocol::identity::StaticKey;
 use hawser_protocol::message::CloseCode;
-use hawser_protocol::opening::PREAMBLE;
+use hawser_protocol::opening::{BUSY, PREAMBLE};
 use hawser_protocol::ticket::TicketSecret;
 use support::{MIB, close, finished, job, receive, send, serve_on, shout, write};
 use tempfile::tempdir;
@@ -67,6 +67,23 @@ fn what_does_not_speak_hawser_gets_no_answer_and_disturbs_nobody() {
 }
 
 /// The ticket of somebody who answers whoever connects with these words.
+#[test]
+fn whoever_is_one_too_many_is_told_so_and_comes_again() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let path = from.path().join("file");
+    write(&path, 1, MIB);
+    let listener = receive(to.path());
+    let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap();
+    let strangers: Vec<_> = (0..16).map(|_| connect()).collect();
+    let mut answer = Vec::new();
+    connect().read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, BUSY);
+    let sent = send(&[path], listener.ticket(), 1);
+    drop(strangers);
+    finished(&sent).unwrap();
+    close(&listener, false);
+}
+
 fn answering(words: &'static [u8]) -> Ticket {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();

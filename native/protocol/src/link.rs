@@ -81,6 +81,8 @@ struct Lane {
     ping_due: bool,
     /// Carries nothing new.
     retired: bool,
+    /// While it has nothing to do: the lane with the most to acknowledge, and its oldest record.
+    watching: Option<(LaneId, u64)>,
     closed: bool,
 }
 
@@ -108,7 +110,7 @@ impl Link {
         link
     }
 
-    /// Another lane has joined. Its number is free, or becomes so by losing the lane that has it.
+    /// Another lane has joined. Its number is free.
     pub fn add_lane(&mut self, lane: LaneId) {
         self.lanes.insert(lane, Lane::default());
         self.control_lane.get_or_insert(lane);
@@ -124,14 +126,21 @@ impl Link {
         }
     }
 
-    /// Lanes that data may be put on.
-    pub fn lanes_in_use(&self) -> impl Iterator<Item = LaneId> {
-        self.lanes.iter().filter(|(_, lane)| lane.is_in_use()).map(|(&lane, _)| lane)
+    /// How many lanes data may be put on.
+    pub fn lanes_in_use(&self) -> usize {
+        self.lanes.values().filter(|lane| lane.is_in_use()).count()
     }
 
     /// Whether data may be put on the lane.
     pub(crate) fn is_in_use(&self, lane: LaneId) -> bool {
         self.lanes.get(&lane).is_some_and(Lane::is_in_use)
+    }
+
+    /// The lane has run empty and is about to end.
+    pub fn close_lane(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.closed = true;
+        }
     }
 
     /// Whether a lane was retired, and all it carried has been acknowledged.
@@ -141,15 +150,29 @@ impl Link {
             .is_some_and(|lane| lane.retired && lane.log.is_empty() && lane.filling.is_empty())
     }
 
+    /// Whether all that the lane carried has been acknowledged.
+    pub fn is_clear(&self, lane: LaneId) -> bool {
+        self.lanes.get(&lane).is_some_and(|lane| lane.log.is_empty())
+    }
+
     /// Takes the younger half of what was put on another lane and is not acknowledged: of the one
-    /// with the most. Control frames stay where they are.
+    /// with the most, if nothing of that has been acknowledged since the same lane asked the last
+    /// time. Control frames stay where they are.
     pub(crate) fn take_half(&mut self, idle: LaneId) -> Vec<Sent> {
         // What this lane carried is not acknowledged either: it is not the lanes that are slow.
-        if self.lanes.get(&idle).is_none_or(|lane| !lane.log.is_empty() || !lane.is_in_use()) {
+        if !self.is_clear(idle) || !self.is_in_use(idle) {
             return Vec::new();
         }
-        let others = self.lanes.iter_mut().filter(|&(&lane, _)| lane != idle);
-        let Some((_, slow)) = others.max_by_key(|(_, lane)| lane.log.len()) else { return Vec::new() };
+        let others = self.lanes.iter().filter(|&(&lane, _)| lane != idle);
+        let slowest = others.max_by_key(|(_, lane)| lane.log.len());
+        let seen = slowest.and_then(|(&lane, state)| Some((lane, state.log.front()?.0)));
+        let Some(watching) = self.lanes.get_mut(&idle).map(|lane| &mut lane.watching) else {
+            return Vec::new();
+        };
+        if core::mem::replace(watching, seen) != seen {
+            return Vec::new();
+        }
+        let Some(slow) = seen.and_then(|(lane, _)| self.lanes.get_mut(&lane)) else { return Vec::new() };
         let half = slow.log.len() / 2;
         let mut taken = Vec::new();
         for (_, items) in slow.log.range_mut(half..) {
@@ -169,8 +192,9 @@ impl Link {
     pub(crate) fn lose_lane(&mut self, lane: LaneId) -> Vec<Sent> {
         let Some(lost) = self.lanes.remove(&lane) else { return Vec::new() };
         if self.control_lane == Some(lane) {
-            let open = self.lanes.iter().find(|(_, lane)| !lane.closed);
-            self.control_lane = open.map(|(&lane, _)| lane);
+            let find = |usable: fn(&Lane) -> bool| self.lanes.iter().find(|(_, lane)| usable(lane));
+            let next = find(Lane::is_in_use).or_else(|| find(|lane| !lane.closed));
+            self.control_lane = next.map(|(&lane, _)| lane);
         }
         // With none left to carry data, those that were to run empty carry it again.
         if !self.lanes.values().any(Lane::is_in_use) {
@@ -293,6 +317,13 @@ impl Link {
     pub(crate) fn log(&mut self, lane: LaneId, item: Sent) {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.filling.push(item);
+        }
+    }
+
+    /// The record being filled has come to nothing: what it was to carry could not be read.
+    pub fn drop_record(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.filling.clear();
         }
     }
 

@@ -199,9 +199,10 @@ impl Sender {
         self.link.has_frames(lane) || (page && !self.link.is_closing() && !self.link.is_closed(lane))
     }
 
-    /// Puts in line again what a slower lane has carried without an acknowledgement so far: the
-    /// younger half of it. For a lane that has had nothing to do for longer than an acknowledgement
-    /// takes, so that the end of a session does not wait for its slowest lane.
+    /// Puts in line again the younger half of what another lane has carried without an
+    /// acknowledgement since the last such call. For a lane that has nothing to do, at intervals
+    /// that are long beside those in which its own records were acknowledged: so that the end of a
+    /// session does not wait for its slowest lane.
     pub fn take_over(&mut self, idle: LaneId) {
         let taken = self.link.take_half(idle);
         self.put_in_line(taken);
@@ -338,7 +339,7 @@ impl Sender {
         for (id, placed) in entries {
             if let Some(Offered { size: Some(size), arrived, hash, .. }) = self.unsettled.get(&id) {
                 // A file that was not sent whole can only have been there before.
-                if hash.is_none() && placed != Placed::Present {
+                if hash.is_none() && (placed != Placed::Present || *arrived > 0) {
                     return Err(ProtocolError::Unexpected("commitment"));
                 }
                 // The acknowledgement of its last records may not be here yet.

@@ -2,7 +2,7 @@
 //!
 //! The cache costs a large file more than its encryption does: each page is found, cleared, filled
 //! and written back, and nobody reads it again. Where the file system can, large files go straight
-//! to the disk; docs/performance.md has the figures.
+//! to the disk; docs/architecture.md, "Decisions", has the figures.
 
 use std::fs::File;
 use std::io;
@@ -17,6 +17,7 @@ use super::regular::write_all_at;
 #[derive(Debug)]
 pub struct PartFile {
     file: File,
+    #[cfg(target_os = "linux")]
     size: u64,
     /// One thread at a time writes through the cache. Kernels let only one in, too, but there the
     /// others may wait on the processor, which the threads that send and decipher could use.
@@ -43,6 +44,7 @@ impl PartFile {
             #[cfg(target_os = "linux")]
             direct: direct::Switch::on_if_worth_it(&file, size),
             file,
+            #[cfg(target_os = "linux")]
             size,
             cached: Mutex::default(),
         })
@@ -55,7 +57,7 @@ impl PartFile {
     pub fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         if self.direct.is_on() {
-            match direct::write(&self.file, offset, bytes) {
+            match self.direct.write(&self.file, self.size, offset, bytes) {
                 // The file system asks for more than was foreseen: through the cache, then.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.direct.off(&self.file)?,
                 done => return done,
@@ -84,36 +86,62 @@ mod direct {
     use std::cell::RefCell;
     use std::fs::File;
     use std::io;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use hawser_protocol::limits::CHUNK_BYTES;
     use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl, fstatfs};
 
-    use super::write_all_at;
+    use rustix::io::Errno;
+
+    use super::{PoisonError, write_all_at};
 
     /// What memory, offset and length of a direct write are multiples of: the sector size of every
     /// common disk, or a multiple of it.
     pub const BLOCK_BYTES: usize = 4096;
 
-    /// Below this a file is one or a few writes, which are no cheaper directly.
+    /// Below this a file is a few writes, and gains little.
     const FROM_BYTES: u64 = 1024 * 1024;
+
+    /// What is allocated at a time, ahead of what is written: a file that is only announced takes
+    /// no more space than that from others.
+    const STRETCH_BYTES: u64 = 64 * 1024 * 1024;
 
     /// Whether a file is written directly.
     #[derive(Debug)]
     pub struct Switch {
         was_on: bool,
         is_on: AtomicBool,
+        /// Up to where space has been allocated.
+        allocated: Mutex<u64>,
     }
 
     impl Switch {
         pub fn on_if_worth_it(file: &File, size: u64) -> Self {
             let on = size >= FROM_BYTES && !is_in_memory(file) && set(file, true).is_ok();
-            if on {
-                // Into space that is there already several threads can write at the same time.
-                // Where it cannot be had beforehand, each write finds its own.
-                let _ = fallocate(file, FallocateFlags::empty(), 0, size);
+            Self { was_on: on, is_on: AtomicBool::new(on), allocated: Mutex::new(0) }
+        }
+
+        /// Writes `bytes` of a file of `size` bytes, and zeros up to the end of the last block.
+        pub fn write(&self, file: &File, size: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
+            self.allocate(file, size, offset + bytes.len() as u64)?;
+            write(file, offset, bytes)
+        }
+
+        /// Into space that is there already, several threads can write at the same time.
+        fn allocate(&self, file: &File, size: u64, end: u64) -> io::Result<()> {
+            let mut allocated = self.allocated.lock().unwrap_or_else(PoisonError::into_inner);
+            // What comes far ahead of the rest finds its own space.
+            if end <= *allocated || end - *allocated > STRETCH_BYTES {
+                return Ok(());
             }
-            Self { was_on: on, is_on: AtomicBool::new(on) }
+            let stretch = STRETCH_BYTES.min(size - *allocated);
+            match fallocate(file, FallocateFlags::empty(), *allocated, stretch) {
+                Err(error @ (Errno::NOSPC | Errno::DQUOT)) => return Err(error.into()),
+                // Where it cannot be had beforehand, each write finds its own.
+                Ok(()) | Err(_) => *allocated += stretch,
+            }
+            Ok(())
         }
 
         /// Whether blocks may have been written whole that are not.
@@ -149,8 +177,7 @@ mod direct {
         static ALIGNED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// Writes `bytes`, and zeros up to the end of the last block.
-    pub fn write(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn write(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
         ALIGNED.with_borrow_mut(|buffer| {
             if buffer.is_empty() {
                 buffer.resize(CHUNK_BYTES as usize + BLOCK_BYTES, 0);

@@ -1,4 +1,4 @@
-//! A file being read: what was not in the page cache is not left there.
+//! A file being read: a large one that was not in the page cache is not left there.
 //!
 //! Memory for the cache costs a large file more than its encryption does, and takes it from what
 //! the user keeps in there. So a file that is not in the cache leaves it again right behind the
