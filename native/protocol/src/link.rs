@@ -8,9 +8,10 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use crate::error::{ContentHash, ProtocolError};
+use crate::error::ProtocolError;
 use crate::frame::{self, FrameClass, FrameType, HEADER_BYTES, Header};
-use crate::limits::{ACK_EVERY_RECORDS, MAX_QUEUED_FRAMES};
+use crate::lane::{Lane, Sent};
+use crate::limits::MAX_QUEUED_FRAMES;
 use crate::manifest::EntryId;
 use crate::message::{Close, Message};
 
@@ -37,14 +38,6 @@ impl Chunk {
     }
 }
 
-/// What a record carried that would have to go out again if its lane were lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
-    Control(u64),
-    Chunk(Chunk),
-    End(EntryId, ContentHash),
-}
-
 /// What a peer's frame meant, after what concerns only the lane has been dealt with.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
@@ -58,32 +51,6 @@ pub(crate) enum Received {
     Close(Close),
     /// A frame of class data.
     Data,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    /// What the record being filled carries so far.
-    filling: Vec<Sent>,
-    /// Records sent and not acknowledged, oldest first, with their numbers.
-    log: VecDeque<(u64, Vec<Sent>)>,
-    /// Records sent.
-    sent: u64,
-    /// The peer's records that have been dealt with here.
-    received: u64,
-    /// How many of those the peer has been told of.
-    acked: u64,
-    /// The record being dealt with carries more than frames about the lane itself: the peer waits
-    /// to hear of it. Without this, two idle sides would acknowledge acknowledgements for ever.
-    awaited: bool,
-    /// So did one of which the peer has not been told.
-    owes_ack: bool,
-    ack_due: bool,
-    ping_due: bool,
-    /// Carries nothing new.
-    retired: bool,
-    /// While it has nothing to do: the lane with the most to acknowledge, and its oldest record.
-    watching: Option<(LaneId, u64)>,
-    closed: bool,
 }
 
 /// One side's view of all lanes of a session.
@@ -410,15 +377,5 @@ impl Link {
             }
         }
         Ok(chunks)
-    }
-}
-
-impl Lane {
-    fn is_in_use(&self) -> bool {
-        !self.closed && !self.retired
-    }
-
-    fn ack_is_due(&self) -> bool {
-        self.ack_due || self.received.saturating_sub(self.acked) >= ACK_EVERY_RECORDS
     }
 }

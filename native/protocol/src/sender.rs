@@ -9,52 +9,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
-use crate::frame::{FrameType, HEADER_BYTES, Header};
+use crate::frame::{HEADER_BYTES, Header};
+use crate::lane::Sent;
 use crate::limits::{MAX_ENTRIES, MAX_UNSETTLED, PAGE_BYTES};
-use crate::link::{Chunk, LaneId, Link, Received, Sent};
+use crate::link::{Chunk, LaneId, Link, Received};
 use crate::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
 use crate::message::{Close, CloseCode, Message, Placed, Summary};
+pub use crate::outgoing::{END_BYTES, Fate, Outgoing, SenderEvent, end_frame};
 use crate::schedule::Schedule;
-
-/// Bytes of an END frame: kept free behind each chunk, so that a file's hash rides along.
-pub const END_BYTES: usize = HEADER_BYTES + 32;
-
-/// What a lane should carry next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outgoing {
-    /// A whole frame, as it is.
-    Frame(Vec<u8>),
-    /// A DATA frame: [`Chunk::header`], then the bytes, which the caller reads; no frame when there
-    /// are none.
-    Chunk(Chunk),
-    /// An END frame: [`end_frame`].
-    End(EntryId, ContentHash),
-}
-
-/// What became of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is where it belongs; files with the hash of what was transferred.
-    Placed(Placed, Option<ContentHash>),
-    /// It was not delivered.
-    Failed(Reason),
-}
-
-/// What the driver has to know.
-#[derive(Debug, PartialEq, Eq)]
-pub enum SenderEvent {
-    /// The sink introduced itself.
-    Hello(String),
-    /// The sink has dealt with so many more bytes of files. For a file that it placed they add up
-    /// to its size, however often they were sent.
-    Arrived(u64),
-    /// An entry is settled, for good.
-    Settled(EntryId, Fate),
-    /// Everything is settled and the sink vouches for it.
-    Finished,
-    /// The peer ended this lane.
-    Closed(Close),
-}
 
 #[derive(Debug)]
 struct Offered {
@@ -410,9 +372,4 @@ impl Sender {
         self.link.log(lane, Sent::Chunk(chunk));
         Some(Outgoing::Chunk(chunk))
     }
-}
-
-/// The END frame of a file.
-pub fn end_frame(id: EntryId, hash: ContentHash) -> Vec<u8> {
-    crate::frame::encode(FrameType::End, id, 0, &hash.0)
 }

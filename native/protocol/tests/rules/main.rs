@@ -2,6 +2,7 @@
 //! them gets.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop at the first surprise")]
 
+mod lanes;
 mod sink;
 mod source;
 
