@@ -33,6 +33,8 @@ impl PartFile {
     /// `StorageFull` for a file of more than one chunk that does not fit: writing it all the same
     /// would take the space from those that do.
     pub fn new(file: File, size: u64) -> io::Result<Self> {
+        #[cfg(not(unix))]
+        let _ = size;
         #[cfg(unix)]
         if size > u64::from(CHUNK_BYTES) {
             let disk = rustix::fs::fstatvfs(&file)?;
