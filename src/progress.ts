@@ -60,5 +60,9 @@ export class ProgressReader {
 
 function eta(bytesLeft: number, bytesPerSecond: number): number | null {
   if (bytesLeft <= 0) return 0;
-  return bytesPerSecond > 0 ? (bytesLeft / bytesPerSecond) * 1000 : null;
+  const ms = (bytesLeft / bytesPerSecond) * 1000;
+  // Of a transfer that stands still, or nearly so, nothing can be said.
+  return ms < longestEtaMs ? ms : null;
 }
+
+const longestEtaMs = 100 * 3_600_000;

@@ -136,9 +136,14 @@ impl<S: Side> Session<S> {
                 self.state().machine.link_mut().drop_record(lane);
                 continue;
             }
-            wrote = Instant::now();
             // Before the write: the acknowledgement may come back before it returns.
-            self.state().machine.record_sent(lane);
+            let mut state = self.state();
+            state.machine.record_sent(lane);
+            // Signs of life are acknowledged with whatever comes next, and say nothing of the line.
+            if state.machine.link().is_logged(lane) {
+                wrote = Instant::now();
+            }
+            drop(state);
             writer.write(&mut record)?;
         }
         self.state().machine.link_mut().close_lane(lane);

@@ -55,7 +55,9 @@ impl Supply {
         let mut seen = self.transfer.moved();
         let mut window_ends = Instant::now() + climb.window();
         loop {
-            let wanted = usize::from(climb.lanes());
+            // More lanes would only wait for each other, and each for a whole record at a time.
+            let is_limited = !climb.is_fixed() && self.transfer.paces().is_limited();
+            let wanted = if is_limited { 1 } else { usize::from(climb.lanes()) };
             if Instant::now() >= not_before {
                 while self.session.lanes_in_use() + under_way.len() < wanted
                     && let Some((lane, attempt)) = self.session.free_lane(last, &under_way)
@@ -90,7 +92,10 @@ impl Supply {
                 () = sleep_until(window_ends.into()) => {
                     window_ends = Instant::now() + climb.window();
                     let moved = self.transfer.moved();
-                    climb.observe(moved - std::mem::replace(&mut seen, moved));
+                    let bytes = moved - std::mem::replace(&mut seen, moved);
+                    if !is_limited {
+                        climb.observe(bytes);
+                    }
                 }
             }
         }

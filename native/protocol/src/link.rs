@@ -122,6 +122,12 @@ impl Link {
         self.lanes.get(&lane).is_some_and(|lane| lane.log.is_empty())
     }
 
+    /// Whether the last record on the lane would have to be repeated if it were lost now.
+    pub fn is_logged(&self, lane: LaneId) -> bool {
+        let last = |lane: &Lane| lane.log.back().is_some_and(|(number, _)| *number == lane.sent);
+        self.lanes.get(&lane).is_some_and(last)
+    }
+
     /// Takes the younger half of what was put on another lane and is not acknowledged: of the one
     /// with the most, if nothing of that has been acknowledged since the same lane asked the last
     /// time. Control frames stay where they are.
