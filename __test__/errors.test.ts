@@ -43,7 +43,7 @@ test('a mistyped ticket is TICKET_INVALID before anything is dialled', async (t)
   const folder = makeFolder(t);
   const {ticket} = await startReceiver(t, folder);
   // The last two neighbours that differ, the other way round.
-  const at = [...ticket].findLastIndex((letter, index) => letter !== ticket[index - 1]);
+  const at = ticket.split('').findLastIndex((letter, index) => letter !== ticket[index - 1]);
   const swapped = ticket.slice(0, at - 1) + ticket.charAt(at) + ticket.charAt(at - 1) + ticket.slice(at + 1);
 
   for (const to of ['', 'hawser1', 'nonsense', ticket.slice(0, -1), `${ticket}a`, swapped]) {
