@@ -85,8 +85,7 @@ pub enum HandshakeError {
         /// The version the other side speaks.
         theirs: u16,
     },
-    /// Authentication failed: a wrong key, a wrong or unknown ticket, or bytes changed on the way. Which of
-    /// them cannot be told apart, and is not meant to be.
+    /// A wrong key, a wrong or unknown ticket, or bytes changed on the way: not to be told apart.
     Rejected,
     /// The other side broke the rules in a place where it could have kept them.
     Malformed,
