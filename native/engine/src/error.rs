@@ -145,7 +145,9 @@ impl Error {
     /// Whether the same call may succeed later with nothing else changed.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::ClosedByPeer { code, .. } => matches!(code, CloseCode::Cancelled | CloseCode::Local),
+            Self::ClosedByPeer { code, .. } => {
+                matches!(code, CloseCode::Cancelled | CloseCode::Local | CloseCode::Away)
+            }
             Self::Connect { .. } | Self::HungUp { .. } | Self::Busy { .. } => true,
             Self::Lost | Self::PortInUse { .. } => true,
             _ => false,
@@ -187,6 +189,7 @@ impl fmt::Display for Error {
                     CloseCode::Refused => "the other side refused the transfer",
                     CloseCode::Protocol => "the other side did not understand this side",
                     CloseCode::Local => "the other side could not go on",
+                    CloseCode::Away => "the other side has gone away for a while",
                 })?;
                 if text.is_empty() { Ok(()) } else { write!(f, ": {text}") }
             }

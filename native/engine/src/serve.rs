@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use hawser_protocol::handshake::SessionId;
+use hawser_protocol::hello::Hello;
 use hawser_protocol::link::LaneId;
 use hawser_protocol::receiver::Receiver;
 use hawser_protocol::sender::Sender;
@@ -72,7 +73,7 @@ pub(crate) fn start(
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
-                let machine = Sender::new(&job.label);
+                let machine = Sender::new(Hello::named(&job.label));
                 Ok(Session::start(SourceSide { source }, machine, transfer, connection, closed)?)
             }
             Err(error) => {
@@ -83,7 +84,13 @@ pub(crate) fn start(
         Work::Write(directory) => match Sink::open(directory, id.0) {
             Ok(sink) => {
                 let side = SinkSide { sink, directory: directory.clone(), control: Mutex::default() };
-                Ok(Session::start(side, Receiver::new(&job.label), transfer, connection, closed)?)
+                Ok(Session::start(
+                    side,
+                    Receiver::new(Hello::named(&job.label)),
+                    transfer,
+                    connection,
+                    closed,
+                )?)
             }
             Err(error) => Err(turn_away(Error::disk("open", directory, &error), connection)),
         },

@@ -83,7 +83,7 @@ impl Side for SinkSide {
         }
         for event in events {
             match event {
-                ReceiverEvent::Hello(label) => session.transfer.introduce(label),
+                ReceiverEvent::Hello(hello) => session.transfer.introduce(hello.label),
                 ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),
                 ReceiverEvent::Skipped(path, reason) => {
                     let fate = Fate::Failed(reason);
@@ -176,7 +176,7 @@ impl SinkSide {
             disk::Decision::Refused(reason) => Decision::Refuse(reason),
         };
         let fate = match &decision {
-            Decision::Accept => None,
+            Decision::Accept | Decision::Resume(_) => None,
             Decision::Placed(placed) => Some(Fate::Placed(placed.clone(), None)),
             Decision::Refuse(reason) => Some(Fate::Failed(*reason)),
         };

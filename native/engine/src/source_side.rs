@@ -83,7 +83,8 @@ impl Side for SourceSide {
         drop(state);
         for event in events {
             match event {
-                SenderEvent::Hello(label) => session.transfer.introduce(label),
+                SenderEvent::Hello(hello) => session.transfer.introduce(hello.label),
+                SenderEvent::Held(..) | SenderEvent::StartedOver(_) | SenderEvent::Lacking(_) => {}
                 SenderEvent::Arrived(bytes) => session.transfer.count_bytes(bytes),
                 SenderEvent::Settled(id, fate) => self.settle(session, id, fate),
                 SenderEvent::Finished => session.end(Ok(())),

@@ -26,6 +26,7 @@ pub mod cipher;
 pub mod error;
 pub mod frame;
 pub mod handshake;
+pub mod hello;
 pub mod identity;
 pub mod join;
 mod kdf;

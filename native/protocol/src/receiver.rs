@@ -9,18 +9,19 @@ use alloc::vec::Vec;
 use crate::answers::Answers;
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{FrameType, Header};
+use crate::hello::Hello;
 use crate::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_UNSETTLED};
 use crate::link::{LaneId, Link, Received};
 use crate::manifest::{Entry, EntryId, Item, RawEntry, RawKind};
 use crate::message::{Close, Message, Placed, Summary};
-use crate::ranges::Ranges;
+use crate::ranges::{ChunkRange, Ranges, chunk_count, complement};
 use crate::unsettled::{File, Folder, State, Unsettled};
 
 /// What the driver has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReceiverEvent {
     /// The source introduced itself.
-    Hello(String),
+    Hello(Hello),
     /// Look at the disk for this entry, then call [`Receiver::decide`]; in this order.
     Offered(EntryId, Entry),
     /// The source does not offer this, and says why; only for the report.
@@ -61,6 +62,10 @@ pub enum Placement {
 pub enum Decision {
     /// A file to be transferred, or a folder that is now open for entries, new or not.
     Accept,
+    /// A file of which these chunks are here from an earlier session, in order; none of them when what
+    /// was here is of no use. Each that turns out to be good is reported by [`Receiver::written`], the
+    /// others by [`Receiver::lacks`]. To be used with files of less than a petabyte.
+    Resume(Vec<ChunkRange>),
     /// Settled at once: a link that was made, or a file or link that was there already.
     Placed(Placed),
     /// It cannot be placed.
@@ -81,10 +86,10 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A session with lane 0, introducing itself by `label`.
-    pub fn new(label: &str) -> Self {
+    /// A session with lane 0, introducing itself.
+    pub fn new(hello: Hello) -> Self {
         Self {
-            link: Link::new(label),
+            link: Link::new(hello),
             last: EntryId::ROOT,
             skipped: 0,
             pages: blake3::Hasher::new(),
@@ -180,6 +185,25 @@ impl Receiver {
         self.completed(id)
     }
 
+    /// These chunks, which [`Decision::Resume`] spoke of, are not good after all: they are asked for.
+    pub fn lacks(&mut self, id: EntryId, chunks: Vec<ChunkRange>) {
+        if let Some(State::File(file)) = self.unsettled.get_mut(id) {
+            for (start, end) in chunks.iter().map(|range| range.bytes(file.size)) {
+                file.claimed.release(start, end);
+            }
+            self.answers.lack(id, chunks);
+        }
+    }
+
+    /// A file of `size` bytes that was [`ReceiverEvent::Complete`] does not have its hash, since what
+    /// was here from an earlier session was of another version: all of it is asked for.
+    pub fn start_over(&mut self, id: EntryId, size: u64) {
+        if let Some(state @ State::Placing) = self.unsettled.get_mut(id) {
+            *state = State::File(File { size, claimed: Ranges::new(), written: 0, hash: None });
+            self.answers.lack(id, complement(&[], chunk_count(size).unwrap_or(u32::MAX)));
+        }
+    }
+
     /// Deals with any other frame from the source.
     ///
     /// # Errors
@@ -207,6 +231,16 @@ impl Receiver {
                 self.answers.want(id);
                 None
             }
+            (Decision::Resume(held), state @ &mut State::Offered(Some(size))) => {
+                let mut claimed = Ranges::new();
+                for range in &held {
+                    let (start, end) = range.bytes(size);
+                    claimed.claim(start, end);
+                }
+                *state = State::File(File { size, claimed, written: 0, hash: None });
+                self.answers.lack(id, complement(&held, chunk_count(size).unwrap_or(u32::MAX)));
+                None
+            }
             (Decision::Refuse(reason), State::Folder(folder)) => {
                 // Stays known until the source has left it, for what is still offered inside.
                 folder.refused = true;
@@ -214,7 +248,7 @@ impl Receiver {
                 None
             }
             // A folder is settled after what is in it, by `place`.
-            (Decision::Accept, _) | (Decision::Placed(_), State::Folder(_)) => None,
+            (Decision::Accept | Decision::Resume(_), _) | (Decision::Placed(_), State::Folder(_)) => None,
             (Decision::Placed(placed), _) => self.place(id, Ok(placed)),
             (Decision::Refuse(reason), _) => self.place(id, Err(reason)),
         }
@@ -256,7 +290,7 @@ impl Receiver {
 
     fn handle_message(&mut self, message: Message) -> Result<Vec<ReceiverEvent>, ProtocolError> {
         match message {
-            Message::Hello { label } => Ok(alloc::vec![ReceiverEvent::Hello(label)]),
+            Message::Hello(hello) => Ok(alloc::vec![ReceiverEvent::Hello(hello)]),
             Message::Manifest { first, items, page } => self.handle_manifest(first, items, &page),
             Message::Skipped { path, reason } if self.end.is_none() => self.handle_skipped(path, reason),
             Message::ManifestEnd(summary) => self.handle_manifest_end(summary),
@@ -264,9 +298,11 @@ impl Receiver {
                 let events = entries.into_iter().map(|(id, reason)| self.handle_failed(id, reason));
                 events.filter_map(Result::transpose).collect()
             }
-            Message::Want(_) | Message::Committed(_) | Message::SessionOk(_) | Message::Skipped { .. } => {
-                Err(ProtocolError::Unexpected("frame"))
-            }
+            Message::Want(_)
+            | Message::Missing { .. }
+            | Message::Committed(_)
+            | Message::SessionOk(_)
+            | Message::Skipped { .. } => Err(ProtocolError::Unexpected("frame")),
         }
     }
 

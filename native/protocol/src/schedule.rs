@@ -31,27 +31,27 @@ pub(crate) struct Schedule {
     large_turn: bool,
 }
 
-/// What is left of a file.
+/// What is left of a file, or of a part of it.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     entry: EntryId,
-    size: u64,
     next: u64,
+    end: u64,
 }
 
 impl Rest {
     fn chunk(self) -> Chunk {
-        let left = self.size.saturating_sub(self.next);
+        let left = self.end.saturating_sub(self.next);
         let length = u32::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
         Chunk { entry: self.entry, offset: self.next, length }
     }
 }
 
 impl Schedule {
-    /// Puts a whole file of `folder` in line.
-    pub(crate) fn add(&mut self, entry: EntryId, folder: EntryId, size: u64) {
-        let rest = Rest { entry, size, next: 0 };
-        if size <= u64::from(CHUNK_BYTES) {
+    /// Puts the bytes of a file of `folder` from `start`, where a chunk starts, to `end` in line.
+    pub(crate) fn add(&mut self, entry: EntryId, folder: EntryId, start: u64, end: u64) {
+        let rest = Rest { entry, next: start, end };
+        if start == 0 && end <= u64::from(CHUNK_BYTES) {
             self.small.add(folder, rest.chunk());
         } else {
             self.large.push_back(rest);
@@ -107,7 +107,7 @@ impl Schedule {
             }
             let chunk = fitting(rest.chunk(), room)?;
             rest.next = rest.next.saturating_add(u64::from(chunk.length));
-            let whole = rest.next == rest.size;
+            let whole = rest.next == rest.end;
             self.burst = self.burst.saturating_add(1);
             if whole {
                 self.active.pop_front();

@@ -10,12 +10,14 @@ use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{HEADER_BYTES, Header};
+use crate::hello::Hello;
 use crate::lane::Sent;
 use crate::limits::{MAX_ENTRIES, MAX_UNSETTLED, PAGE_BYTES};
 use crate::link::{Chunk, LaneId, Link, Received};
 use crate::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
 use crate::message::{Close, CloseCode, Message, Placed, Summary};
 pub use crate::outgoing::{END_BYTES, Fate, Outgoing, SenderEvent, end_frame};
+use crate::ranges::{ChunkRange, chunk_count, complement, length};
 use crate::schedule::Schedule;
 
 #[derive(Debug)]
@@ -50,10 +52,10 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A session with lane 0, introducing itself by `label`.
-    pub fn new(label: &str) -> Self {
+    /// A session with lane 0, introducing itself.
+    pub fn new(hello: Hello) -> Self {
         Self {
-            link: Link::new(label),
+            link: Link::new(hello),
             page: Vec::new(),
             page_first: EntryId(1),
             last: EntryId::ROOT,
@@ -185,6 +187,14 @@ impl Sender {
         true
     }
 
+    /// The same for a file whose last missing chunk was one that the sink has from an earlier session.
+    pub fn end_held(&mut self, id: EntryId, hash: ContentHash) {
+        if let Some(offered) = self.unsettled.get_mut(&id) {
+            offered.hash = Some(hash);
+            self.ends.push_back((id, hash));
+        }
+    }
+
     /// The record being filled on `lane` is complete. To be called before its first byte is
     /// written: the acknowledgement may come back before the write returns.
     pub fn record_sent(&mut self, lane: LaneId) {
@@ -233,11 +243,12 @@ impl Sender {
             Received::Data => return Err(ProtocolError::Unexpected("frame")),
         };
         match message {
-            Message::Hello { label } => Ok(alloc::vec![SenderEvent::Hello(label)]),
+            Message::Hello(hello) => Ok(alloc::vec![SenderEvent::Hello(hello)]),
             Message::Want(entries) => {
                 entries.into_iter().try_for_each(|id| self.handle_want(id))?;
                 Ok(Vec::new())
             }
+            Message::Missing { id, chunks } => self.handle_missing(id, &chunks),
             Message::Committed(entries) => self.handle_committed(entries),
             Message::Failed(entries) => {
                 let settled =
@@ -276,8 +287,39 @@ impl Sender {
             return Err(ProtocolError::Unexpected("request"));
         };
         offered.wanted = true;
-        self.schedule.add(id, offered.parent, size);
+        self.schedule.add(id, offered.parent, 0, size);
         Ok(())
+    }
+
+    fn handle_missing(
+        &mut self,
+        id: EntryId,
+        missing: &[ChunkRange],
+    ) -> Result<Vec<SenderEvent>, ProtocolError> {
+        if id > self.last || id == EntryId::ROOT {
+            return Err(ProtocolError::Unexpected("entry"));
+        }
+        let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(Vec::new()) };
+        let Some(size) = offered.size else { return Err(ProtocolError::Unexpected("request")) };
+        let count = chunk_count(size).ok_or(ProtocolError::Unexpected("request"))?;
+        if missing.last().is_some_and(|last| last.end() > count) {
+            return Err(ProtocolError::Malformed("chunks"));
+        }
+        for range in missing {
+            let (start, end) = range.bytes(size);
+            self.schedule.add(id, offered.parent, start, end);
+        }
+        let bytes = length(missing, size);
+        if core::mem::replace(&mut offered.wanted, true) {
+            offered.arrived = offered.arrived.saturating_sub(bytes);
+            return Ok(alloc::vec![SenderEvent::Lacking(bytes)]);
+        }
+        let held = complement(missing, count);
+        if held.is_empty() {
+            return Ok(alloc::vec![SenderEvent::StartedOver(id)]);
+        }
+        offered.arrived = size.saturating_sub(bytes);
+        Ok(alloc::vec![SenderEvent::Held(id, held, offered.arrived)])
     }
 
     fn handle_acknowledged(&mut self, chunks: Vec<Chunk>) -> Vec<SenderEvent> {

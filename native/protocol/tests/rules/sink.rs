@@ -2,6 +2,7 @@
 
 use hawser_protocol::error::{ContentHash, ProtocolError, Reason};
 use hawser_protocol::frame::{self, FrameType};
+use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_UNSETTLED};
 use hawser_protocol::link::Chunk;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
@@ -21,9 +22,10 @@ struct ToSink {
 
 impl ToSink {
     fn new() -> Self {
-        let mut peer = Self { receiver: Receiver::new("sink"), number: 0, last: 0, pages: Vec::new() };
-        let hello = peer.send(&Message::Hello { label: "source".into() });
-        assert_eq!(hello, Ok(vec![ReceiverEvent::Hello("source".into())]));
+        let mut peer =
+            Self { receiver: Receiver::new(Hello::named("sink")), number: 0, last: 0, pages: Vec::new() };
+        let hello = peer.send(&Message::Hello(Hello::named("source")));
+        assert_eq!(hello, Ok(vec![ReceiverEvent::Hello(Hello::named("source"))]));
         peer
     }
 
@@ -101,7 +103,7 @@ fn repeated_control_frames_are_ignored() {
     let mut sink = ToSink::new();
     sink.offer(&file(0, "file", 5)).unwrap();
     sink.number = 0;
-    assert_eq!(sink.send(&Message::Hello { label: "source".into() }), Ok(Vec::new()));
+    assert_eq!(sink.send(&Message::Hello(Hello::named("source"))), Ok(Vec::new()));
     sink.last = 0;
     assert_eq!(sink.offer(&file(0, "file", 5)), Ok(Vec::new()));
 }
@@ -133,8 +135,8 @@ fn a_control_frame_number_from_the_future_ends_the_session() {
 fn anything_before_hello_and_a_second_hello_end_the_session() {
     let mut sink = ToSink::new();
     let error = ProtocolError::Unexpected("first message");
-    assert_eq!(sink.send(&Message::Hello { label: "again".into() }), Err(error));
-    let mut sink = ToSink { receiver: Receiver::new("sink"), ..ToSink::new() };
+    assert_eq!(sink.send(&Message::Hello(Hello::named("again"))), Err(error));
+    let mut sink = ToSink { receiver: Receiver::new(Hello::named("sink")), ..ToSink::new() };
     sink.number = 0;
     assert_eq!(sink.offer(&file(0, "file", 5)), Err(error));
 }

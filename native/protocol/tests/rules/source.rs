@@ -2,6 +2,7 @@
 
 use hawser_protocol::error::{ProtocolError, Reason};
 use hawser_protocol::frame::{self, FrameType, HEADER_BYTES};
+use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::{CHUNK_BYTES, MAX_UNSETTLED, RECORD_SLACK_BYTES};
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{EntryId, Kind, Name};
@@ -18,9 +19,9 @@ struct ToSource {
 
 impl ToSource {
     fn new() -> Self {
-        let mut peer = Self { sender: Sender::new("source"), number: 0 };
-        let hello = peer.send(&Message::Hello { label: "sink".into() });
-        assert_eq!(hello, Ok(vec![SenderEvent::Hello("sink".into())]));
+        let mut peer = Self { sender: Sender::new(Hello::named("source")), number: 0 };
+        let hello = peer.send(&Message::Hello(Hello::named("sink")));
+        assert_eq!(hello, Ok(vec![SenderEvent::Hello(Hello::named("sink"))]));
         peer
     }
 
