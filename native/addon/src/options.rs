@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hawser_engine::{DialOptions, Error, Job, Limit, ListenOptions, Work};
+use hawser_engine::{DialOptions, Durability, Error, Job, Limit, ListenOptions, Requests, Work};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -83,7 +83,14 @@ impl TryFrom<NativeJob> for Job {
             (None, Some(directory)) => Work::Write(path(&directory)?),
             _ => return Err(Error::InvalidOption("give either paths to read or a folder to write".into())),
         };
-        Ok(Self { work, label: job.name, limit: limit(job.limit)?, keep: job.entries.into() })
+        Ok(Self {
+            work,
+            label: job.name,
+            limit: limit(job.limit)?,
+            keep: job.entries.into(),
+            durability: Durability::default(),
+            requests: Requests::default(),
+        })
     }
 }
 

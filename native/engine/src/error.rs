@@ -95,6 +95,11 @@ pub enum Error {
         /// The system's words for it.
         text: String,
     },
+    /// Somebody else receives into the folder.
+    FolderInUse {
+        /// Which.
+        path: String,
+    },
     /// Stopped by its user.
     Cancelled,
     /// The machine refused something that should always work, such as starting a thread.
@@ -137,6 +142,7 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "DISK_FULL",
                 _ => "IO",
             },
+            Self::FolderInUse { .. } => "FOLDER_IN_USE",
             Self::Cancelled => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
         }
@@ -149,7 +155,7 @@ impl Error {
                 matches!(code, CloseCode::Cancelled | CloseCode::Local | CloseCode::Away)
             }
             Self::Connect { .. } | Self::HungUp { .. } | Self::Busy { .. } => true,
-            Self::Lost | Self::PortInUse { .. } => true,
+            Self::Lost | Self::PortInUse { .. } | Self::FolderInUse { .. } => true,
             _ => false,
         }
     }
@@ -197,6 +203,7 @@ impl fmt::Display for Error {
             Self::PortInUse { port } => write!(f, "port {port} is in use by another program"),
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
+            Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
             Self::Cancelled => f.write_str("the transfer was stopped"),
             Self::Internal(what) => f.write_str(what),
         }

@@ -43,7 +43,7 @@ fn a_file_that_does_not_fit_fails_alone_and_leaves_room_for_the_rest() {
     let big = content(8 * CHUNK);
     let failed = deliver(&sink, EntryId(1), &file(EntryId::ROOT, "big", big.len()), &big);
     assert_eq!(failed, Err(Reason::DiskFull));
-    sink.discard(EntryId(1));
+    sink.discard(EntryId(1), Reason::SourceChanged);
     let small = content(2 * CHUNK);
     let placed = deliver(&sink, EntryId(2), &file(EntryId::ROOT, "small", small.len()), &small);
     assert_eq!(placed, Ok(Placed::AsNamed));

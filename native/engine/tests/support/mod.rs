@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use hawser_engine::{
-    DialOptions, Error, Host, Job, Keep, ListenOptions, Listener, Settled, Ticket, Transfer, Work, dial,
-    listen,
+    DialOptions, Durability, Error, Host, Job, Keep, ListenOptions, Listener, Requests, Settled, Ticket,
+    Transfer, Work, dial, listen,
 };
 
 /// Nothing here takes that long; a test that would hang fails instead.
@@ -60,7 +60,14 @@ pub fn send(paths: &[PathBuf], ticket: &Ticket, lanes: u8) -> Transfer {
 }
 
 pub fn job(work: Work) -> Job {
-    Job { work, label: "test".into(), limit: None, keep: Keep::All }
+    Job {
+        work,
+        label: "test".into(),
+        limit: None,
+        keep: Keep::All,
+        durability: Durability::default(),
+        requests: Requests::default(),
+    }
 }
 
 pub fn next(listener: &Listener) -> Transfer {
