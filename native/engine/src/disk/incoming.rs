@@ -85,7 +85,8 @@ impl Incoming {
         written.map_err(|error| sink_reason(&error))
     }
 
-    /// Gives the file, which is complete and closed after this, its mode, its time and a name.
+    /// Gives the file, which is complete and closed after this, its mode, its time and a name, which
+    /// it answers, too.
     ///
     /// # Errors
     /// `Integrity` when a chunk is missing or the whole is not what the source read, else what
@@ -95,7 +96,7 @@ impl Incoming {
         partials: &Partials,
         folders: &Folders,
         expected: ContentHash,
-    ) -> Result<Placed, Reason> {
+    ) -> Result<(Placed, Name), Reason> {
         let part = self.end(expected)?;
         let file = part.complete().map_err(|error| sink_reason(&error))?;
         finish(file, Form::File, self.mode, self.mtime).map_err(|error| sink_reason(&error))?;
@@ -113,11 +114,11 @@ impl Incoming {
             // What cannot be read is not known to be the same.
             promising && self.is_at(&folder, name, expected).unwrap_or(false)
         };
-        let (placed, _) = place(&self.location.name, create, same)?;
+        let (placed, name) = place(&self.location.name, create, same)?;
         if placed == Placed::Present {
             partials.remove(self.id).map_err(|error| sink_reason(&error))?;
         }
-        Ok(placed)
+        Ok((placed, name))
     }
 
     /// Ends the file without a name and removes its part.

@@ -121,7 +121,10 @@ fn part_name(id: EntryId) -> String {
 /// Who owns it and which disk it is on is asked of the open handle, so whatever was exchanged for
 /// it before is found out: someone else's folder would let them change what we have checked, and
 /// from another disk nothing can be renamed into place.
-fn make_private(parent: &Dir, name: &str) -> io::Result<Dir> {
+///
+/// # Errors
+/// Those of the operating system, and for what it finds out.
+pub fn make_private(parent: &Dir, name: &str) -> io::Result<Dir> {
     match parent.create_dir_with(name, &new_folder(0o700)) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}

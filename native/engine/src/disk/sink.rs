@@ -19,6 +19,7 @@ use super::incoming::Incoming;
 use super::info::{EntryKind, Info};
 use super::made::{finish_folder, make_folder, make_link};
 use super::partials::Partials;
+use super::record::Record;
 use super::stat::{Form, Stat};
 
 /// Names remembered of what was offered in the target folder: more than any user names, and little
@@ -40,6 +41,7 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Sink {
     partials: Partials,
+    record: Record,
     folders: Folders,
     entries: Mutex<HashMap<EntryId, Held>>,
     /// Names offered in the target folder itself.
@@ -84,7 +86,8 @@ impl Sink {
         let flush = Flush::below(&target)?;
         let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target);
         Ok(Self {
-            partials: Partials::new(target, transfer),
+            partials: Partials::new(target.clone(), transfer),
+            record: Record::new(target, transfer),
             folders: Folders::default(),
             entries: Mutex::new(HashMap::from([(EntryId::ROOT, root)])),
             seen: Mutex::default(),
@@ -114,7 +117,9 @@ impl Sink {
     /// # Errors
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn commit(&self, id: EntryId, expected: ContentHash) -> Result<Placed, Reason> {
-        let placed = self.file(id)?.commit(&self.partials, &self.folders, expected)?;
+        let file = self.file(id)?;
+        let (placed, name) = file.commit(&self.partials, &self.folders, expected)?;
+        self.record.add(&Location::new(file.location.folder.clone(), name), expected);
         self.lock().remove(&id);
         Ok(placed)
     }
@@ -161,10 +166,12 @@ impl Sink {
     /// # Errors
     /// Those of the operating system, and from then on always.
     pub fn flush(&self) -> io::Result<()> {
+        self.record.write_out();
         self.flush.flush()
     }
 
-    /// Removes all that is not committed. Nothing can be written any more.
+    /// Removes all that is not committed, and closes the record of what is. Nothing can be written
+    /// any more.
     pub fn close(&self) {
         let entries = std::mem::take(&mut *self.lock());
         for held in entries.values() {
@@ -172,6 +179,7 @@ impl Sink {
                 file.discard(&self.partials);
             }
         }
+        self.record.close();
         self.partials.close();
     }
 

@@ -48,7 +48,7 @@ fn a_file_that_does_not_fit_fails_alone_and_leaves_room_for_the_rest() {
     let placed = deliver(&sink, EntryId(2), &file(EntryId::ROOT, "small", small.len()), &small);
     assert_eq!(placed, Ok(Placed::AsNamed));
     sink.close();
-    assert_eq!(names(disk.path()), ["small"]);
+    assert_eq!(delivered(disk.path()), ["small"]);
 }
 
 #[test]

@@ -170,6 +170,13 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// The names in a target folder that is closed: beside them there is nothing but records.
+pub fn delivered(target: &Path) -> Vec<String> {
+    let own = target.join(".hawser");
+    assert!(!own.exists() || names(&own) == ["records"]);
+    names(target).into_iter().filter(|name| name != ".hawser").collect()
+}
+
 pub fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }

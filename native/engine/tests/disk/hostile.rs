@@ -230,6 +230,6 @@ fn a_target_that_is_renamed_and_replaced_still_gets_everything() {
     sink.commit(B, hash(b"1")).unwrap();
     sink.finish_folder(A).unwrap();
     sink.close();
-    assert_eq!(names(&home.path().join("moved")), ["top"]);
+    assert_eq!(delivered(&home.path().join("moved")), ["top"]);
     assert_untouched(&outside);
 }
