@@ -177,6 +177,16 @@ pub fn delivered(target: &Path) -> Vec<String> {
     names(target).into_iter().filter(|name| name != ".hawser").collect()
 }
 
+/// The paths of the records in a target folder, the oldest first.
+pub fn records(target: &Path) -> Vec<PathBuf> {
+    let folder = target.join(".hawser/records");
+    if folder.exists() {
+        names(&folder).into_iter().map(|name| folder.join(name)).collect()
+    } else {
+        Vec::new()
+    }
+}
+
 pub fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
