@@ -215,12 +215,8 @@ export interface NativeVerifyProgress {
   filesDone: number
   /** Bytes read of them. */
   bytesDone: number
-  /** Of those done, the ones that changed. */
-  changed: number
-  /** Of those done, the ones that are not there. */
-  missing: number
-  /** Of those done, the ones that cannot be read. */
-  unreadable: number
+  /** Of those done, the ones that are not as they were delivered. */
+  different: number
   /** Milliseconds since it began, up to its end. */
   elapsedMs: number
 }

@@ -84,12 +84,8 @@ pub struct NativeVerifyProgress {
     pub files_done: i64,
     /// Bytes read of them.
     pub bytes_done: i64,
-    /// Of those done, the ones that changed.
-    pub changed: i64,
-    /// Of those done, the ones that are not there.
-    pub missing: i64,
-    /// Of those done, the ones that cannot be read.
-    pub unreadable: i64,
+    /// Of those done, the ones that are not as they were delivered.
+    pub different: i64,
     /// Milliseconds since it began, up to its end.
     pub elapsed_ms: i64,
 }
@@ -100,9 +96,7 @@ impl From<VerifyProgress> for NativeVerifyProgress {
             files_total: number(progress.files_total),
             files_done: number(progress.files_done),
             bytes_done: number(progress.bytes_done),
-            changed: number(progress.changed),
-            missing: number(progress.missing),
-            unreadable: number(progress.unreadable),
+            different: number(progress.different),
             elapsed_ms: number(progress.elapsed_ms),
         }
     }

@@ -65,12 +65,8 @@ pub struct VerifyProgress {
     pub files_done: u64,
     /// Bytes read of them.
     pub bytes_done: u64,
-    /// Of those done, the ones that changed.
-    pub changed: u64,
-    /// Of those done, the ones that are not there.
-    pub missing: u64,
-    /// Of those done, the ones that cannot be read.
-    pub unreadable: u64,
+    /// Of those done, the ones that are not as they were delivered.
+    pub different: u64,
     /// Milliseconds since it began, up to its end.
     pub elapsed_ms: u64,
 }
@@ -89,9 +85,7 @@ struct State {
     files_total: AtomicU64,
     files_done: AtomicU64,
     bytes_done: AtomicU64,
-    changed: AtomicU64,
-    missing: AtomicU64,
-    unreadable: AtomicU64,
+    different: AtomicU64,
     sessions: Mutex<Vec<String>>,
     differences: Mutex<VecDeque<Difference>>,
     end: Mutex<End>,
@@ -115,9 +109,7 @@ pub fn verify(directory: &Path, which: Which) -> Result<Verification, Error> {
         files_total: AtomicU64::new(0),
         files_done: AtomicU64::new(0),
         bytes_done: AtomicU64::new(0),
-        changed: AtomicU64::new(0),
-        missing: AtomicU64::new(0),
-        unreadable: AtomicU64::new(0),
+        different: AtomicU64::new(0),
         sessions: Mutex::default(),
         differences: Mutex::default(),
         end: Mutex::default(),
@@ -139,9 +131,7 @@ impl Verification {
             files_total: load(&state.files_total),
             files_done: load(&state.files_done),
             bytes_done: load(&state.bytes_done),
-            changed: load(&state.changed),
-            missing: load(&state.missing),
-            unreadable: load(&state.unreadable),
+            different: load(&state.different),
             elapsed_ms: lock(&state.end).outcome.as_ref().map_or_else(|| state.elapsed_ms(), |(_, ms)| *ms),
         }
     }
@@ -250,21 +240,21 @@ impl State {
             self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
             !self.is_stopped()
         });
-        let Some(verdict) = verdict else { return false };
-        let (counter, change, message) = match verdict {
-            Verdict::Same => {
+        let (change, message) = match verdict {
+            None => return false,
+            Some(Verdict::Same) => {
                 self.files_done.fetch_add(1, Ordering::Relaxed);
                 return true;
             }
-            Verdict::Changed => (&self.changed, Change::Changed, "it is not what was delivered".into()),
-            Verdict::Missing => (&self.missing, Change::Missing, "it is not there".into()),
-            Verdict::Unreadable(error) => {
-                (&self.unreadable, Change::Unreadable, format!("it cannot be read: {}", words(&error)))
+            Some(Verdict::Changed) => (Change::Changed, "it is not what was delivered".into()),
+            Some(Verdict::Missing) => (Change::Missing, "it is not there".into()),
+            Some(Verdict::Unreadable(error)) => {
+                (Change::Unreadable, format!("it cannot be read: {}", words(&error)))
             }
         };
-        counter.fetch_add(1, Ordering::Relaxed);
-        self.files_done.fetch_add(1, Ordering::Relaxed);
         lock(&self.differences).push_back(Difference { path: location.display(), change, message });
+        self.different.fetch_add(1, Ordering::Relaxed);
+        self.files_done.fetch_add(1, Ordering::Relaxed);
         true
     }
 
