@@ -23,7 +23,7 @@ pub const MAX_LINE_BYTES: usize = 1 + HEX + 2 + MAX_NAMES * (2 * MAX_NAME_BYTES 
 pub fn line(path: &[u8], hash: ContentHash) -> Vec<u8> {
     let escaped = path.iter().any(|&byte| escape(byte).is_some());
     let mut line = if escaped { b"\\".to_vec() } else { Vec::new() };
-    line.extend_from_slice(hash.to_string().as_bytes());
+    line.extend_from_slice(blake3::Hash::from_bytes(hash.0).to_hex().as_bytes());
     line.extend_from_slice(b"  ");
     for &byte in path {
         match escape(byte) {

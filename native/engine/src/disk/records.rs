@@ -63,7 +63,7 @@ impl Records {
         // Tells others that it is being written. Without it, one of many newer sessions may remove
         // the record of one that takes very long. Windows would keep its readers out, too.
         #[cfg(unix)]
-        let _ = file.lock_shared();
+        let _ = file.try_lock_shared();
         Ok((records, file))
     }
 
