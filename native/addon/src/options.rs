@@ -109,15 +109,17 @@ pub fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// The path that these bytes are.
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "other systems have names that are no paths")]
-fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
+pub fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
     use std::os::unix::ffi::OsStrExt;
     Ok(std::ffi::OsStr::from_bytes(bytes).into())
 }
 
+/// The path that these bytes are.
 #[cfg(not(unix))]
-fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
+pub fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
     let text = str::from_utf8(bytes).map_err(|_| Error::InvalidOption("a path is not UTF-8".into()))?;
     Ok(text.into())
 }

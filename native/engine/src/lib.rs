@@ -24,6 +24,7 @@ mod strangers;
 mod supply;
 mod transfer;
 mod tune;
+mod verify;
 
 pub use dial::{DialOptions, dial};
 pub use error::Error;
@@ -36,3 +37,4 @@ pub use listener::{ListenOptions, Listener, listen};
 pub use pace::{Limit, MIN_LIMIT};
 pub use settled::{EntryKind, Settled};
 pub use transfer::{Keep, MAX_FAILED_KEPT, Peer, Phase, Progress, Transfer};
+pub use verify::{Change, Difference, Verification, VerifyProgress, Which, verify};

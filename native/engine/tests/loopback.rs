@@ -9,8 +9,8 @@ use std::path::Path;
 use hawser_engine::{Error, Fate, Placed, Reason, Work, dial};
 use hawser_protocol::message::CloseCode;
 use support::{
-    Fault, Line, MIB, PATIENCE, bytes, close, finished, job, next, outcome, receive, send, serve, settled,
-    until, write,
+    Fault, Line, MIB, PATIENCE, bytes, close, delivered, finished, job, next, outcome, receive, send, serve,
+    settled, until, write,
 };
 use tempfile::tempdir;
 
@@ -34,7 +34,7 @@ fn a_tree_arrives_as_it_is() {
     let several = report.iter().find(|entry| entry.path == "tree/a/b/several").unwrap();
     let hash = blake3::hash(&bytes(2, 3 * MIB + 1));
     assert_eq!(several.hash().unwrap().to_string(), hash.to_hex().as_str());
-    assert!(!to.path().join(".hawser").exists());
+    assert_eq!(delivered(to.path()), ["tree"]);
 }
 
 #[test]
@@ -163,6 +163,7 @@ fn when_all_lanes_are_lost_nothing_partial_has_a_name_and_the_same_again_complet
     for (seed, path) in (0..).zip(&paths) {
         assert!(fs::read(to.path().join(path.file_name().unwrap())).unwrap() == bytes(seed, 4 * MIB));
     }
+    assert_eq!(delivered(to.path()).len(), 4);
 }
 
 #[test]

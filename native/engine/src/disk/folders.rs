@@ -60,12 +60,13 @@ impl Location {
         Self { folder, name, alias: None }
     }
 
-    /// The names below the held folder, joined by "/".
+    /// The names below the held folder, joined by "/", byte for byte.
     pub fn path(&self) -> Vec<u8> {
         let mut path = match &*self.folder {
-            Folder::Held(_) => Vec::new(),
-            Folder::At(location) => [&location.path()[..], b"/"].concat(),
+            Folder::Held(_) => return self.name.as_bytes().to_vec(),
+            Folder::At(above) => above.path(),
         };
+        path.push(b'/');
         path.extend_from_slice(self.name.as_bytes());
         path
     }

@@ -264,11 +264,11 @@ impl Incoming {
         if read.map_err(|error| sink_reason(&error))? == expected.0 { Ok(()) } else { Err(Reason::Integrity) }
     }
 
-    /// Gives a complete file a name.
+    /// Gives a complete file a name, which it answers, too.
     ///
     /// # Errors
     /// What the disk says. The part file stays for [`Incoming::discard`].
-    pub fn place(&self, folders: &Folders, expected: ContentHash) -> Result<Placed, Reason> {
+    pub fn place(&self, folders: &Folders, expected: ContentHash) -> Result<(Placed, Name), Reason> {
         let stored = self.ready()?;
         let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
         let create = |name: &_| stored.release(&folder, name);
@@ -279,12 +279,12 @@ impl Incoming {
             // What cannot be read is not known to be the same.
             promising && self.is_at(&folder, name, expected).unwrap_or(false)
         };
-        let (placed, _) = place(&self.location.name, create, same)?;
+        let (placed, name) = place(&self.location.name, create, same)?;
         if placed == Placed::Present {
             stored.remove().map_err(|error| sink_reason(&error))?;
         }
         self.lock().part = Part::Ended;
-        Ok(placed)
+        Ok((placed, name))
     }
 
     /// Ends the file without a name, and removes its part, or leaves it for a later session, if

@@ -23,6 +23,7 @@ use super::info::{EntryKind, Info};
 use super::made::{finish_folder, make_folder, make_link};
 use super::names::numbered;
 use super::partials::Partials;
+use super::record::Record;
 use super::space::Space;
 use super::stat::{Form, Stat};
 
@@ -48,6 +49,7 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Sink {
     partials: Partials,
+    record: Record,
     folders: Folders,
     entries: Mutex<HashMap<EntryId, Held>>,
     /// Names offered in the target folder itself.
@@ -99,7 +101,8 @@ impl Sink {
         let space = Arc::new(Space::around(&target)?);
         let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target);
         Ok(Self {
-            partials: Partials::new(target, transfer),
+            partials: Partials::new(target.clone(), transfer),
+            record: Record::new(target, transfer),
             folders: Folders::default(),
             entries: Mutex::new(HashMap::from([(EntryId::ROOT, root)])),
             seen: Mutex::default(),
@@ -142,8 +145,10 @@ impl Sink {
     /// # Errors
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn complete(&self, id: EntryId, expected: ContentHash) -> Result<Completed, Reason> {
-        let completed = self.file(id)?.complete(expected)?;
+        let file = self.file(id)?;
+        let completed = file.complete(expected)?;
         if completed == Completed::Same {
+            self.record.add(&file.location, expected);
             self.lock().remove(&id);
         }
         Ok(completed)
@@ -162,7 +167,9 @@ impl Sink {
     /// # Errors
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn place(&self, id: EntryId, expected: ContentHash) -> Result<Placed, Reason> {
-        let placed = self.file(id)?.place(&self.folders, expected)?;
+        let file = self.file(id)?;
+        let (placed, name) = file.place(&self.folders, expected)?;
+        self.record.add(&Location::new(file.location.folder.clone(), name), expected);
         self.lock().remove(&id);
         Ok(placed)
     }
@@ -211,6 +218,7 @@ impl Sink {
     /// # Errors
     /// Those of the operating system, and from then on always.
     pub fn flush(&self) -> io::Result<()> {
+        self.record.write_out();
         self.flush.flush()
     }
 
@@ -223,6 +231,7 @@ impl Sink {
                 file.discard(!self.flush.has_failed());
             }
         }
+        self.record.close();
         self.partials.close();
     }
 

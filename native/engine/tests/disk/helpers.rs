@@ -177,6 +177,23 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// The names in a target folder that is closed: beside them there is nothing but records.
+pub fn delivered(target: &Path) -> Vec<String> {
+    let own = target.join(".hawser");
+    assert!(!own.exists() || names(&own) == ["records"]);
+    names(target).into_iter().filter(|name| name != ".hawser").collect()
+}
+
+/// The paths of the records in a target folder, the oldest first.
+pub fn records(target: &Path) -> Vec<PathBuf> {
+    let folder = target.join(".hawser/records");
+    if folder.exists() {
+        names(&folder).into_iter().map(|name| folder.join(name)).collect()
+    } else {
+        Vec::new()
+    }
+}
+
 pub fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }

@@ -227,6 +227,6 @@ fn a_target_that_is_renamed_and_replaced_still_gets_everything() {
     commit(&sink, B, hash(b"1")).unwrap();
     sink.finish_folder(A).unwrap();
     sink.close();
-    assert_eq!(names(&home.path().join("moved")), ["top"]);
+    assert_eq!(delivered(&home.path().join("moved")), ["top"]);
     assert_untouched(&outside);
 }

@@ -32,7 +32,7 @@ fn files_of_every_size_arrive_with_mode_and_time() {
     }
     sink.flush().unwrap();
     sink.close();
-    assert_eq!(names(target.path()).len(), 6, "nothing else is left");
+    assert_eq!(delivered(target.path()).len(), 6, "nothing else is left");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn nothing_has_its_name_before_it_is_complete_and_parts_are_private() {
     assert_eq!(commit(&sink, A, hash(&bytes)), Ok(Placed::AsNamed));
     assert_eq!(commit(&sink, A, hash(&bytes)), Err(Reason::Io), "it is settled");
     sink.close();
-    assert_eq!(names(target.path()), ["big"]);
+    assert_eq!(delivered(target.path()), ["big"]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn transfers_into_one_target_at_once_do_not_meet() {
             });
         }
     });
-    assert_eq!(names(target.path()).len(), 160, "each under a name of its own, and no folder left");
+    assert_eq!(delivered(target.path()).len(), 160, "each under a name of its own, and no folder left");
 }
 
 #[test]
@@ -255,5 +255,5 @@ fn a_whole_tree_sent_twice_is_present_the_second_time() {
         sink.close();
     }
     assert!(fs::read(home.path().join("to/from/a/link")).unwrap() == content(CHUNK + 7));
-    assert_eq!(names(&home.path().join("to")), ["from"]);
+    assert_eq!(delivered(&home.path().join("to")), ["from"]);
 }

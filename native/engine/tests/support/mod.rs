@@ -99,6 +99,23 @@ pub fn settled(transfer: &Transfer) -> Vec<Settled> {
     settled
 }
 
+/// The names in a target folder that nobody writes to any more: beside them there is nothing but
+/// records.
+pub fn delivered(target: &Path) -> Vec<String> {
+    let own = target.join(".hawser");
+    assert!(!own.exists() || names(&own).iter().all(|name| ["partials", "records"].contains(&name.as_str())));
+    names(target).into_iter().filter(|name| name != ".hawser").collect()
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
 /// `length` bytes that differ from those of another `seed`.
 pub fn bytes(seed: u8, length: usize) -> Vec<u8> {
     let mut output = vec![0; length];
