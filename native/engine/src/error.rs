@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hawser_protocol::error::ProtocolError;
 use hawser_protocol::message::CloseCode;
@@ -97,6 +98,17 @@ pub enum Error {
     },
     /// Stopped by its user.
     Cancelled,
+    /// Stopped by its user for a while: the other side may continue it.
+    Parked,
+    /// The dialler has opened another session in place of this one, whose lanes it had lost.
+    Superseded,
+    /// All lanes were lost, and no other session could be opened for so long.
+    NotResumed {
+        /// For how long that was tried.
+        tried: Duration,
+        /// What the last attempt failed by.
+        last: Box<Error>,
+    },
     /// The machine refused something that should always work, such as starting a thread.
     Internal(String),
 }
@@ -125,8 +137,9 @@ impl Error {
             Self::Version { .. } => "VERSION_MISMATCH",
             Self::Authentication => "AUTHENTICATION_FAILED",
             Self::Lost | Self::HungUp { .. } | Self::Busy { .. } => "CONNECTION_LOST",
+            Self::Superseded | Self::NotResumed { .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { code: CloseCode::Protocol, .. } => "PROTOCOL",
-            Self::ClosedByPeer { code: CloseCode::Done, .. } => "CONNECTION_LOST",
+            Self::ClosedByPeer { code: CloseCode::Done | CloseCode::Away, .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { .. } => "REFUSED",
             Self::PortInUse { .. } => "PORT_IN_USE",
             Self::Bind { kind: io::ErrorKind::PermissionDenied, .. } => "PERMISSION_DENIED",
@@ -137,7 +150,7 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "DISK_FULL",
                 _ => "IO",
             },
-            Self::Cancelled => "CANCELLED",
+            Self::Cancelled | Self::Parked => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
         }
     }
@@ -149,7 +162,8 @@ impl Error {
                 matches!(code, CloseCode::Cancelled | CloseCode::Local | CloseCode::Away)
             }
             Self::Connect { .. } | Self::HungUp { .. } | Self::Busy { .. } => true,
-            Self::Lost | Self::PortInUse { .. } => true,
+            Self::Lost | Self::Superseded | Self::NotResumed { .. } | Self::Parked => true,
+            Self::PortInUse { .. } => true,
             _ => false,
         }
     }
@@ -198,6 +212,16 @@ impl fmt::Display for Error {
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
             Self::Cancelled => f.write_str("the transfer was stopped"),
+            Self::Parked => {
+                f.write_str("the transfer was stopped for a while; the other side may continue it")
+            }
+            Self::Superseded => {
+                f.write_str("the connection was lost, and the other side goes on over another one")
+            }
+            Self::NotResumed { tried, last } => {
+                let seconds = tried.as_secs_f64();
+                write!(f, "the connection was lost, and trying again for {seconds} s was in vain: {last}")
+            }
             Self::Internal(what) => f.write_str(what),
         }
     }

@@ -34,6 +34,8 @@ pub(crate) trait AnySession: Send + Sync {
     fn free_lane(&self, last: LaneId, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)>;
     /// Lets a lane run empty and end, if this side can: it is the source that fills them.
     fn retire_lane(&self);
+    /// Ends it, for another session of the same peer has taken its place.
+    fn supersede(&self);
 }
 
 impl<S: Side> AnySession for Session<S> {
@@ -58,22 +60,27 @@ impl<S: Side> AnySession for Session<S> {
         state.machine.retire_lane();
         self.wake(&mut state);
     }
+
+    fn supersede(&self) {
+        self.end(Err(Error::Superseded));
+    }
 }
 
-/// Starts a session that does `job` on its first lane. `closed` is called when it has ended and
-/// nothing of it is left. A peer that waits for it in vain is told so.
+/// Starts a session that does `job` on its first lane, with `hello` for a beginning. `closed` is
+/// called with its end, when nothing of it is left. A peer that waits for it in vain is told so.
 pub(crate) fn start(
     job: &Job,
+    hello: Hello,
     id: SessionId,
     transfer: &Transfer,
     connection: Connection,
-    closed: impl FnOnce() + Send + 'static,
+    closed: impl FnOnce(Result<(), Error>) + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
-                let machine = Sender::new(Hello::named(&job.label));
+                let machine = Sender::new(hello);
                 Ok(Session::start(SourceSide { source }, machine, transfer, connection, closed)?)
             }
             Err(error) => {
@@ -84,13 +91,7 @@ pub(crate) fn start(
         Work::Write(directory) => match Sink::open(directory, id.0) {
             Ok(sink) => {
                 let side = SinkSide { sink, directory: directory.clone(), control: Mutex::default() };
-                Ok(Session::start(
-                    side,
-                    Receiver::new(Hello::named(&job.label)),
-                    transfer,
-                    connection,
-                    closed,
-                )?)
+                Ok(Session::start(side, Receiver::new(hello), transfer, connection, closed)?)
             }
             Err(error) => Err(turn_away(Error::disk("open", directory, &error), connection)),
         },

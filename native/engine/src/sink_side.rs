@@ -83,7 +83,7 @@ impl Side for SinkSide {
         }
         for event in events {
             match event {
-                ReceiverEvent::Hello(hello) => session.transfer.introduce(hello.label),
+                ReceiverEvent::Hello(hello) => session.transfer.introduce(hello.label, hello.continues),
                 ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),
                 ReceiverEvent::Skipped(path, reason) => {
                     let fate = Fate::Failed(reason);
@@ -110,7 +110,7 @@ impl Side for SinkSide {
         Ok(Flow::Continue)
     }
 
-    fn finish(&self) {
+    fn finish(&self, _: &Session<Self>) {
         self.sink.close();
     }
 }

@@ -83,7 +83,7 @@ impl Side for SourceSide {
         drop(state);
         for event in events {
             match event {
-                SenderEvent::Hello(hello) => session.transfer.introduce(hello.label),
+                SenderEvent::Hello(hello) => session.transfer.introduce(hello.label, hello.continues),
                 SenderEvent::Held(..) | SenderEvent::StartedOver(_) | SenderEvent::Lacking(_) => {}
                 SenderEvent::Arrived(bytes) => session.transfer.count_bytes(bytes),
                 SenderEvent::Settled(id, fate) => self.settle(session, id, fate),
@@ -94,7 +94,13 @@ impl Side for SourceSide {
         Ok(Flow::Continue)
     }
 
-    fn finish(&self) {}
+    fn finish(&self, session: &Session<Self>) {
+        for (id, hash) in session.state().machine.unanswered() {
+            if let Some(info) = self.source.info(id) {
+                session.transfer.note_unheard(info.path, hash);
+            }
+        }
+    }
 }
 
 impl SourceSide {
