@@ -839,6 +839,7 @@ module.exports.NativeListener = nativeBinding.NativeListener
 module.exports.NativeTransfer = nativeBinding.NativeTransfer
 module.exports.dial = nativeBinding.dial
 module.exports.listen = nativeBinding.listen
+module.exports.NativeClosing = nativeBinding.NativeClosing
 module.exports.NativeFate = nativeBinding.NativeFate
 module.exports.NativeKeep = nativeBinding.NativeKeep
 module.exports.NativeKind = nativeBinding.NativeKind

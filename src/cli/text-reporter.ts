@@ -2,7 +2,14 @@ import {styleText} from 'node:util';
 import type {Peer} from '../index.ts';
 import {adviceFor} from './advice.ts';
 import {displayName} from './display.ts';
-import type {CommandEvent, EntryEvent, ErrorEvent, FinishedEvent, PeerEvent} from './events.ts';
+import type {
+  CommandEvent,
+  EntryEvent,
+  ErrorEvent,
+  FinishedEvent,
+  PeerEvent,
+  ReconnectingEvent,
+} from './events.ts';
 import {formatCount} from './format.ts';
 import type {CommandName} from './reporter.ts';
 import type {Screen} from './screen.ts';
@@ -20,6 +27,7 @@ export class TextReporter {
   readonly #colored = process.stderr.isTTY && process.stderr.hasColors();
   readonly #peers = new Map<number, Peer>();
   readonly #failures = new Map<number, number>();
+  readonly #lost = new Set<number>();
 
   constructor(command: CommandName, quiet: boolean, screen: Screen) {
     this.#command = command;
@@ -35,7 +43,8 @@ export class TextReporter {
       case 'peer':
         return this.#introduce(event);
       case 'progress':
-        if (this.#quiet) return;
+        // A log has one line about an outage, and one when it is over.
+        if (this.#quiet || (event.outage && !this.#screen.isLive)) return;
         return this.#screen.progress(
           event.transfer,
           this.#from(event.transfer) + wording.progressText(event),
@@ -46,7 +55,21 @@ export class TextReporter {
         return this.#summarize(event);
       case 'error':
         return this.#explain(event);
+      case 'reconnecting':
+        return this.#tellOfLoss(event);
+      case 'reconnected':
+        this.#lost.delete(event.transfer);
+        return this.#say('Connected again.');
+      case 'notice':
+        return this.#say(`hawser: ${displayName(event.message, 1000)}`);
     }
+  }
+
+  /** Once a loss, unless each attempt shows anyway. */
+  #tellOfLoss(event: ReconnectingEvent): void {
+    if (this.#lost.has(event.transfer) || this.#screen.isLive) return;
+    this.#lost.add(event.transfer);
+    this.#say(wording.lostText(event));
   }
 
   #introduce(peer: PeerEvent): void {
@@ -69,10 +92,17 @@ export class TextReporter {
     this.#say(wording.summaryText(this.#command, peer, totals));
   }
 
-  #explain({transfer, code, message}: ErrorEvent): void {
+  #explain(event: ErrorEvent): void {
+    const {transfer, code, message} = event;
     const connected = transfer !== undefined && this.#peers.has(transfer);
     const from = transfer === undefined ? '' : this.#from(transfer);
     if (transfer !== undefined) this.#forget(transfer);
+    if (code === 'CANCELLED' && message === 'interrupted' && connected) {
+      const [first, ...more] = wording.interruptedLines(this.#command, event);
+      this.#screen.line(`${from}${first}`);
+      for (const line of more) this.#screen.line(line);
+      return;
+    }
     this.#complain('hawser:', from + displayName(message, 1000));
     for (const line of adviceFor(code, this.#listens, connected)) this.#screen.line(`  ${line}`);
   }
@@ -87,6 +117,7 @@ export class TextReporter {
     this.#screen.end(transfer);
     this.#peers.delete(transfer);
     this.#failures.delete(transfer);
+    this.#lost.delete(transfer);
   }
 
   get #listens(): boolean {

@@ -68,6 +68,8 @@ pub struct Progress {
 pub struct Outage {
     /// When.
     pub since: Instant,
+    /// For how long since then it is tried; [`Duration::MAX`] for ever.
+    pub allowed: Duration,
     /// The attempt under way to open another, or about to be: 1 is the first.
     pub attempt: u64,
     /// What the session was lost by, or what the last attempt failed by, for a person.

@@ -93,7 +93,8 @@ impl Retry {
             return Err(error);
         }
         let reason = error.to_string();
-        transfer.interrupt(Outage { since: lost.since, attempt: lost.attempt, reason });
+        let Lost { since, attempt, .. } = *lost;
+        transfer.interrupt(Outage { since, allowed: self.allowed, attempt, reason });
         lost.last = error;
         Ok(())
     }
