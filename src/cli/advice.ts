@@ -3,15 +3,19 @@ import type {ErrorCode} from '../index.ts';
 /** What a person can do about a failure, and what is kept; the message itself says what happened and why. */
 export function adviceFor(code: ErrorCode, listens: boolean, connected: boolean): readonly string[] {
   const {next, kept} = advice[code];
+  if (listens && code === 'CONNECTION_LOST') return [lostByListener];
   if (!kept || !connected) return next;
   return [...next, listens ? keptByListener : keptByDialler];
 }
 
 const keptByDialler =
   'Files already delivered stay. Run the same command again to continue, with the new ticket if the other side was ' +
-  'restarted: what is there is skipped.';
+  'restarted without --ticket-file: what is there is skipped.';
 const keptByListener =
-  'Files already delivered stay. When the other side runs its command again, they are skipped.';
+  'Files already delivered stay, and so do parts of others. The other side goes on when it connects again.';
+
+const lostByListener =
+  'Files already delivered stay, and so do parts of others. The other side tries to come back by itself for a while.';
 
 interface Advice {
   readonly next: readonly string[];

@@ -4,6 +4,7 @@
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
 mod climb;
+mod closing;
 mod dial;
 pub mod disk;
 mod error;
@@ -14,11 +15,15 @@ mod listener;
 mod machine;
 mod opening;
 mod pace;
+mod progress;
+mod retry;
+mod scope;
 mod serve;
 mod session;
 mod settled;
 mod sink_side;
 mod sink_work;
+mod sockets;
 mod source_side;
 mod strangers;
 mod supply;
@@ -26,15 +31,19 @@ mod transfer;
 mod tune;
 mod verify;
 
+pub use closing::Closing;
 pub use dial::{DialOptions, dial};
 pub use error::Error;
 pub use hawser_protocol::error::{ContentHash, Reason};
+pub use hawser_protocol::identity::StaticKey;
 pub use hawser_protocol::message::Placed;
 pub use hawser_protocol::sender::Fate;
 pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
 pub use job::{Durability, Job, Requests, Work};
 pub use listener::{ListenOptions, Listener, listen};
 pub use pace::{Limit, MIN_LIMIT};
-pub use settled::{EntryKind, Settled};
-pub use transfer::{Keep, MAX_FAILED_KEPT, Peer, Phase, Progress, Transfer};
+pub use progress::{Outage, Phase, Progress};
+pub use scope::Scope;
+pub use settled::{EntryKind, Keep, MAX_FAILED_KEPT, Settled};
+pub use transfer::{Peer, Transfer};
 pub use verify::{Change, Difference, Verification, VerifyProgress, Which, verify};

@@ -209,6 +209,11 @@ impl Sender {
         self.link.has_lanes()
     }
 
+    /// Files that were sent whole, and of which the sink has not said what became of them.
+    pub fn unanswered(&self) -> impl Iterator<Item = (EntryId, ContentHash)> {
+        self.unsettled.iter().filter_map(|(&id, offered)| Some((id, offered.hash?)))
+    }
+
     /// Whether the session has come to its good end, after which nothing is lost with a lane.
     pub fn is_finished(&self) -> bool {
         self.finished
