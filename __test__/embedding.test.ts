@@ -114,6 +114,24 @@ test('a worker that is terminated in the middle of receiving does no harm', asyn
   await assertTriesAgain(t, sender);
 });
 
+test('what a worker has started ends with it, while the process lives', async (t) => {
+  const folder = makeFolder(t);
+  writeSparse(join(folder, 'endless'), 2 ** 40);
+
+  const program = `
+    const receiver = await receive({directory: folder + '/inbox', bind: ['127.0.0.1']});
+    { const {ticket} = receiver; ${terminating(sending)} }
+    for await (const transfer of receiver) {
+      await transfer.finished().catch(({code, message}) => say(code, message));
+      break;
+    }
+    await receiver.close();`;
+  const {code, stdout, stderr} = await start(t, program, folder).ended();
+
+  t.is(code, 0, stderr);
+  t.is(stdout, 'terminated 1\nCONNECTION_LOST the other side has gone away for a while\n');
+});
+
 test('workers come and go while another transfer of the process runs to its end', async (t) => {
   const folder = makeFolder(t);
   writeSparse(join(folder, 'endless'), 2 ** 32);
