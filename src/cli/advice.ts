@@ -34,7 +34,7 @@ const advice: Record<ErrorCode, Advice> = {
   },
   CONNECTION_REFUSED: {
     next: [
-      'Check that the other side still runs and that the ticket is of this run: each start makes a new one.',
+      'Check that the other side still runs and that the ticket is of this run: each start makes a new one, but for --ticket-file.',
       'A firewall or router in between must let its TCP port through.',
     ],
   },
@@ -53,7 +53,7 @@ const advice: Record<ErrorCode, Advice> = {
   CONNECTION_LOST: {next: ['The other side went away, or the network broke.'], kept: true},
   AUTHENTICATION_FAILED: {
     next: [
-      'Ask for a new ticket: each start of the other side makes one, and only the newest works.',
+      'Ask for a new ticket: each start of the other side makes one, unless it keeps one with --ticket-file.',
       'If it is the newest, someone else may be answering at that address.',
     ],
   },

@@ -81,7 +81,7 @@ export interface VerifiedEvent extends Omit<VerifyReport, 'differences'> {
   readonly unreadable: number;
 }
 
-/** All connections of a transfer are lost, and new ones are tried: one event an attempt, which `reason` led to. */
+/** All connections of a transfer are lost, and new ones are tried: one event an attempt; `message` says what led to it. */
 export interface ReconnectingEvent extends Omit<Outage, 'reason' | 'retryMs'> {
   readonly event: 'reconnecting';
   readonly transfer: number;

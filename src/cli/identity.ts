@@ -47,14 +47,10 @@ async function nameOnce(written: string, path: string): Promise<void> {
 function configFolder(): string {
   const {HAWSER_CONFIG_DIR, XDG_CONFIG_HOME, APPDATA} = process.env;
   if (HAWSER_CONFIG_DIR) return HAWSER_CONFIG_DIR;
-  switch (process.platform) {
-    case 'darwin':
-      return join(homedir(), 'Library/Application Support/hawser');
-    case 'win32':
-      return join(APPDATA || join(homedir(), 'AppData/Roaming'), 'hawser');
-    default:
-      return join(XDG_CONFIG_HOME || join(homedir(), '.config'), 'hawser');
-  }
+  if (process.platform === 'darwin') return join(homedir(), 'Library/Application Support/hawser');
+  const [asked, custom] =
+    process.platform === 'win32' ? [APPDATA, 'AppData/Roaming'] : [XDG_CONFIG_HOME, '.config'];
+  return join(asked || join(homedir(), custom), 'hawser');
 }
 
 /** The key in a file, or undefined where there is no file. */

@@ -49,9 +49,9 @@ function outageText({attempt, elapsedMs, retryMs}: Outage): string {
 }
 
 /** What a log says once, where the attempts are not shown. */
-export function lostText({message, retryMs}: ReconnectingEvent): string {
+export function lostText({retryMs}: ReconnectingEvent): string {
   const time = retryMs === null || retryMs === Infinity ? '' : ` for ${formatClock(retryMs)}`;
-  return `Connection lost (${displayName(message)}): trying again${time}…`;
+  return `Connection lost: trying again${time}…`;
 }
 
 /** What became of what an interrupted transfer had done, and how to go on. */

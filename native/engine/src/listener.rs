@@ -398,3 +398,6 @@ async fn greet(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>)
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,9 @@ impl<S: Side> AnySession for Session<S> {
     }
 
     fn supersede(&self) {
-        self.end(Err(Error::Superseded));
+        // One that waited for nothing but a goodbye is complete.
+        let finished = self.state().machine.is_finished();
+        self.end(if finished { Ok(()) } else { Err(Error::Superseded) });
     }
 }
 

@@ -1,0 +1,33 @@
+import test from 'ava';
+import {commandLine} from '../src/cli/command-line.ts';
+import {parseDuration} from '../src/cli/duration.ts';
+
+test('a duration is hours, minutes and seconds, or a number of seconds', (t) => {
+  const durations = {
+    '0': 0,
+    '0s': 0,
+    '90': 90_000,
+    '90s': 90_000,
+    '0.5': 500,
+    '10m': 600_000,
+    '1h30m': 5_400_000,
+    '1h5s': 3_605_000,
+    '1.5h': 5_400_000,
+    '2H': 7_200_000,
+    ' 10m ': 600_000,
+    forever: Infinity,
+  };
+  for (const [text, expected] of Object.entries(durations)) t.is(parseDuration(text), expected, text);
+});
+
+test('what is no duration is none', (t) => {
+  for (const text of ['', ' ', '10x', 'm', '5m1h', '1h30', '-5', '10 m', '1,5s', 'ever', 'NaN'])
+    t.is(parseDuration(text), undefined, text);
+});
+
+test('a command line comes back as a shell takes it', (t) => {
+  t.is(
+    commandLine(['send', 'a b', "it's", '$HOME', 'plain-1.txt', '--to', 'hawser1abc']),
+    String.raw`hawser send 'a b' 'it'\''s' '$HOME' plain-1.txt --to hawser1abc`,
+  );
+});
