@@ -12,7 +12,7 @@ use hawser_protocol::receiver::Decision;
 use super::Seen;
 use super::disk::{Disk, Line, Path, Thing};
 use super::rng::Rng;
-use super::tree::{Tag, Tree, What, hash_of};
+use super::tree::{Tag, Tree, Version, What, hash_of};
 
 /// When what a sink says is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,8 +282,9 @@ impl Store {
             let Some(content) = self.disk.content(path).filter(|_| !self.foreign.contains(&path)) else {
                 continue;
             };
-            let known = tree.versions(node).iter().any(|version| version.chunks == content);
-            assert!(known, "{path:?} has wrong bytes");
+            let stat = self.disk.stat(path);
+            let is = |then: &Version| then.chunks == content && Some((then.size, then.mtime)) == stat;
+            assert!(tree.versions(node).iter().any(is), "{path:?} has wrong bytes");
             let flushed = self.durability == Durability::None || self.disk.is_flushed(path);
             assert!(flushed, "a crash would leave {path:?} with wrong bytes");
         }
