@@ -86,6 +86,10 @@ impl Side for SinkSide {
                         self.sink.compare_contents();
                     }
                     self.rereads.fetch_or(hello.requests.reread, Ordering::Relaxed);
+                    // A session that was killed may have given names that are not on disk yet.
+                    if self.durability == Durability::File && !self.flush(session) {
+                        return Ok(Flow::Continue);
+                    }
                     session.transfer.introduce(hello.label, hello.continues);
                 }
                 ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),

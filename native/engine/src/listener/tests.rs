@@ -3,10 +3,11 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 
 use super::*;
-use crate::{DialOptions, Keep, dial};
+use crate::{DialOptions, Durability, Keep, Requests, dial};
 
 fn job(work: Work) -> Job {
-    Job { work, label: String::new(), limit: None, keep: Keep::Failed }
+    let (durability, requests) = (Durability::default(), Requests::default());
+    Job { work, label: String::new(), limit: None, keep: Keep::Failed, durability, requests }
 }
 
 /// A listener, and a session of it that runs until it is told to end.
