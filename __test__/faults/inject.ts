@@ -61,3 +61,8 @@ export function prepare(): string | undefined {
 
 /** Everything, however long that takes, or what fits into the time of a check before each change. */
 export const thorough = process.env['HAWSER_FAULTS'] === 'all';
+
+/** Shuts down the file system that is mounted there, as if power failed. */
+export function failPower(mount: string): void {
+  spawnSync(program, ['--dir', mount, '--kinds', 'open', '--do', 'power', '--', 'ls', mount]);
+}
