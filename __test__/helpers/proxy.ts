@@ -14,57 +14,67 @@ export type Direction = 'up' | 'down';
 /** How often a port is tried that turns out to be taken on the other address. */
 const attempts = 20;
 
-/** A receiver that is reached through a proxy. */
+/** A receiver that is reached through proxies. */
 export interface Proxied {
   readonly receiver: Receiver;
+  /** The one at the first of its addresses. */
   readonly proxy: Proxy;
+  /** One for each address. */
+  readonly proxies: readonly Proxy[];
 }
 
-/** Starts a receiver with a proxy in front of it; both are closed after the test. */
+/** Starts a receiver with a proxy at each of the addresses that its ticket names; all are closed after the test. */
 export async function startProxied(
   t: ExecutionContext,
   options: Omit<ReceiveOptions, 'port' | 'bind' | 'advertise'>,
+  addresses: readonly string[] = [visible],
 ): Promise<Proxied> {
   for (let attempt = 1; ; attempt++) {
-    const receiver = await receive({...options, bind: [hidden], advertise: [visible]});
+    const receiver = await receive({...options, bind: [hidden], advertise: addresses});
+    const proxies: Proxy[] = [];
     try {
-      const proxy = await Proxy.start(t, {port: receiver.port});
+      for (const from of addresses) proxies.push(await Proxy.start(t, {port: receiver.port, from}));
+      const [proxy] = proxies;
+      if (!proxy) throw new Error('a proxy needs an address');
       t.teardown(() => receiver.close());
-      return {receiver, proxy};
+      return {receiver, proxy, proxies};
     } catch (error) {
+      for (const proxy of proxies) proxy.stop();
       await receiver.close();
       if (attempt === attempts || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     }
   }
 }
 
-/** Where a proxy listens and where it leads. */
-export interface Route {
+/** Where a proxy listens. */
+export interface Front {
   readonly port: number;
-  readonly from?: string;
-  readonly to?: string;
+  readonly from: string;
 }
 
 /** A network between two peers, for a test to disturb. Carries bytes of any number of connections unchanged. */
 export class Proxy {
   readonly #server: Server;
-  readonly #route: Required<Route>;
+  readonly #port: number;
   readonly #lines = new Set<Line>();
   readonly #carried = {up: 0, down: 0};
   readonly #held = new Set<Direction>();
   readonly #stopped = new Set<Direction>();
   readonly #waiting: (() => void)[] = [];
   #cut: {readonly direction: Direction; readonly after: number} | undefined;
+  /** The address that the next connection seems to come from. */
+  nextSource = (): string => visible;
   #isCut = false;
+  #most = Infinity;
 
-  private constructor(route: Required<Route>) {
-    this.#route = route;
+  private constructor(port: number) {
+    this.#port = port;
     this.#server = createServer({allowHalfOpen: true, noDelay: true}, (dialler) => this.#accept(dialler));
   }
 
   /** Listens; closed after the test. */
-  static async start(t: ExecutionContext, {port, from = visible, to = hidden}: Route): Promise<Proxy> {
-    const proxy = new Proxy({port, from, to});
+  static async start(t: ExecutionContext, {port, from}: Front): Promise<Proxy> {
+    const proxy = new Proxy(port);
     proxy.#server.listen(port, from);
     await once(proxy.#server, 'listening');
     t.teardown(() => proxy.stop());
@@ -96,8 +106,14 @@ export class Proxy {
     for (const direction of directions) this.#held.add(direction);
   }
 
+  /** Holds back what a connection brings to the listener beyond so many bytes. */
+  holdEachAfter(bytes: number): void {
+    this.#most = bytes;
+  }
+
   /** Carries again, what was held back first. */
   release(): void {
+    this.#most = Infinity;
     this.#held.clear();
     this.#stopped.clear();
     this.#changed();
@@ -115,9 +131,9 @@ export class Proxy {
     for (const line of this.#lines) line.cut();
   }
 
-  /** Whether bytes that come now are to be held back. */
-  holds(direction: Direction): boolean {
-    if (!this.#held.has(direction)) return false;
+  /** Whether bytes that come now, on a connection that has carried so many, are to be held back. */
+  holds(direction: Direction, carried: number): boolean {
+    if (!this.#held.has(direction) && !(direction === 'up' && carried > this.#most)) return false;
     this.#stopped.add(direction);
     this.#changed();
     return true;
@@ -140,8 +156,8 @@ export class Proxy {
   }
 
   #accept(dialler: Socket): void {
-    const {port, to} = this.#route;
-    const line = new Line(this, dialler, connect({port, host: to, allowHalfOpen: true, noDelay: true}));
+    const to = {port: this.#port, host: hidden, localAddress: this.nextSource()};
+    const line = new Line(this, dialler, connect({...to, allowHalfOpen: true, noDelay: true}));
     this.#lines.add(line);
     line.ended
       .then(() => this.#lines.delete(line))
@@ -185,7 +201,7 @@ export class Line {
 
   #join(direction: Direction, from: Socket, to: Socket): void {
     from.on('data', (bytes: Buffer) => {
-      if (this.#proxy.holds(direction)) {
+      if (this.#proxy.holds(direction, this.carried[direction])) {
         // First paused: what flows would come right back.
         from.pause();
         from.unshift(bytes);
