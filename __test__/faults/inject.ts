@@ -6,7 +6,8 @@ import {Process} from '../helpers/process.ts';
 
 const main = resolve('dist/cli/main.js');
 const tools = resolve('build/tools');
-const program = join(tools, 'inject');
+/** The injector, once it is compiled. */
+export const program = join(tools, 'inject');
 
 /** A fault for one process: at the n-th of its calls of some kinds that touch something in a folder. */
 export interface Fault {
@@ -28,6 +29,26 @@ export interface Injected {
   readonly calls: () => readonly string[];
 }
 
+/** What the injector is told to run a command so that the fault hits it. */
+export function injectArgs(fault: Fault, log: string, command: readonly string[]): readonly string[] {
+  const {inside, kinds, at = 1, what, flags = []} = fault;
+  const chosen = kinds === undefined ? [] : ['--kinds', kinds];
+  return [
+    '--dir',
+    inside,
+    ...chosen,
+    '--at',
+    String(at),
+    '--do',
+    what,
+    ...flags,
+    '--log',
+    log,
+    '--',
+    ...command,
+  ];
+}
+
 /** Starts `hawser` so that the fault hits it. */
 export function hawserWith(
   t: ExecutionContext,
@@ -35,12 +56,9 @@ export function hawserWith(
   log: string,
   args: readonly string[],
 ): Injected {
-  const {inside, kinds, at = 1, what, flags = []} = fault;
-  const chosen = kinds === undefined ? [] : ['--kinds', kinds];
-  const words = ['--dir', inside, ...chosen, '--at', String(at), '--do', what, ...flags, '--log', log, '--'];
-  const env = {HAWSER_TICKET: undefined};
+  const words = injectArgs(fault, log, [process.execPath, main, ...args]);
   return {
-    process: new Process(t, program, [...words, process.execPath, main, ...args], env),
+    process: new Process(t, program, words, {HAWSER_TICKET: undefined}),
     calls: () => readFileSync(log, 'utf8').split('\n').slice(0, -1),
   };
 }

@@ -7,7 +7,7 @@ import {makeFolder} from '../helpers/folder.ts';
 import {Tally} from '../helpers/tally.ts';
 import {unlock, writeSmallTree} from '../helpers/tree-state.ts';
 import {Image, lacks, systems, type System} from './image.ts';
-import {failPower, hawserWith, prepare, thorough, type Fault} from './inject.ts';
+import {failPower, hawserWith, prepare, type Fault} from './inject.ts';
 
 const missing = prepare();
 
@@ -31,7 +31,7 @@ const cases: Record<string, Case> = {
   },
   'behind any step, with the log of the file system ahead of its data': {
     row: "power lost behind the receiver's n-th change of its disk, names on disk before contents",
-    fault: {what: 'power-log', kinds: thorough ? steps : 'sync,rename,unlink', flags: ['--after']},
+    fault: {what: 'power-log', kinds: steps, flags: ['--after']},
   },
 };
 
@@ -81,7 +81,6 @@ async function failAt(
 ): Promise<number> {
   const {tree, work, log} = folders;
   const inbox = join(work, 'inbox');
-  const arrived = join(inbox, 'tree');
   mkdirSync(inbox, {recursive: true});
   image.flush();
 
@@ -97,11 +96,11 @@ async function failAt(
   image.mount();
 
   const succeeded = sent?.code === 0;
-  checkCutOff(succeeded, arrived, tree);
+  checkCutOff(succeeded, {tree, inbox});
   if (counted < (fault.at ?? 1)) {
     if (!succeeded) throw new Error(`failed without a fault: ${sent?.stdout}`);
   } else {
-    await resume(t, inbox, arrived, tree);
+    await resume({tree, inbox});
   }
   return counted;
 }

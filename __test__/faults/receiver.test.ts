@@ -1,6 +1,6 @@
 import test from 'ava';
 import {prepare, thorough} from './inject.ts';
-import {everyPoint, hitReceiver} from './points.ts';
+import {everyPoint, receiver} from './points.ts';
 
 const missing = prepare();
 const run = missing === undefined ? test.serial : test.skip;
@@ -12,14 +12,14 @@ const changes = 'write,alloc,sync,rename,mkdir,unlink,create,stamp';
 const growths = 'write,alloc,sync,rename,mkdir,create';
 
 run(`a receiver killed before any change of its disk loses nothing${because}`, (t) =>
-  everyPoint(t, 'receiver killed before its n-th change of the disk', hitReceiver, {
+  everyPoint(t, 'receiver killed before its n-th change of the disk', receiver, {
     what: 'kill',
     kinds: changes,
   }),
 );
 
 run(`a receiver killed as it sends anything loses nothing${because}`, (t) =>
-  everyPoint(t, 'receiver killed before its n-th message', hitReceiver, {what: 'kill', kinds: 'send'}),
+  everyPoint(t, 'receiver killed before its n-th message', receiver, {what: 'kill', kinds: 'send'}),
 );
 
 for (const [error, kinds] of [
@@ -27,11 +27,11 @@ for (const [error, kinds] of [
   ['ENOSPC', growths],
 ] as const) {
   run(`a receiver whose disk answers ${error} once, anywhere, loses nothing${because}`, (t) =>
-    everyPoint(t, `${error} at the receiver's n-th change of the disk`, hitReceiver, {what: error, kinds}),
+    everyPoint(t, `${error} at the receiver's n-th change of the disk`, receiver, {what: error, kinds}),
   );
 
   run(`a receiver whose disk answers ${error} from anywhere on loses nothing${because}`, (t) =>
-    everyPoint(t, `${error} from the receiver's n-th change of the disk on`, hitReceiver, {
+    everyPoint(t, `${error} from the receiver's n-th change of the disk on`, receiver, {
       what: error,
       kinds,
       flags: ['--on'],
@@ -40,11 +40,11 @@ for (const [error, kinds] of [
 }
 
 run(`a receiver whose disk takes only half of any write loses nothing${because}`, (t) =>
-  everyPoint(t, "half of the receiver's n-th write", hitReceiver, {what: 'short', kinds: 'write'}),
+  everyPoint(t, "half of the receiver's n-th write", receiver, {what: 'short', kinds: 'write'}),
 );
 
 run(`a receiver whose connection breaks as it sends anything loses nothing${because}`, (t) =>
-  everyPoint(t, "ECONNRESET at the receiver's n-th message", hitReceiver, {
+  everyPoint(t, "ECONNRESET at the receiver's n-th message", receiver, {
     what: 'ECONNRESET',
     kinds: 'send',
   }),
@@ -52,7 +52,7 @@ run(`a receiver whose connection breaks as it sends anything loses nothing${beca
 
 if (thorough) {
   run(`a receiver killed behind any change of its disk loses nothing${because}`, (t) =>
-    everyPoint(t, 'receiver killed behind its n-th change of the disk', hitReceiver, {
+    everyPoint(t, 'receiver killed behind its n-th change of the disk', receiver, {
       what: 'kill',
       kinds: changes,
       flags: ['--after'],
@@ -61,7 +61,7 @@ if (thorough) {
 
   for (const error of ['EDQUOT', 'EROFS', 'EACCES', 'EMFILE']) {
     run(`a receiver whose disk answers ${error} once, anywhere, loses nothing${because}`, (t) =>
-      everyPoint(t, `${error} at the receiver's n-th change of the disk`, hitReceiver, {
+      everyPoint(t, `${error} at the receiver's n-th change of the disk`, receiver, {
         what: error,
         kinds: changes,
       }),

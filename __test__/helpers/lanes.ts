@@ -1,11 +1,9 @@
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {send} from '../../src/index.ts';
-import {none} from './tally.ts';
+import {checkDelivered, ended, push} from './attempt.ts';
 import {makeFolder} from './folder.ts';
 import {startProxied, type Line, type Proxy} from './proxy.ts';
 import {Tally} from './tally.ts';
-import {differences} from './tree-state.ts';
 import {pseudoRandom, writeFiles} from './tree.ts';
 
 /** The longest record, what comes before it on a connection, and a little. */
@@ -31,27 +29,20 @@ export async function killLanes(t: ExecutionContext, kills: number): Promise<voi
   t.log(`HAWSER_SEED=${seed}`);
   const home = makeFolder(t);
   await writeFiles(home, {'tree/large': pseudoRandom(kills * 350_000, String(seed)), 'tree/small': 'small'});
-  const {receiver, proxy} = await startProxied(t, {directory: join(home, 'inbox')});
+  const trees = {tree: join(home, 'tree'), inbox: join(home, 'inbox')};
+  const {listener, proxy} = await startProxied(t, push, trees);
   // A lane that has brought enough waits to be killed: so there is something left to send until the end.
   proxy.holdEachAfter(recordBytes);
   let sources = 0;
   proxy.nextSource = () => `127.0.1.${1 + (sources++ % 250)}`;
   const tally = new Tally('lanes killed at random, during one transfer');
 
-  const transfer = send([join(home, 'tree')], {to: receiver.ticket, lanes: 16});
-  const finished = transfer.finished();
-  const report = await Promise.race([finished, killSome(proxy, tally, kills, random(seed))]);
-  t.is(report, undefined, 'the transfer was over too soon');
+  const end = ended(push.dial(trees, listener.ticket, {lanes: 16}));
+  const early = await Promise.race([end, killSome(proxy, tally, kills, random(seed))]);
+  t.is(early, undefined, 'the transfer was over too soon');
   proxy.release();
 
-  await tally.run('the transfer', async () => {
-    const {failed} = await finished;
-    none(
-      'failed',
-      failed.map(({path, code}) => `${path}: ${code}`),
-    );
-    none('other than sent', differences(join(home, 'inbox/tree'), join(home, 'tree')));
-  });
+  await tally.run('the transfer', async () => checkDelivered(await end, trees));
   tally.finish(t, kills);
 }
 

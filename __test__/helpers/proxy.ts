@@ -1,11 +1,12 @@
 import {once} from 'node:events';
 import {connect, createServer, type Server, type Socket} from 'node:net';
 import type {ExecutionContext} from 'ava';
-import {receive, type ReceiveOptions, type Receiver} from '../../src/index.ts';
+import type {Listener} from '../../src/index.ts';
+import type {Trees, Way} from './attempt.ts';
 
-/** Where a receiver listens that is to be reached through a proxy only. */
+/** Where a listener is that is to be reached through a proxy only. */
 export const hidden = '127.0.0.2';
-/** Where the proxy in front of it does, on the same port: so the ticket of the receiver leads to the proxy. */
+/** Where the proxy in front of it is, on the same port: so the ticket leads to the proxy. */
 export const visible = '127.0.0.1';
 
 /** From the dialler to the listener, or back. */
@@ -14,33 +15,34 @@ export type Direction = 'up' | 'down';
 /** How often a port is tried that turns out to be taken on the other address. */
 const attempts = 20;
 
-/** A receiver that is reached through proxies. */
+/** A listener that is reached through proxies. */
 export interface Proxied {
-  readonly receiver: Receiver;
+  readonly listener: Listener;
   /** The one at the first of its addresses. */
   readonly proxy: Proxy;
   /** One for each address. */
   readonly proxies: readonly Proxy[];
 }
 
-/** Starts a receiver with a proxy at each of the addresses that its ticket names; all are closed after the test. */
+/** Starts a listener with a proxy at each of the addresses that its ticket names; all are closed after the test. */
 export async function startProxied(
   t: ExecutionContext,
-  options: Omit<ReceiveOptions, 'port' | 'bind' | 'advertise'>,
+  way: Way,
+  trees: Trees,
   addresses: readonly string[] = [visible],
 ): Promise<Proxied> {
   for (let attempt = 1; ; attempt++) {
-    const receiver = await receive({...options, bind: [hidden], advertise: addresses});
+    const listener = await way.listen(trees, {bind: [hidden], advertise: addresses});
     const proxies: Proxy[] = [];
     try {
-      for (const from of addresses) proxies.push(await Proxy.start(t, {port: receiver.port, from}));
+      for (const from of addresses) proxies.push(await Proxy.start(t, {port: listener.port, from}));
       const [proxy] = proxies;
       if (!proxy) throw new Error('a proxy needs an address');
-      t.teardown(() => receiver.close());
-      return {receiver, proxy, proxies};
+      t.teardown(() => listener.close());
+      return {listener, proxy, proxies};
     } catch (error) {
       for (const proxy of proxies) proxy.stop();
-      await receiver.close();
+      await listener.close();
       if (attempt === attempts || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     }
   }
