@@ -23,7 +23,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -86,44 +85,35 @@ static void must(int failed, const char *what) {
     exit(125);
 }
 
-// The registers of a thread that is about to make a call.
-struct machine {
-#ifdef __x86_64__
-    struct user_regs_struct all;
-#else
-    struct user_pt_regs all;
-#endif
-};
-
-static void registers(pid_t thread, int set, struct machine *machine) {
-    struct iovec area = {machine, sizeof *machine};
+static void registers(pid_t thread, int set, struct user_regs_struct *all) {
+    struct iovec area = {all, sizeof *all};
     ptrace(set ? PTRACE_SETREGSET : PTRACE_GETREGSET, thread, NT_PRSTATUS, &area);
 }
 
 static void set_length(pid_t thread, unsigned long length) {
-    struct machine machine;
-    registers(thread, 0, &machine);
+    struct user_regs_struct all;
+    registers(thread, 0, &all);
 #ifdef __x86_64__
-    machine.all.rdx = length;
+    all.rdx = length;
 #else
-    machine.all.regs[2] = length;
+    all.regs[2] = length;
 #endif
-    registers(thread, 1, &machine);
+    registers(thread, 1, &all);
 }
 
 static void fail(pid_t thread, int error) {
-    struct machine machine;
-    registers(thread, 0, &machine);
+    struct user_regs_struct all;
+    registers(thread, 0, &all);
 #ifdef __x86_64__
-    machine.all.orig_rax = -1;
-    machine.all.rax = -error;
+    all.orig_rax = -1;
+    all.rax = -error;
 #else
     int none = -1;
     struct iovec number = {&none, sizeof none};
     ptrace(PTRACE_SETREGSET, thread, NT_ARM_SYSTEM_CALL, &number);
-    machine.all.regs[0] = -error;
+    all.regs[0] = -error;
 #endif
-    registers(thread, 1, &machine);
+    registers(thread, 1, &all);
 }
 
 static ssize_t peek(pid_t thread, unsigned long address, void *to, size_t length) {
