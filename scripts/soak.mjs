@@ -104,15 +104,12 @@ async function deliver(tree, ticket) {
   }
 }
 
-/** Kills a sender at any time, or soon after it has connected. */
+/** Kills a sender at any time, sooner more often than later, or as soon as it says a word. */
 async function killLater(child, signal) {
   const usual = durations[randomInt(durations.length)];
   try {
-    if (randomInt(2) === 0) await setTimeout(randomInt(Math.ceil(usual)), undefined, {signal});
-    else {
-      await once(child.stderr, 'data', {signal});
-      await setTimeout(randomInt(Math.ceil(usual / 8)), undefined, {signal});
-    }
+    if (randomInt(4) > 0) await setTimeout(usual ** Math.random(), undefined, {signal});
+    else await once(child.stderr, 'data', {signal});
     child.kill('SIGKILL');
   } catch (error) {
     if (error.name !== 'AbortError') throw error;
