@@ -46,11 +46,28 @@ export declare class NativeTransfer {
   cancel(): void
 }
 
+/** A running verification. */
+export declare class NativeVerification {
+  /** Counters now; cheap enough to poll ten times a second. */
+  progress(): NativeVerifyProgress
+  /** The sessions whose records it goes by, the newest first; empty until they have been read. */
+  sessions(): Array<string>
+  /** Differences found since the last call, at most `max`; in order of their paths once it ended. */
+  takeDifferences(max: number): Array<NativeDifference>
+  /** Resolves once, when it ended: null when every file has been looked at, else why not. */
+  finished(): Promise<NativeFailure | null>
+  /** Ends it now; finished() then resolves with code CANCELLED. Idempotent. */
+  cancel(): void
+}
+
 /** Dials the listener a ticket names and starts a transfer. A bad ticket comes back as a failure. */
 export declare function dial(options: NativeDialOptions): NativeTransfer | NativeFailure
 
 /** Starts listening. Options are validated; a failure comes back as a value. */
 export declare function listen(options: NativeListenOptions): NativeListener | NativeFailure
+
+/** What has become of a file. */
+export type NativeChange = 'changed' | 'missing' | 'unreadable'
 
 /** How to dial. */
 export interface NativeDialOptions {
@@ -58,6 +75,15 @@ export interface NativeDialOptions {
   ticket: string
   /** TCP connections, 1 to 16; as many as pay if missing. */
   lanes?: number
+}
+
+/** A file that is not as it was delivered. */
+export interface NativeDifference {
+  /** Relative to the folder, "/"-separated, invalid UTF-8 replaced. */
+  path: string
+  change: NativeChange
+  /** What has become of it, for people. */
+  message: string
 }
 
 /** What became of one entry. */
@@ -170,3 +196,30 @@ export interface NativeProgress {
 
 /** Where a transfer is in its life. */
 export type NativeState = 'connecting' | 'running' | 'ended'
+
+/** What to verify. */
+export interface NativeVerifyOptions {
+  /** The folder that was written into; bytes, as in NativeJob. */
+  directory: Uint8Array
+  /** Every record, instead of the newest. */
+  all: boolean
+  /** The record of this session, instead of the newest. */
+  session?: string
+}
+
+/** Counters of a verification at one moment. */
+export interface NativeVerifyProgress {
+  /** Files on record; 0 until that has been read. */
+  filesTotal: number
+  /** Files looked at. */
+  filesDone: number
+  /** Bytes read of them. */
+  bytesDone: number
+  /** Of those done, the ones that are not as they were delivered. */
+  different: number
+  /** Milliseconds since it began, up to its end. */
+  elapsedMs: number
+}
+
+/** Starts to read and hash what was delivered into a folder. */
+export declare function verify(options: NativeVerifyOptions): NativeVerification | NativeFailure

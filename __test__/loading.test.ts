@@ -12,7 +12,11 @@ test('importing the package loads no binary', async (t) => {
 
   const result = await runNode(t, ['--input-type=module', '--eval', code], broken);
 
-  t.deepEqual(result, {code: 0, stdout: 'HawserError,get,isHawserError,receive,send,share\n', stderr: ''});
+  t.deepEqual(result, {
+    code: 0,
+    stdout: 'HawserError,get,isHawserError,receive,send,share,verify\n',
+    stderr: '',
+  });
 });
 
 test('a binary that cannot be loaded is an error that says what to do', async (t) => {

@@ -1,9 +1,9 @@
-import {readFile, readdir, utimes, writeFile} from 'node:fs/promises';
+import {readFile, utimes, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
 import {makeFolder} from './helpers/folder.ts';
 import {deliver} from './helpers/loopback.ts';
-import {assertSameTree, pseudoRandom, writeFiles} from './helpers/tree.ts';
+import {assertSameTree, listDelivered, pseudoRandom, writeFiles} from './helpers/tree.ts';
 
 test('sending the same tree again finds all of it there', async (t) => {
   const folder = makeFolder(t);
@@ -63,5 +63,5 @@ test('nothing but what was sent is left in the folder', async (t) => {
 
   await deliver(t, [join(folder, 'file')], join(folder, 'inbox'));
 
-  t.deepEqual(await readdir(join(folder, 'inbox')), ['file']);
+  t.deepEqual(await listDelivered(join(folder, 'inbox')), ['file']);
 });

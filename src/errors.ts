@@ -30,7 +30,7 @@ export type ErrorCode =
   | 'ADDRESS_UNAVAILABLE'
   /** The operating system denies access. */
   | 'PERMISSION_DENIED'
-  /** A file or folder is not there. */
+  /** A file or folder is not there, or no record of what was delivered into it. */
   | 'NOT_FOUND'
   /** No space, or no quota, is left on the disk. */
   | 'DISK_FULL'
@@ -40,7 +40,7 @@ export type ErrorCode =
   | 'VERSION_MISMATCH'
   /** The peer broke the protocol. */
   | 'PROTOCOL'
-  /** The transfer was closed before it was complete. */
+  /** The transfer or verification was closed before it was complete. */
   | 'CANCELLED'
   /** The native binary is missing or cannot be loaded. */
   | 'NATIVE_LOAD'

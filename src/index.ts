@@ -17,3 +17,6 @@ export type {SessionOptions} from './session.ts';
 export {share} from './share.ts';
 export type {Sharer, ShareOptions} from './share.ts';
 export type {Transfer} from './transfer.ts';
+export type {Difference, Verification, VerifyProgress, VerifyReport} from './verification.ts';
+export {verify} from './verify.ts';
+export type {VerifyOptions} from './verify.ts';

@@ -7,6 +7,8 @@ import type {
   NativeListener,
   NativeListenOptions,
   NativeTransfer,
+  NativeVerification,
+  NativeVerifyOptions,
 } from '#binding';
 import {HawserError, type ErrorCode} from './errors.ts';
 
@@ -18,6 +20,8 @@ export type {
   NativeListenOptions,
   NativeProgress,
   NativeTransfer,
+  NativeVerification,
+  NativeVerifyProgress,
 } from '#binding';
 
 /**
@@ -34,6 +38,14 @@ export function listen(options: NativeListenOptions): NativeListener {
  */
 export function dial(options: NativeDialOptions): NativeTransfer {
   return call((binding) => binding.dial(options));
+}
+
+/**
+ * Starts to hash what was delivered into a folder. Throws a HawserError.
+ * @internal
+ */
+export function verify(options: NativeVerifyOptions): NativeVerification {
+  return call((binding) => binding.verify(options));
 }
 
 /**

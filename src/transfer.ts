@@ -1,11 +1,11 @@
 import {addAbortListener} from 'node:events';
-import {setTimeout} from 'node:timers/promises';
 import {HawserError} from './errors.ts';
 import {toError, type NativeTransfer} from './native.ts';
 import type {Peer} from './peer.ts';
 import {ProgressReader, type Progress} from './progress.ts';
 import {makeReport, type Report} from './report.ts';
 import {checkLimit, integer} from './session.ts';
+import {snapshots} from './snapshots.ts';
 
 /** A session that moves files, on either side and in either direction. It runs whether or not anyone looks. */
 export class Transfer implements AsyncDisposable {
@@ -34,16 +34,9 @@ export class Transfer implements AsyncDisposable {
    * never throws; an interval out of range is an `INVALID_OPTION` at once.
    */
   progress(intervalMs = 100): AsyncGenerator<Progress, void, undefined> {
-    return this.#snapshots(integer('interval of progress', intervalMs, 10, 60_000));
-  }
-
-  async *#snapshots(intervalMs: number): AsyncGenerator<Progress, void, undefined> {
     const reader = new ProgressReader();
-    while (!this.#ended.signal.aborted) {
-      yield reader.read(this.#native.progress());
-      await pause(intervalMs, this.#ended.signal);
-    }
-    yield reader.read(this.#native.progress());
+    const read = (): Progress => reader.read(this.#native.progress());
+    return snapshots(read, integer('interval of progress', intervalMs, 10, 60_000), this.#ended.signal);
   }
 
   /**
@@ -92,9 +85,4 @@ export class Transfer implements AsyncDisposable {
       this.#ended.abort();
     }
   }
-}
-
-/** Waits for the next snapshot, or for the end. The timer holds no process: the transfer itself does. */
-async function pause(intervalMs: number, ended: AbortSignal): Promise<void> {
-  await setTimeout(intervalMs, undefined, {signal: ended, ref: false}).catch(() => {});
 }

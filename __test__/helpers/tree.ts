@@ -30,6 +30,12 @@ export function writeSparse(path: string, bytes: number): void {
   closeSync(file);
 }
 
+/** The names in a folder that was received into, sorted, without what hawser keeps there for itself. */
+export async function listDelivered(folder: string): Promise<string[]> {
+  const names = await readdir(folder);
+  return names.filter((name) => name !== '.hawser').toSorted();
+}
+
 /** Asserts that two trees are the same: names, kinds, bytes, modes, times and link targets. */
 export async function assertSameTree(t: ExecutionContext, actual: string, expected: string): Promise<void> {
   const [have, want] = [await listTree(actual), await listTree(expected)];

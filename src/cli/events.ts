@@ -1,4 +1,14 @@
-import {isHawserError, type Entry, type ErrorCode, type Peer, type Progress, type Report} from '../index.ts';
+import {
+  isHawserError,
+  type Difference,
+  type Entry,
+  type ErrorCode,
+  type Peer,
+  type Progress,
+  type Report,
+  type VerifyProgress,
+  type VerifyReport,
+} from '../index.ts';
 
 /**
  * What a command has to say. A reporter turns it into text for a person; with `--json` each event is one line on
@@ -11,6 +21,9 @@ export type CommandEvent =
   | ProgressEvent
   | EntryEvent
   | FinishedEvent
+  | VerifyingEvent
+  | DifferenceEvent
+  | VerifiedEvent
   | ErrorEvent;
 
 /** `receive` and `share`: the port is open; first of all events. */
@@ -44,6 +57,24 @@ export interface FinishedEvent extends Omit<Report, 'peer' | 'entries' | 'failed
   readonly event: 'finished';
   readonly transfer: number;
   readonly failed: number;
+}
+
+/** `verify`: where it stands, about ten times a second. */
+export interface VerifyingEvent extends VerifyProgress {
+  readonly event: 'verifying';
+}
+
+/** `verify`: a file is not as it was delivered; all of them come right before `verified`. */
+export interface DifferenceEvent extends Difference {
+  readonly event: 'difference';
+}
+
+/** `verify`: every file on record has been looked at. Counts those that differ, by what became of them. */
+export interface VerifiedEvent extends Omit<VerifyReport, 'differences'> {
+  readonly event: 'verified';
+  readonly changed: number;
+  readonly missing: number;
+  readonly unreadable: number;
 }
 
 /** A transfer failed, or, without `transfer`, the command did. */

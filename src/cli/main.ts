@@ -6,6 +6,7 @@ import {addGet} from './get.ts';
 import {addReceive} from './receive.ts';
 import {addSend} from './send.ts';
 import {addShare} from './share.ts';
+import {addVerify} from './verify.ts';
 
 const {version} = createRequire(import.meta.url)('hawser/package.json') as {version: string};
 
@@ -16,6 +17,8 @@ Examples:
 
   hawser share photos movie.mp4          or the side with the files listens,
   hawser get …                           and the other fetches them
+
+  hawser verify inbox                    later: is all as it was delivered?
 
 Exit codes:
   0 ok                  3 cannot connect        6 integrity
@@ -37,6 +40,7 @@ addReceive(program);
 addSend(program);
 addShare(program);
 addGet(program);
+addVerify(program);
 
 try {
   await program.parseAsync();

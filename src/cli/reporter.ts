@@ -2,12 +2,17 @@ import type {CommandEvent} from './events.ts';
 import {reportJson} from './json-reporter.ts';
 import {openScreen} from './screen.ts';
 import {TextReporter} from './text-reporter.ts';
+import {VerifyReporter} from './verify-reporter.ts';
+import {Voice} from './voice.ts';
 
 /** Says what happens, to a person or to a program. Nothing else prints while a command runs. */
 export type Reporter = (event: CommandEvent) => void;
 
-/** The command that speaks: it decides the verbs. */
-export type CommandName = 'receive' | 'share' | 'send' | 'get';
+/** A command that transfers: it decides the verbs. */
+export type TransferCommand = 'receive' | 'share' | 'send' | 'get';
+
+/** The command that speaks. */
+export type CommandName = TransferCommand | 'verify';
 
 /** How a command was asked to speak. */
 export interface ReporterFlags {
@@ -17,6 +22,7 @@ export interface ReporterFlags {
 
 export async function createReporter(command: CommandName, {json, quiet}: ReporterFlags): Promise<Reporter> {
   if (json) return reportJson;
-  const text = new TextReporter(command, quiet ?? false, await openScreen());
+  const voice = new Voice(await openScreen(), quiet ?? false);
+  const text = command === 'verify' ? new VerifyReporter(voice) : new TextReporter(command, voice);
   return (event) => text.report(event);
 }

@@ -1,11 +1,10 @@
-import {styleText} from 'node:util';
 import type {Peer} from '../index.ts';
 import {adviceFor} from './advice.ts';
 import {displayName} from './display.ts';
 import type {CommandEvent, EntryEvent, ErrorEvent, FinishedEvent, PeerEvent} from './events.ts';
 import {formatCount} from './format.ts';
-import type {CommandName} from './reporter.ts';
-import type {Screen} from './screen.ts';
+import type {TransferCommand} from './reporter.ts';
+import type {Voice} from './voice.ts';
 import * as wording from './wording.ts';
 
 /**
@@ -13,68 +12,65 @@ import * as wording from './wording.ts';
  * it from there; all the rest goes to standard error. Quiet leaves the ticket, the entries that failed, and errors.
  */
 export class TextReporter {
-  readonly #command: CommandName;
-  readonly #quiet: boolean;
-  readonly #screen: Screen;
-  // `hasColors` obeys NO_COLOR.
-  readonly #colored = process.stderr.isTTY && process.stderr.hasColors();
+  readonly #command: TransferCommand;
+  readonly #voice: Voice;
   readonly #peers = new Map<number, Peer>();
   readonly #failures = new Map<number, number>();
 
-  constructor(command: CommandName, quiet: boolean, screen: Screen) {
+  constructor(command: TransferCommand, voice: Voice) {
     this.#command = command;
-    this.#quiet = quiet;
-    this.#screen = screen;
+    this.#voice = voice;
   }
 
   report(event: CommandEvent): void {
     switch (event.event) {
       case 'listening':
         process.stdout.write(`${event.ticket}\n`);
-        return this.#say(wording.listeningText(this.#command, event));
+        return this.#voice.say(wording.listeningText(this.#command, event));
       case 'peer':
         return this.#introduce(event);
       case 'progress':
-        if (this.#quiet) return;
-        return this.#screen.progress(
-          event.transfer,
-          this.#from(event.transfer) + wording.progressText(event),
-        );
+        return this.#voice.progress(event.transfer, this.#from(event.transfer) + wording.progressText(event));
       case 'entry':
         return this.#countFailure(event);
       case 'finished':
         return this.#summarize(event);
       case 'error':
         return this.#explain(event);
+      case 'verifying':
+      case 'difference':
+      case 'verified':
+        // Of another command.
+        return;
     }
   }
 
   #introduce(peer: PeerEvent): void {
     this.#peers.set(peer.transfer, peer);
-    this.#say(wording.peerText(this.#command, peer));
+    this.#voice.say(wording.peerText(this.#command, peer));
   }
 
   #countFailure(entry: EntryEvent): void {
     if (entry.fate !== 'failed') return;
     const failures = (this.#failures.get(entry.transfer) ?? 0) + 1;
     this.#failures.set(entry.transfer, failures);
-    if (failures <= maxFailuresShown) this.#complain('failed:', wording.failureText(entry));
+    if (failures <= maxFailuresShown) this.#voice.complain('failed:', wording.failureText(entry));
   }
 
   #summarize(totals: FinishedEvent): void {
     const more = totals.failed - maxFailuresShown;
-    if (more > 0) this.#complain('failed:', `and ${formatCount(more)} more`);
+    if (more > 0) this.#voice.complain('failed:', `and ${formatCount(more)} more`);
     const peer = this.#peers.get(totals.transfer);
     this.#forget(totals.transfer);
-    this.#say(wording.summaryText(this.#command, peer, totals));
+    this.#voice.say(wording.summaryText(this.#command, peer, totals));
   }
 
   #explain({transfer, code, message}: ErrorEvent): void {
     const connected = transfer !== undefined && this.#peers.has(transfer);
     const from = transfer === undefined ? '' : this.#from(transfer);
     if (transfer !== undefined) this.#forget(transfer);
-    this.#complain('hawser:', from + displayName(message, 1000));
-    for (const line of adviceFor(code, this.#listens, connected)) this.#screen.line(`  ${line}`);
+    this.#voice.complain('hawser:', from + displayName(message, 1000));
+    for (const line of adviceFor(code, this.#listens, connected)) this.#voice.screen.line(`  ${line}`);
   }
 
   /** A listener serves many: its lines begin with whom they are about. */
@@ -84,23 +80,13 @@ export class TextReporter {
   }
 
   #forget(transfer: number): void {
-    this.#screen.end(transfer);
+    this.#voice.screen.end(transfer);
     this.#peers.delete(transfer);
     this.#failures.delete(transfer);
   }
 
   get #listens(): boolean {
     return this.#command === 'receive' || this.#command === 'share';
-  }
-
-  #say(text: string): void {
-    if (!this.#quiet) this.#screen.line(text);
-  }
-
-  #complain(label: string, text: string): void {
-    // Named, because it otherwise goes by standard output, which may be a pipe when this goes to a terminal.
-    const stream = process.stderr;
-    this.#screen.line(`${this.#colored ? styleText('red', label, {stream}) : label} ${text}`);
   }
 }
 

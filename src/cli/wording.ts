@@ -1,11 +1,11 @@
-import type {Peer, Progress} from '../index.ts';
+import type {Peer, Progress, VerifyProgress} from '../index.ts';
 import {displayName} from './display.ts';
-import type {EntryEvent, FinishedEvent, ListeningEvent} from './events.ts';
+import type {EntryEvent, FinishedEvent, ListeningEvent, VerifiedEvent} from './events.ts';
 import {formatBytes, formatClock, formatCount, formatDuration, formatFiles, formatRate} from './format.ts';
-import type {CommandName} from './reporter.ts';
+import type {TransferCommand} from './reporter.ts';
 
 /** What a listener tells whoever started it: where it listens and what the other side has to type. */
-export function listeningText(command: CommandName, {addresses, ticket}: ListeningEvent): string {
+export function listeningText(command: TransferCommand, {addresses, ticket}: ListeningEvent): string {
   const where = `Listening on ${addresses.map(addressText).join(' and ')}. Ctrl-C ends it.`;
   return command === 'receive'
     ? `${where}\nSend from the other machine with:\n  npx hawser send <files> --to ${ticket}`
@@ -17,7 +17,7 @@ function addressText(address: string): string {
   return address.startsWith('[::]:') ? `port ${address.slice('[::]:'.length)}, IPv4 and IPv6` : address;
 }
 
-export function peerText(command: CommandName, peer: Peer): string {
+export function peerText(command: TransferCommand, peer: Peer): string {
   const who = `${peerName(peer)} (${peer.address}, key ${peer.fingerprint})`;
   switch (command) {
     case 'receive':
@@ -54,7 +54,7 @@ export function failureText(entry: EntryEvent & {readonly fate: 'failed'}): stri
 }
 
 /** `Sent 1,204 files, 1.2 GB in 3.4 s (353 MB/s)`, and what else there is to know. */
-export function summaryText(command: CommandName, peer: Peer | undefined, totals: FinishedEvent): string {
+export function summaryText(command: TransferCommand, peer: Peer | undefined, totals: FinishedEvent): string {
   const {files, bytes, durationMs, filesPresent, renamed, failed} = totals;
   const rate = durationMs > 0 ? ` (${formatRate((bytes / durationMs) * 1000)})` : '';
   const moved = `${formatFiles(files)}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}`;
@@ -66,8 +66,30 @@ export function summaryText(command: CommandName, peer: Peer | undefined, totals
   ].join('; ');
 }
 
+/** `911/1,204 files  23.7 GB  1.08 GB/s  2 differ` */
+export function verifyingText(progress: VerifyProgress): string {
+  const {filesDone, filesTotal, bytesDone, bytesPerSecond, different} = progress;
+  if (filesTotal === 0) return 'Reading the record…';
+  return [
+    `${formatCount(filesDone)}/${formatCount(filesTotal)} files`,
+    formatBytes(bytesDone),
+    formatRate(bytesPerSecond),
+    ...(different > 0 ? [`${formatCount(different)} differ`] : []),
+  ].join('  ');
+}
+
+/** `Verified 1,204 files, 1.2 GB in 3.4 s: all as delivered`, or how many are not. */
+export function verifiedText(verified: VerifiedEvent): string {
+  const {sessions, files, bytes, durationMs, changed, missing, unreadable} = verified;
+  const of = sessions.length > 1 ? ` of ${formatCount(sessions.length)} sessions` : '';
+  const found = Object.entries({changed, missing, unreadable}).filter(([, count]) => count > 0);
+  const result = found.map(([change, count]) => `${formatCount(count)} ${change}`).join(', ');
+  const looked = `${formatFiles(files)}${of}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
+  return `Verified ${looked}: ${result || 'all as delivered'}`;
+}
+
 /** A listener serves many: say who. */
-function counterpart(command: CommandName, peer: Peer | undefined): string {
+function counterpart(command: TransferCommand, peer: Peer | undefined): string {
   if (!peer) return '';
   if (command === 'receive') return ` from ${peerName(peer)}`;
   return command === 'share' ? ` to ${peerName(peer)}` : '';

@@ -6,6 +6,7 @@
 mod listener;
 mod options;
 mod transfer;
+mod verify;
 
 use hawser_engine::Error;
 use napi_derive::napi;

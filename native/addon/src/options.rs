@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hawser_engine::{DialOptions, Error, Job, Limit, ListenOptions, Work};
+use hawser_engine::{DialOptions, Durability, Error, Job, Limit, ListenOptions, Requests, Work};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -83,7 +83,14 @@ impl TryFrom<NativeJob> for Job {
             (None, Some(directory)) => Work::Write(path(&directory)?),
             _ => return Err(Error::InvalidOption("give either paths to read or a folder to write".into())),
         };
-        Ok(Self { work, label: job.name, limit: limit(job.limit)?, keep: job.entries.into() })
+        Ok(Self {
+            work,
+            label: job.name,
+            limit: limit(job.limit)?,
+            keep: job.entries.into(),
+            durability: Durability::default(),
+            requests: Requests::default(),
+        })
     }
 }
 
@@ -102,15 +109,17 @@ pub fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// The path that these bytes are.
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "other systems have names that are no paths")]
-fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
+pub fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
     use std::os::unix::ffi::OsStrExt;
     Ok(std::ffi::OsStr::from_bytes(bytes).into())
 }
 
+/// The path that these bytes are.
 #[cfg(not(unix))]
-fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
+pub fn path(bytes: &[u8]) -> Result<PathBuf, Error> {
     let text = str::from_utf8(bytes).map_err(|_| Error::InvalidOption("a path is not UTF-8".into()))?;
     Ok(text.into())
 }

@@ -98,7 +98,7 @@ async fn run(options: DialOptions, key: &StaticKey, transfer: &Transfer) -> Resu
     let is_source = matches!(options.job.work, Work::Read(_));
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let ended = over.clone();
-    let session = start(&options.job, id, transfer, connection, move || ended.notify_one())?;
+    let session = start(&options.job, id, &peer, transfer, connection, false, move || ended.notify_one())?;
     let supply = Supply { session, transfer: transfer.clone(), id, secret, address };
     tokio::select! {
         () = supply.run(climb) => {}

@@ -95,6 +95,11 @@ pub enum Error {
         /// The system's words for it.
         text: String,
     },
+    /// Somebody else receives into the folder.
+    FolderInUse {
+        /// Which.
+        path: String,
+    },
     /// Stopped by its user.
     Cancelled,
     /// The machine refused something that should always work, such as starting a thread.
@@ -137,6 +142,7 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "DISK_FULL",
                 _ => "IO",
             },
+            Self::FolderInUse { .. } => "FOLDER_IN_USE",
             Self::Cancelled => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
         }
@@ -145,9 +151,11 @@ impl Error {
     /// Whether the same call may succeed later with nothing else changed.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::ClosedByPeer { code, .. } => matches!(code, CloseCode::Cancelled | CloseCode::Local),
+            Self::ClosedByPeer { code, .. } => {
+                matches!(code, CloseCode::Cancelled | CloseCode::Local | CloseCode::Away)
+            }
             Self::Connect { .. } | Self::HungUp { .. } | Self::Busy { .. } => true,
-            Self::Lost | Self::PortInUse { .. } => true,
+            Self::Lost | Self::PortInUse { .. } | Self::FolderInUse { .. } => true,
             _ => false,
         }
     }
@@ -187,6 +195,7 @@ impl fmt::Display for Error {
                     CloseCode::Refused => "the other side refused the transfer",
                     CloseCode::Protocol => "the other side did not understand this side",
                     CloseCode::Local => "the other side could not go on",
+                    CloseCode::Away => "the other side has gone away for a while",
                 })?;
                 if text.is_empty() { Ok(()) } else { write!(f, ": {text}") }
             }
@@ -194,6 +203,7 @@ impl fmt::Display for Error {
             Self::PortInUse { port } => write!(f, "port {port} is in use by another program"),
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
+            Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
             Self::Cancelled => f.write_str("the transfer was stopped"),
             Self::Internal(what) => f.write_str(what),
         }

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use hawser_protocol::handshake::Role;
 
+pub use hawser_protocol::hello::Requests;
+
+use crate::disk::{Claim, Taken};
 use crate::{Error, Keep, Limit};
 
 /// What to do, under which label, how fast, and what to remember of it.
@@ -19,6 +22,23 @@ pub struct Job {
     pub limit: Option<Limit>,
     /// Which settled entries to keep for the report.
     pub keep: Keep,
+    /// When what is written is on disk: for a sink.
+    pub durability: Durability,
+    /// What a source asks of its sink, or a sink of itself.
+    pub requests: Requests,
+}
+
+/// When what a sink has written is on its disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Each file before the source hears that it is there.
+    File,
+    /// Everything before the source hears that all is done. No file has its name before what is in
+    /// it is on disk.
+    #[default]
+    Session,
+    /// When the system gets round to it.
+    None,
 }
 
 /// Which side of the files.
@@ -61,6 +81,14 @@ impl Work {
         }
     }
 
+    /// Keeps others from receiving into the same folder, for a listener.
+    pub(crate) fn claim(&self) -> Result<Option<Claim>, Error> {
+        match self {
+            Self::Read(_) => Ok(None),
+            Self::Write(directory) => Ok(Some(Claim::alone(directory).map_err(|Taken| in_use(directory))?)),
+        }
+    }
+
     pub(crate) fn role(&self) -> Role {
         match self {
             Self::Read(_) => Role::Source,
@@ -74,6 +102,11 @@ impl Work {
             Self::Write(_) => Role::Source,
         }
     }
+}
+
+/// Somebody else receives into `directory`.
+pub(crate) fn in_use(directory: &Path) -> Error {
+    Error::FolderInUse { path: directory.display().to_string() }
 }
 
 /// Whether files can be made in a folder, as far as that can be told before.

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Error;
+use crate::disk::Claim;
 use crate::error::words;
 use crate::job::{Job, Work};
 use crate::opening::{BUSY, HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, random};
@@ -57,6 +58,8 @@ pub struct Listener(Arc<Shared>);
 
 struct Shared {
     job: Job,
+    /// Held while sessions write into the folder.
+    claim: Mutex<Option<Claim>>,
     key: StaticKey,
     ticket: Ticket,
     addresses: Vec<SocketAddr>,
@@ -98,6 +101,7 @@ struct Running {
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ListenOptions { job, bind, port, advertise } = options;
     job.work.prepare()?;
+    let claim = job.work.claim()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
             |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
@@ -118,6 +122,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let shared = Arc::new(Shared {
         pace: Arc::new(Pace::new(job.limit)),
         job,
+        claim: Mutex::new(claim),
         key,
         ticket,
         addresses,
@@ -224,7 +229,7 @@ impl Shared {
             state.sessions.remove(&id);
             shared.announce_if_over(state);
         };
-        match start(&self.job, id, &transfer, connection, closed) {
+        match start(&self.job, id, &peer, &transfer, connection, true, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
                 let aborted = state.aborted;
@@ -263,6 +268,7 @@ impl Shared {
         let asking = std::mem::take(&mut state.asking);
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
+        drop(lock(&self.claim).take());
         asking.into_iter().for_each(|next| next(None));
         waiting.into_iter().for_each(|closed| closed());
     }

@@ -1,22 +1,26 @@
 //! Starting the right kind of session for a job.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use hawser_protocol::handshake::SessionId;
+use hawser_protocol::hello::Hello;
+use hawser_protocol::identity::PublicKey;
 use hawser_protocol::link::LaneId;
 use hawser_protocol::receiver::Receiver;
 use hawser_protocol::sender::Sender;
 
 use crate::Error;
-use crate::disk::{Sink, Source};
-use crate::job::{Job, Work};
+use crate::disk::{Claim, Sink, Source, Taken};
+use crate::job::{Job, Work, in_use};
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::machine::Machine as _;
 use crate::opening::{Connection, Who};
 use crate::pace::Paces;
 use crate::session::{CLOSE_GRACE, Session, Side, goodbye, spawn};
 use crate::sink_side::SinkSide;
+use crate::sink_work::SinkWork;
 use crate::source_side::SourceSide;
 use crate::transfer::Transfer;
 
@@ -60,30 +64,61 @@ impl<S: Side> AnySession for Session<S> {
 }
 
 /// Starts a session that does `job` on its first lane. `closed` is called when it has ended and
-/// nothing of it is left. A peer that waits for it in vain is told so.
+/// nothing of it is left. A peer that waits for it in vain is told so. Unless it `is_claimed`, a
+/// folder to be written into is claimed for the session.
 pub(crate) fn start(
     job: &Job,
     id: SessionId,
+    peer: &PublicKey,
     transfer: &Transfer,
     connection: Connection,
+    is_claimed: bool,
     closed: impl FnOnce() + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
-                let machine = Sender::new(&job.label);
-                Ok(Session::start(SourceSide { source }, machine, transfer, connection, closed)?)
+                let machine = Sender::new(Hello { requests: job.requests, ..Hello::named(&job.label) });
+                Ok(Session::start(
+                    SourceSide { source, held: Mutex::default() },
+                    machine,
+                    transfer,
+                    connection,
+                    closed,
+                )?)
             }
             Err(error) => {
                 let error = Error::InvalidOption(format!("these paths cannot be sent: {error}"));
                 Err(turn_away(error, connection))
             }
         },
-        Work::Write(directory) => match Sink::open(directory, id.0) {
+        Work::Write(directory) => match Sink::open(directory, id.0, peer.0) {
             Ok(sink) => {
-                let side = SinkSide { sink, directory: directory.clone(), control: Mutex::default() };
-                Ok(Session::start(side, Receiver::new(&job.label), transfer, connection, closed)?)
+                let claim = if is_claimed { None } else { Some(Claim::shared(directory)) };
+                let claim = match claim.transpose() {
+                    Ok(claim) => claim,
+                    Err(Taken) => return Err(turn_away(in_use(directory), connection)),
+                };
+                if job.requests.compare {
+                    sink.compare_contents();
+                }
+                let side = SinkSide {
+                    sink,
+                    directory: directory.clone(),
+                    durability: job.durability,
+                    rereads: AtomicBool::new(job.requests.reread),
+                    work: SinkWork::default(),
+                    control: Mutex::default(),
+                    claim: Mutex::new(claim),
+                };
+                Ok(Session::start(
+                    side,
+                    Receiver::new(Hello::named(&job.label)),
+                    transfer,
+                    connection,
+                    closed,
+                )?)
             }
             Err(error) => Err(turn_away(Error::disk("open", directory, &error), connection)),
         },

@@ -77,6 +77,8 @@ pub(crate) struct State<M> {
     end: Option<Result<(), Error>>,
     /// What the session's own thread waits for, if it does.
     awaited: Option<Awaited>,
+    /// A lane has left something for the session's own thread to do.
+    pub has_work: bool,
     /// Writers that wait for something to send. Only those for whom there is something are woken:
     /// waking all of them for each entry would cost more than the entry.
     pub idle: BTreeMap<LaneId, Idle>,
@@ -113,7 +115,7 @@ impl<M: Machine> State<M> {
 
     fn is_awaited(&self) -> bool {
         match self.awaited {
-            Some(Awaited::Work) => self.is_ended() || self.machine.is_due(),
+            Some(Awaited::Work) => self.is_ended() || self.has_work || self.machine.is_due(),
             Some(Awaited::End) => self.is_ended(),
             None => false,
         }
@@ -136,6 +138,7 @@ impl<S: Side> Session<S> {
                 machine,
                 end: None,
                 awaited: None,
+                has_work: false,
                 idle: BTreeMap::new(),
                 writing: BTreeSet::new(),
                 reading: BTreeSet::new(),
@@ -199,6 +202,13 @@ impl<S: Side> Session<S> {
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.awaited = None;
         state
+    }
+
+    /// Leaves something for the session's own thread to do.
+    pub fn leave_work(&self) {
+        let mut state = self.state();
+        state.has_work = true;
+        self.wake(&mut state);
     }
 
     /// Ends the session; the first end stands. The peer is told why, if it can still be reached.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hawser_protocol::error::{ContentHash, Reason};
@@ -9,17 +10,17 @@ use hawser_protocol::frame::{FrameClass, FrameType, Header};
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{Entry, EntryId, Kind};
 use hawser_protocol::message::Placed;
+use hawser_protocol::ranges::{ChunkRange, length};
 use hawser_protocol::receiver::{Decision, Placement, Receiver, ReceiverEvent};
 use hawser_protocol::sender::Fate;
 
-use crate::disk::{self, Info, Sink};
+use crate::disk::{self, Claim, Info, Sink};
+use crate::job::Durability;
 use crate::lane::Record;
 use crate::session::{Awaited, Flow, Session, Side};
+use crate::sink_work::SinkWork;
 use crate::transfer::lock;
 use crate::{EntryKind, Error, Settled};
-
-/// How long to sleep at most while entries are unsettled; waking early is harmless.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a source that has been told that all is done may stay.
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(60);
@@ -28,9 +29,15 @@ pub(crate) struct SinkSide {
     pub sink: Sink,
     /// For messages only; no file is ever opened by it.
     pub directory: PathBuf,
+    pub durability: Durability,
+    /// Whether each file is read again before it gets its name.
+    pub rereads: AtomicBool,
+    pub work: SinkWork,
     /// Control frames are dealt with one after the other, disk included: when the control lane is
     /// lost, the next one's thread must not overtake.
     pub control: Mutex<()>,
+    /// Keeps listeners from receiving into the same folder, if nothing else does.
+    pub claim: Mutex<Option<Claim>>,
 }
 
 impl Side for SinkSide {
@@ -38,17 +45,8 @@ impl Side for SinkSide {
     const HAS_LAST_WORD: bool = false;
 
     fn drive(&self, session: &Session<Self>) {
-        let mut state = session.state();
-        while !state.machine.is_settled() {
-            if state.is_ended() {
-                return;
-            }
-            state = session.wait(Awaited::Work, state, SETTLE_PATIENCE);
-        }
-        drop(state);
-        match self.sink.flush() {
-            Ok(()) => self.say_done(session),
-            Err(error) => session.end(Err(Error::disk("flush", &self.directory, &error))),
+        if self.settle_all(session) && self.flush(session) {
+            self.say_done(session);
         }
     }
 
@@ -83,7 +81,13 @@ impl Side for SinkSide {
         }
         for event in events {
             match event {
-                ReceiverEvent::Hello(label) => session.transfer.introduce(label),
+                ReceiverEvent::Hello(hello) => {
+                    if hello.requests.compare {
+                        self.sink.compare_contents();
+                    }
+                    self.rereads.fetch_or(hello.requests.reread, Ordering::Relaxed);
+                    session.transfer.introduce(hello.label);
+                }
                 ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),
                 ReceiverEvent::Skipped(path, reason) => {
                     let fate = Fate::Failed(reason);
@@ -97,7 +101,7 @@ impl Side for SinkSide {
                 }
                 ReceiverEvent::GivenUp(id, reason) => self.fail(session, id, reason),
                 ReceiverEvent::Complete(id, hash) => {
-                    self.place(session, id, hash);
+                    self.complete(session, id, hash);
                 }
                 ReceiverEvent::Closed(close) => return Ok(session.handle_close(close)),
             }
@@ -112,6 +116,7 @@ impl Side for SinkSide {
 
     fn finish(&self) {
         self.sink.close();
+        lock(&self.claim).take();
     }
 }
 
@@ -139,7 +144,7 @@ impl SinkSide {
         session.transfer.count_bytes(length.into());
         let complete = session.state().machine.written(id, length);
         if let Some(ReceiverEvent::Complete(id, hash)) = complete {
-            self.place(session, id, hash);
+            self.complete(session, id, hash);
         }
     }
 
@@ -170,21 +175,29 @@ impl SinkSide {
         }
         let decision = match self.sink.offer(id, entry) {
             disk::Decision::Want => Decision::Accept,
+            disk::Decision::Resume(held) => resume(session, entry, held),
             // A folder is settled only when everything in it is.
             disk::Decision::Placed(_) if entry.kind == Kind::Folder => Decision::Accept,
             disk::Decision::Placed(placed) => Decision::Placed(placed),
             disk::Decision::Refused(reason) => Decision::Refuse(reason),
         };
         let fate = match &decision {
-            Decision::Accept => None,
+            Decision::Accept | Decision::Resume(_) => None,
             Decision::Placed(placed) => Some(Fate::Placed(placed.clone(), None)),
             Decision::Refuse(reason) => Some(Fate::Failed(*reason)),
         };
         if let Some(fate) = fate {
             report(session, self.sink.info_of(entry), fate);
+        } else if entry.kind != Kind::Folder {
+            self.work.begin();
         }
+        let checks = matches!(&decision, Decision::Resume(held) if !held.is_empty());
         let mut state = session.state();
         let folder = state.machine.decide(id, decision);
+        if checks {
+            self.work.check(id);
+            state.has_work = true;
+        }
         session.wake(&mut state);
         drop(state);
         self.finish_folders(session, folder);
@@ -203,32 +216,45 @@ impl SinkSide {
         self.finish_folders(session, finished);
     }
 
-    /// Puts a file of which all bytes are here in its place.
-    fn place(&self, session: &Session<Self>, id: EntryId, hash: ContentHash) {
-        let info = self.sink.info(id);
-        // An empty file has one chunk, too: without bytes, and so without a DATA frame.
-        let empty = info.as_ref().is_some_and(|info| info.size == 0);
-        let written = if empty { self.sink.write_chunk(id, 0, &[]) } else { Ok(()) };
-        match written.and_then(|()| self.sink.commit(id, hash)) {
-            Ok(placed) => {
-                let folder = self.settle(session, id, Ok(placed.clone()));
-                if let Some(info) = info {
-                    report(session, info, Fate::Placed(placed, Some(hash)));
-                }
-                self.finish_folders(session, folder.flatten());
-            }
-            Err(reason) => self.fail(session, id, reason),
+    /// Gives a complete file its name, and settles it.
+    pub(crate) fn place(&self, session: &Session<Self>, id: EntryId, hash: ContentHash) {
+        match self.name(id, hash) {
+            (info, Ok(placed)) => self.settle_placed(session, id, info, placed, hash),
+            (_, Err(reason)) => self.fail(session, id, reason),
         }
+    }
+
+    /// Gives a complete file its name, having read it again if that is asked for.
+    pub(crate) fn name(&self, id: EntryId, hash: ContentHash) -> (Option<Info>, Result<Placed, Reason>) {
+        let info = self.sink.info(id);
+        let reread = if self.rereads.load(Ordering::Relaxed) { self.sink.reread(id, hash) } else { Ok(()) };
+        (info, reread.and_then(|()| self.sink.place(id, hash)))
+    }
+
+    /// Settles a file that has its name.
+    pub(crate) fn settle_placed(
+        &self,
+        session: &Session<Self>,
+        id: EntryId,
+        info: Option<Info>,
+        placed: Placed,
+        hash: ContentHash,
+    ) {
+        let folder = self.settle(session, id, Ok(placed.clone()));
+        if let Some(info) = info {
+            report(session, info, Fate::Placed(placed, Some(hash)));
+        }
+        self.finish_folders(session, folder.flatten());
     }
 
     /// Gives up on a file that was accepted, and removes what there is of it.
     ///
     /// Several lanes may find the same disk full. The first settles the file, and only then is it
     /// removed: what the others run into after that is not the reason.
-    fn fail(&self, session: &Session<Self>, id: EntryId, reason: Reason) {
+    pub(crate) fn fail(&self, session: &Session<Self>, id: EntryId, reason: Reason) {
         let Some(folder) = self.settle(session, id, Err(reason)) else { return };
         let info = self.sink.info(id);
-        self.sink.discard(id);
+        self.sink.discard(id, reason);
         if let Some(info) = info {
             report(session, info, Fate::Failed(reason));
         }
@@ -249,6 +275,8 @@ impl SinkSide {
         }
         let folder = state.machine.place(id, result);
         session.wake(&mut state);
+        drop(state);
+        self.work.end();
         Some(folder)
     }
 
@@ -271,4 +299,14 @@ impl SinkSide {
 
 fn report(session: &Session<SinkSide>, info: Info, fate: Fate) {
     session.transfer.settle(Settled { path: info.path, kind: info.kind.into(), size: info.size, fate });
+}
+
+/// Counts what should be here of a file from an earlier session.
+fn resume(session: &Session<SinkSide>, entry: &Entry, held: Vec<ChunkRange>) -> Decision {
+    let Kind::File { size } = entry.kind else { return Decision::Accept };
+    if held.is_empty() {
+        session.transfer.start_over();
+    }
+    session.transfer.count_resumed(length(&held, size));
+    Decision::Resume(held)
 }

@@ -1,25 +1,31 @@
 //! The source's side of a session: the walk, and lanes that read, hash and seal.
 
-use std::sync::MutexGuard;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use hawser_protocol::error::ContentHash;
+use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::frame::{HEADER_BYTES, Header};
-use hawser_protocol::limits::MAX_ENTRIES;
+use hawser_protocol::limits::{CHUNK_BYTES, MAX_ENTRIES};
 use hawser_protocol::link::{Chunk, LaneId};
 use hawser_protocol::manifest::{Entry, EntryId, Kind};
+use hawser_protocol::ranges::ChunkRange;
 use hawser_protocol::sender::{END_BYTES, Fate, Outgoing, Sender, SenderEvent, end_frame};
 
 use crate::disk::{Manifest, Skipped, Source, Stopped};
 use crate::lane::Record;
 use crate::session::{Awaited, Flow, Session, Side, State};
+use crate::transfer::lock;
 use crate::{EntryKind, Error, Settled};
 
-/// How long to sleep at most while nothing settles; waking early is harmless.
-const ROOM_PATIENCE: Duration = Duration::from_secs(60);
+/// How long to sleep at most while there is nothing to do; waking early is harmless.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct SourceSide {
     pub source: Source,
+    /// Chunks that the sink has from earlier sessions, and that are still to be read for the hash of
+    /// their file.
+    pub held: Mutex<VecDeque<(EntryId, ChunkRange)>>,
 }
 
 impl Side for SourceSide {
@@ -34,6 +40,16 @@ impl Side for SourceSide {
         let mut state = session.state();
         state.machine.end_manifest();
         session.wake(&mut state);
+        while !state.is_ended() {
+            state.has_work = false;
+            if let Some(chunk) = self.next_held() {
+                drop(state);
+                self.hash_held(session, chunk);
+                state = session.state();
+            } else {
+                state = session.wait(Awaited::Work, state, PATIENCE);
+            }
+        }
     }
 
     fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record) {
@@ -83,7 +99,13 @@ impl Side for SourceSide {
         drop(state);
         for event in events {
             match event {
-                SenderEvent::Hello(label) => session.transfer.introduce(label),
+                SenderEvent::Hello(hello) => session.transfer.introduce(hello.label),
+                SenderEvent::Held(id, held, bytes) => {
+                    session.transfer.count_resumed(bytes);
+                    self.hold(session, id, held);
+                }
+                SenderEvent::StartedOver(_) => session.transfer.start_over(),
+                SenderEvent::Lacking(bytes) => session.transfer.lack(bytes),
                 SenderEvent::Arrived(bytes) => session.transfer.count_bytes(bytes),
                 SenderEvent::Settled(id, fate) => self.settle(session, id, fate),
                 SenderEvent::Finished => session.end(Ok(())),
@@ -112,15 +134,48 @@ impl SourceSide {
                 hash
             }
             Err(reason) => {
-                let mut state = session.state();
-                let failed = state.machine.fail(chunk.entry, reason);
-                session.wake(&mut state);
-                drop(state);
-                if let Some(SenderEvent::Settled(id, fate)) = failed {
-                    self.settle(session, id, fate);
-                }
+                self.fail(session, chunk.entry, reason);
                 None
             }
+        }
+    }
+
+    /// Has the chunks that the sink holds read for their file's hash, by the session's own thread.
+    fn hold(&self, session: &Session<Self>, id: EntryId, held: Vec<ChunkRange>) {
+        lock(&self.held).extend(held.into_iter().map(|range| (id, range)));
+        session.leave_work();
+    }
+
+    fn next_held(&self) -> Option<(EntryId, u32)> {
+        let mut held = lock(&self.held);
+        let (id, range) = held.front_mut()?;
+        let next = (*id, range.first);
+        (range.first, range.count) = (range.first.saturating_add(1), range.count.saturating_sub(1));
+        if range.count == 0 {
+            held.pop_front();
+        }
+        Some(next)
+    }
+
+    fn hash_held(&self, session: &Session<Self>, (id, chunk): (EntryId, u32)) {
+        match self.source.hash_chunk(id, u64::from(chunk) * u64::from(CHUNK_BYTES)) {
+            Ok(Some(hash)) => {
+                let mut state = session.state();
+                state.machine.end_held(id, hash);
+                session.wake(&mut state);
+            }
+            Ok(None) => {}
+            Err(reason) => self.fail(session, id, reason),
+        }
+    }
+
+    fn fail(&self, session: &Session<Self>, id: EntryId, reason: Reason) {
+        let mut state = session.state();
+        let failed = state.machine.fail(id, reason);
+        session.wake(&mut state);
+        drop(state);
+        if let Some(SenderEvent::Settled(id, fate)) = failed {
+            self.settle(session, id, fate);
         }
     }
 
@@ -147,7 +202,15 @@ impl Offers<'_> {
     fn wait_for_room(&self) -> Result<MutexGuard<'_, State<Sender>>, Stopped> {
         let mut state = self.session.state();
         while !state.machine.has_room() && !state.is_ended() {
-            state = self.session.wait(Awaited::Work, state, ROOM_PATIENCE);
+            state.has_work = false;
+            // What it waits for may be the hash of a file that is there already.
+            if let Some(chunk) = self.session.side.next_held() {
+                drop(state);
+                self.session.side.hash_held(self.session, chunk);
+                state = self.session.state();
+            } else {
+                state = self.session.wait(Awaited::Work, state, PATIENCE);
+            }
         }
         if state.is_ended() { Err(Stopped) } else { Ok(state) }
     }

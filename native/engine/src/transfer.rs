@@ -66,6 +66,12 @@ pub struct Progress {
     pub bytes_total: u64,
     /// Bytes that the sink has dealt with, and those of files found already there.
     pub bytes_done: u64,
+    /// Of those, what the sink had of unfinished files from earlier sessions.
+    pub bytes_resumed: u64,
+    /// Bytes that have crossed the line, however often they did.
+    pub bytes_moved: u64,
+    /// Files of which the sink had something from an earlier session that was of no use any more.
+    pub started_over: u64,
     /// Files transferred and in their place.
     pub files_delivered: u64,
     /// Bytes of files transferred and in their place.
@@ -90,6 +96,8 @@ struct Counters {
     bytes_done: AtomicU64,
     /// Of those, what has crossed the line.
     moved: AtomicU64,
+    resumed: AtomicU64,
+    started_over: AtomicU64,
     lanes: AtomicU64,
     files_done: AtomicU64,
     others_done: AtomicU64,
@@ -162,6 +170,9 @@ impl Transfer {
             failed: load(&counters.failed),
             bytes_total: load(&counters.bytes_total),
             bytes_done: load(&counters.bytes_done),
+            bytes_resumed: load(&counters.resumed),
+            bytes_moved: load(&counters.moved),
+            started_over: load(&counters.started_over),
             files_delivered: load(&counters.files_delivered),
             bytes_delivered: load(&counters.bytes_delivered),
             renamed: load(&counters.renamed),
@@ -249,6 +260,26 @@ impl Transfer {
     pub(crate) fn count_bytes(&self, bytes: u64) {
         self.0.counters.bytes_done.fetch_add(bytes, Ordering::Relaxed);
         self.0.counters.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of a file are there from an earlier session.
+    pub(crate) fn count_resumed(&self, bytes: u64) {
+        self.0.counters.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+        self.0.counters.resumed.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What there was of a file is of no use.
+    pub(crate) fn start_over(&self) {
+        self.0.counters.started_over.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Bytes that were counted are to be sent again.
+    pub(crate) fn lack(&self, bytes: u64) {
+        let less = |count: u64| Some(count.saturating_sub(bytes));
+        for counter in [&self.0.counters.bytes_done, &self.0.counters.resumed] {
+            // It never refuses.
+            let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
     }
 
     /// Bytes that have arrived, without those of files found already there.

@@ -14,7 +14,7 @@ fn the_umask_is_honoured_for_files_and_folders() {
     for umask in [0o000_u32, 0o022, 0o027, 0o077] {
         let target = tempfile::tempdir().unwrap();
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
-        let sink = Sink::open(target.path(), [0; 16]).unwrap();
+        let sink = Sink::open(target.path(), [0; 16], [0; 32]).unwrap();
         for mode in [0o777, 0o666, 0o555, 0o444, 0o640] {
             for kind in [Kind::File { size: 0 }, Kind::Folder] {
                 id += 1;
@@ -22,7 +22,9 @@ fn the_umask_is_honoured_for_files_and_folders() {
                 let entry = Entry { parent: EntryId::ROOT, name, kind, mode, mtime };
                 if sink.offer(EntryId(id), &entry) == Decision::Want {
                     sink.write_chunk(EntryId(id), 0, b"").unwrap();
-                    sink.commit(EntryId(id), ContentHash(*blake3::hash(b"").as_bytes())).unwrap();
+                    let hash = ContentHash(*blake3::hash(b"").as_bytes());
+                    sink.complete(EntryId(id), hash).unwrap();
+                    sink.place(EntryId(id), hash).unwrap();
                 } else {
                     sink.finish_folder(EntryId(id)).unwrap();
                 }

@@ -1,13 +1,15 @@
-//! What is left of transfers that have ended, well or badly: nothing. In a process of its own,
-//! because it counts the process's threads and descriptors.
+//! What is left of transfers and verifications that have ended, well or badly: nothing. In a process
+//! of its own, because it counts the process's threads and descriptors.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod support;
 
 use std::fs;
+use std::sync::mpsc::channel;
 
-use support::{close, finished, next, receive, send, until};
+use hawser_engine::{Which, verify};
+use support::{PATIENCE, close, delivered, finished, next, receive, send, until};
 use tempfile::tempdir;
 
 fn count(what: &str) -> usize {
@@ -32,8 +34,13 @@ fn transfers_leave_no_thread_and_no_descriptor() {
     close(&listener, false);
     assert!(finished(&send(&[huge], listener.ticket(), 4)).is_err());
 
+    let (sender, receiver) = channel();
+    let verification = verify(to.path(), Which::All).unwrap();
+    verification.on_finished(move |outcome| sender.send(outcome).unwrap());
+    receiver.recv_timeout(PATIENCE).unwrap().unwrap();
+
     // The callbacks come from the last thread, just before it ends.
     until("all threads have ended", || count("task") == threads);
     until("all descriptors are closed", || count("fd") == descriptors);
-    assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
+    assert_eq!(delivered(to.path()), ["small"]);
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::error::Reason;
 use crate::manifest::EntryId;
 use crate::message::{Message, Placed};
+use crate::ranges::ChunkRange;
 
 /// Entries named in one WANT, COMMITTED or FAILED frame; at most 4 KiB, but for renamed ones.
 const BATCH: usize = 200;
@@ -13,10 +14,14 @@ const BATCH: usize = 200;
 /// Entries that may wait for company before the source is told.
 const SOON: usize = 64;
 
+/// Ranges in one MISSING frame: 32 KiB.
+pub(crate) const MAX_CHUNK_RANGES: usize = 4096;
+
 /// What is not yet in a frame.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     wanted: VecDeque<EntryId>,
+    lacking: VecDeque<(EntryId, Vec<ChunkRange>)>,
     committed: VecDeque<(EntryId, Placed)>,
     failed: VecDeque<(EntryId, Reason)>,
     hurry: bool,
@@ -25,6 +30,16 @@ pub(crate) struct Answers {
 impl Answers {
     pub(crate) fn want(&mut self, id: EntryId) {
         self.wanted.push_back(id);
+    }
+
+    /// What is missing of a file of which the rest is here, which may be nothing.
+    pub(crate) fn lack(&mut self, id: EntryId, mut chunks: Vec<ChunkRange>) {
+        while chunks.len() > MAX_CHUNK_RANGES {
+            let rest = chunks.split_off(MAX_CHUNK_RANGES);
+            self.lacking.push_back((id, core::mem::replace(&mut chunks, rest)));
+        }
+        self.lacking.push_back((id, chunks));
+        self.hurry = true;
     }
 
     pub(crate) fn settle(&mut self, id: EntryId, result: Result<Placed, Reason>) {
@@ -39,7 +54,7 @@ impl Answers {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.settled() == 0
+        self.wanted.is_empty() && self.lacking.is_empty() && self.settled() == 0
     }
 
     /// Whether the source should be told now.
@@ -55,11 +70,13 @@ impl Answers {
     /// The next messages, none of them too long for a frame; none when there is nothing to tell.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Message> + use<> {
         let wanted = take_batch(&mut self.wanted);
+        let lacking = self.lacking.pop_front();
         let committed = take_batch(&mut self.committed);
         let failed = take_batch(&mut self.failed);
         self.hurry &= !self.is_empty();
         let messages = [
             (!wanted.is_empty()).then_some(Message::Want(wanted)),
+            lacking.map(|(id, chunks)| Message::Missing { id, chunks }),
             (!committed.is_empty()).then_some(Message::Committed(committed)),
             (!failed.is_empty()).then_some(Message::Failed(failed)),
         ];

@@ -36,6 +36,8 @@ pub enum FrameType {
     SessionOk = 22,
     /// Source to sink: something its user named, or that lies below that, which it does not offer.
     Skipped = 23,
+    /// Sink to source: of a file of which it has a part, the chunks that it asks for.
+    Missing = 24,
     /// Either, of its own lane: how many records of the lane have been dealt with.
     Ack = 32,
     /// Either, of its own lane: a sign of life.
@@ -56,7 +58,7 @@ pub enum FrameClass {
 }
 
 impl FrameType {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Data,
         Self::End,
         Self::Hello,
@@ -67,6 +69,7 @@ impl FrameType {
         Self::Failed,
         Self::SessionOk,
         Self::Skipped,
+        Self::Missing,
         Self::Ack,
         Self::Ping,
         Self::Close,

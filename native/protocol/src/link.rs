@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use crate::error::ProtocolError;
 use crate::frame::{self, FrameClass, FrameType, HEADER_BYTES, Header};
+use crate::hello::Hello;
 use crate::lane::{Lane, Sent};
 use crate::limits::MAX_QUEUED_FRAMES;
 use crate::manifest::EntryId;
@@ -69,11 +70,11 @@ pub struct Link {
 }
 
 impl Link {
-    /// Lane 0, and a HELLO with this label to begin with.
-    pub(crate) fn new(label: &str) -> Self {
+    /// Lane 0, and a HELLO to begin with.
+    pub(crate) fn new(hello: Hello) -> Self {
         let mut link = Self::default();
         link.add_lane(LaneId(0));
-        link.send(&Message::Hello { label: label.into() });
+        link.send(&Message::Hello(hello));
         link
     }
 

@@ -7,8 +7,10 @@ use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{self, FrameType, Header};
-use crate::limits::{MAX_CLOSE_TEXT_BYTES, MAX_LABEL_BYTES, MAX_PATH_BYTES};
+use crate::hello::Hello;
+use crate::limits::{MAX_CLOSE_TEXT_BYTES, MAX_PATH_BYTES};
 use crate::manifest::{EntryId, Item, Name, read_page};
+use crate::ranges::ChunkRange;
 use crate::wire::{Reader, put_bytes, put_u16, put_u32};
 
 /// How an entry came to be where it belongs.
@@ -25,11 +27,8 @@ pub enum Placed {
 /// A numbered control message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Who is speaking: a label the peer chose for itself, UTF-8, proven by nothing.
-    Hello {
-        /// At most [`MAX_LABEL_BYTES`].
-        label: String,
-    },
+    /// Who is speaking.
+    Hello(Hello),
     /// Entries and departures, the first entry being number `first`.
     Manifest {
         /// The number of the first entry in the page.
@@ -43,6 +42,14 @@ pub enum Message {
     ManifestEnd(Summary),
     /// Entries whose bytes are asked for.
     Want(Vec<EntryId>),
+    /// Of a file of which the sink has the rest: the chunks that it asks for, in order; none when
+    /// it lacks only the hash. All of them when what it had of it is of no use.
+    Missing {
+        /// The file.
+        id: EntryId,
+        /// Neither touching nor overlapping.
+        chunks: Vec<ChunkRange>,
+    },
     /// Entries in their place.
     Committed(Vec<(EntryId, Placed)>),
     /// Entries that will not be delivered.
@@ -72,8 +79,8 @@ impl Message {
     pub fn encode(&self, number: u64) -> Vec<u8> {
         let mut payload = Vec::new();
         let (kind, entry) = match self {
-            Self::Hello { label } => {
-                payload.extend_from_slice(cut(label, MAX_LABEL_BYTES).as_bytes());
+            Self::Hello(hello) => {
+                hello.put(&mut payload);
                 (FrameType::Hello, EntryId::ROOT)
             }
             Self::Manifest { first, page, .. } => {
@@ -86,6 +93,13 @@ impl Message {
             Self::Want(entries) => {
                 entries.iter().for_each(|id| put_u32(&mut payload, id.0));
                 (FrameType::Want, EntryId::ROOT)
+            }
+            Self::Missing { id, chunks } => {
+                for range in chunks {
+                    put_u32(&mut payload, range.first);
+                    put_u32(&mut payload, range.count);
+                }
+                (FrameType::Missing, *id)
             }
             Self::Committed(entries) => {
                 entries.iter().for_each(|(id, placed)| put_placed(&mut payload, *id, placed));
@@ -116,20 +130,20 @@ impl Message {
     /// # Errors
     /// [`ProtocolError`] when it does not have the form of its type, to the last byte.
     pub fn decode(header: Header, payload: &[u8]) -> Result<Self, ProtocolError> {
-        if header.kind != FrameType::Manifest && header.entry != EntryId::ROOT {
+        let names_an_entry = matches!(header.kind, FrameType::Manifest | FrameType::Missing);
+        if !names_an_entry && header.entry != EntryId::ROOT {
             return Err(ProtocolError::Malformed("frame header"));
         }
         let mut reader = Reader::new(payload);
         let message = match header.kind {
-            FrameType::Hello => {
-                Self::Hello { label: read_text(&mut reader, payload.len(), MAX_LABEL_BYTES)? }
-            }
+            FrameType::Hello => Self::Hello(Hello::read(&mut reader, payload.len())?),
             FrameType::Manifest => {
                 let items = read_page(reader.take(payload.len())?)?;
                 Self::Manifest { first: header.entry, items, page: payload.to_vec() }
             }
             FrameType::ManifestEnd => Self::ManifestEnd(read_summary(&mut reader)?),
             FrameType::Want => Self::Want(read_all(&mut reader, |reader| reader.u32().map(EntryId))?),
+            FrameType::Missing => Self::Missing { id: header.entry, chunks: read_chunk_ranges(&mut reader)? },
             FrameType::Committed => Self::Committed(read_all(&mut reader, read_placed)?),
             FrameType::Failed => Self::Failed(read_all(&mut reader, |reader| {
                 Ok((EntryId(reader.u32()?), Reason::from_wire(reader.u16()?)?))
@@ -160,6 +174,8 @@ pub enum CloseCode {
     Protocol = 3,
     /// An error of its own machine, such as a full disk.
     Local = 4,
+    /// It goes away for a while and keeps what it has: the same session may be tried again soon.
+    Away = 5,
 }
 
 /// The payload of a CLOSE frame.
@@ -192,6 +208,7 @@ impl Close {
             2 => CloseCode::Refused,
             3 => CloseCode::Protocol,
             4 => CloseCode::Local,
+            5 => CloseCode::Away,
             _ => return Err(ProtocolError::Malformed("close code")),
         };
         let text = read_text(&mut reader, payload.len().saturating_sub(2), MAX_CLOSE_TEXT_BYTES)?;
@@ -239,16 +256,28 @@ fn read_summary(reader: &mut Reader<'_>) -> Result<Summary, ProtocolError> {
 }
 
 /// `text`, cut between characters so that it has at most `max` bytes.
-fn cut(text: &str, max: usize) -> &str {
+pub(crate) fn cut(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or_default()
 }
 
-fn read_text(reader: &mut Reader<'_>, length: usize, max: usize) -> Result<String, ProtocolError> {
+pub(crate) fn read_text(reader: &mut Reader<'_>, length: usize, max: usize) -> Result<String, ProtocolError> {
     if length > max {
         return Err(ProtocolError::Limit("text length"));
     }
     let text = core::str::from_utf8(reader.take(length)?).map_err(|_| ProtocolError::Malformed("text"))?;
     Ok(String::from(text))
+}
+
+/// In order, none empty, and a gap between each two: so that one set of chunks has one form.
+fn read_chunk_ranges(reader: &mut Reader<'_>) -> Result<Vec<ChunkRange>, ProtocolError> {
+    let mut last_end = None;
+    read_all(reader, |reader| {
+        let range = ChunkRange { first: reader.u32()?, count: reader.u32()? };
+        let end = range.first.checked_add(range.count).filter(|_| range.count > 0);
+        let apart = last_end.is_none_or(|last| range.first > last);
+        last_end = Some(end.filter(|_| apart).ok_or(ProtocolError::Malformed("chunks"))?);
+        Ok(range)
+    })
 }
 
 fn read_all<T>(

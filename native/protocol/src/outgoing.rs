@@ -1,13 +1,14 @@
 //! What a source sends and learns, as its driver sees it.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::{ContentHash, Reason};
 use crate::frame::{self, FrameType, HEADER_BYTES};
+use crate::hello::Hello;
 use crate::link::Chunk;
 use crate::manifest::EntryId;
 use crate::message::{Close, Placed};
+use crate::ranges::ChunkRange;
 
 /// Bytes of an END frame: kept free behind each chunk, so that a file's hash rides along.
 pub const END_BYTES: usize = HEADER_BYTES + 32;
@@ -37,10 +38,17 @@ pub enum Fate {
 #[derive(Debug, PartialEq, Eq)]
 pub enum SenderEvent {
     /// The sink introduced itself.
-    Hello(String),
+    Hello(Hello),
     /// The sink has dealt with so many more bytes of files. For a file that it placed they add up
-    /// to its size, however often they were sent.
+    /// to its size with what was held and less what was lacking, however often they were sent.
     Arrived(u64),
+    /// Of this file the sink has these chunks, so many bytes in all, from an earlier session: they are
+    /// to be read for its hash only, which then goes to [`Sender::end_held`](crate::sender::Sender::end_held).
+    Held(EntryId, Vec<ChunkRange>, u64),
+    /// What the sink had of this file from an earlier session is of no use any more.
+    StartedOver(EntryId),
+    /// The sink lacks so many bytes after all that counted as held or arrived.
+    Lacking(u64),
     /// An entry is settled, for good.
     Settled(EntryId, Fate),
     /// Everything is settled and the sink vouches for it.

@@ -10,24 +10,16 @@ use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{HEADER_BYTES, Header};
+use crate::hello::Hello;
 use crate::lane::Sent;
 use crate::limits::{MAX_ENTRIES, MAX_UNSETTLED, PAGE_BYTES};
 use crate::link::{Chunk, LaneId, Link, Received};
 use crate::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
 use crate::message::{Close, CloseCode, Message, Placed, Summary};
+use crate::offered::Offered;
 pub use crate::outgoing::{END_BYTES, Fate, Outgoing, SenderEvent, end_frame};
+use crate::ranges::ChunkRange;
 use crate::schedule::Schedule;
-
-#[derive(Debug)]
-struct Offered {
-    parent: EntryId,
-    /// Bytes; `None` for folders and links.
-    size: Option<u64>,
-    wanted: bool,
-    /// Bytes that the sink has dealt with.
-    arrived: u64,
-    hash: Option<ContentHash>,
-}
 
 /// The source's half of a session.
 #[derive(Debug)]
@@ -50,10 +42,10 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A session with lane 0, introducing itself by `label`.
-    pub fn new(label: &str) -> Self {
+    /// A session with lane 0, introducing itself.
+    pub fn new(hello: Hello) -> Self {
         Self {
-            link: Link::new(label),
+            link: Link::new(hello),
             page: Vec::new(),
             page_first: EntryId(1),
             last: EntryId::ROOT,
@@ -97,8 +89,7 @@ impl Sender {
             Kind::File { size } => Some(size),
             Kind::Folder | Kind::Link { .. } => None,
         };
-        self.unsettled
-            .insert(id, Offered { parent: entry.parent, size, wanted: false, arrived: 0, hash: None });
+        self.unsettled.insert(id, Offered::new(entry.parent, size));
         self.send_page_if(|page| page.len() >= PAGE_BYTES);
     }
 
@@ -185,6 +176,14 @@ impl Sender {
         true
     }
 
+    /// The same for a file whose last missing chunk was one that the sink has from an earlier session.
+    pub fn end_held(&mut self, id: EntryId, hash: ContentHash) {
+        if let Some(offered) = self.unsettled.get_mut(&id) {
+            offered.hash = Some(hash);
+            self.ends.push_back((id, hash));
+        }
+    }
+
     /// The record being filled on `lane` is complete. To be called before its first byte is
     /// written: the acknowledgement may come back before the write returns.
     pub fn record_sent(&mut self, lane: LaneId) {
@@ -233,11 +232,12 @@ impl Sender {
             Received::Data => return Err(ProtocolError::Unexpected("frame")),
         };
         match message {
-            Message::Hello { label } => Ok(alloc::vec![SenderEvent::Hello(label)]),
+            Message::Hello(hello) => Ok(alloc::vec![SenderEvent::Hello(hello)]),
             Message::Want(entries) => {
                 entries.into_iter().try_for_each(|id| self.handle_want(id))?;
                 Ok(Vec::new())
             }
+            Message::Missing { id, chunks } => self.handle_missing(id, &chunks),
             Message::Committed(entries) => self.handle_committed(entries),
             Message::Failed(entries) => {
                 let settled =
@@ -267,17 +267,37 @@ impl Sender {
     }
 
     fn handle_want(&mut self, id: EntryId) -> Result<(), ProtocolError> {
-        if id > self.last || id == EntryId::ROOT {
-            return Err(ProtocolError::Unexpected("entry"));
-        }
+        self.check_offered(id)?;
         // It may have failed here in the meantime.
         let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(()) };
         let Some(size) = offered.size.filter(|_| !offered.wanted) else {
             return Err(ProtocolError::Unexpected("request"));
         };
         offered.wanted = true;
-        self.schedule.add(id, offered.parent, size);
+        offered.ask(size)?;
+        self.schedule.add(id, offered.parent, 0, size);
         Ok(())
+    }
+
+    fn handle_missing(
+        &mut self,
+        id: EntryId,
+        missing: &[ChunkRange],
+    ) -> Result<Vec<SenderEvent>, ProtocolError> {
+        self.check_offered(id)?;
+        let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(Vec::new()) };
+        let Some(size) = offered.size else { return Err(ProtocolError::Unexpected("request")) };
+        let first = !offered.wanted;
+        let event = offered.miss(id, size, missing)?;
+        if first && size == 0 {
+            // Nothing of it can be missing, but its one chunk, of no bytes, is read for the hash.
+            self.schedule.add(id, offered.parent, 0, 0);
+            return Ok(Vec::new());
+        }
+        for (start, end) in missing.iter().map(|range| range.bytes(size)) {
+            self.schedule.add(id, offered.parent, start, end);
+        }
+        Ok(Vec::from_iter(event))
     }
 
     fn handle_acknowledged(&mut self, chunks: Vec<Chunk>) -> Vec<SenderEvent> {
@@ -285,11 +305,10 @@ impl Sender {
         for Chunk { entry, length, .. } in chunks {
             // Of a file that is settled, all bytes have been counted.
             if let Some(offered) = self.unsettled.get_mut(&entry) {
-                offered.arrived = offered.arrived.saturating_add(length.into());
-                bytes = bytes.saturating_add(length.into());
+                bytes = bytes.saturating_add(offered.arrive(length.into()));
             }
         }
-        if bytes > 0 { alloc::vec![SenderEvent::Arrived(bytes)] } else { Vec::new() }
+        Vec::from_iter((bytes > 0).then_some(SenderEvent::Arrived(bytes)))
     }
 
     fn handle_committed(
@@ -321,9 +340,7 @@ impl Sender {
         id: EntryId,
         fate: impl FnOnce(Option<ContentHash>) -> Fate,
     ) -> Result<Option<SenderEvent>, ProtocolError> {
-        if id > self.last || id == EntryId::ROOT {
-            return Err(ProtocolError::Unexpected("entry"));
-        }
+        self.check_offered(id)?;
         self.given_up.remove(&id);
         let Some(offered) = self.unsettled.remove(&id) else { return Ok(None) };
         Ok(Some(SenderEvent::Settled(id, fate(offered.hash))))
@@ -337,6 +354,11 @@ impl Sender {
         self.finished = true;
         self.link.close(Close { code: CloseCode::Done, text: Default::default() });
         Ok(alloc::vec![SenderEvent::Finished])
+    }
+
+    fn check_offered(&self, id: EntryId) -> Result<(), ProtocolError> {
+        let offered = id != EntryId::ROOT && id <= self.last;
+        if offered { Ok(()) } else { Err(ProtocolError::Unexpected("entry")) }
     }
 
     fn summary(&self) -> Summary {

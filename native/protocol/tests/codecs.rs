@@ -3,21 +3,24 @@
 
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::frame::{self, FrameType, Frames, HEADER_BYTES, Header};
+use hawser_protocol::handshake::SessionId;
+use hawser_protocol::hello::{Hello, Requests};
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{
     Entry, EntryId, Item, Kind, LinkTarget, Mtime, Name, RawKind, put_entry, put_leave, read_page,
 };
 use hawser_protocol::message::{Close, CloseCode, Message, Placed, Summary};
-use hawser_protocol::ranges::Ranges;
+use hawser_protocol::ranges::ChunkRange;
 use hawser_protocol::receiver::{Decision, Receiver, ReceiverEvent};
 use hawser_protocol::sender::Sender;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-const TYPES: [FrameType; 13] = [
+const TYPES: [FrameType; 14] = [
     FrameType::Data,
     FrameType::End,
     FrameType::Hello,
+    FrameType::Missing,
     FrameType::Manifest,
     FrameType::ManifestEnd,
     FrameType::Want,
@@ -69,10 +72,32 @@ fn placed() -> impl Strategy<Value = Placed> {
     prop_oneof![Just(Placed::AsNamed), Just(Placed::Present), names().prop_map(Placed::Renamed)]
 }
 
+fn hellos() -> impl Strategy<Value = Hello> {
+    ("\\PC{0,16}", any::<bool>(), any::<bool>(), any::<Option<[u8; 16]>>()).prop_map(
+        |(label, compare, reread, session)| Hello {
+            label,
+            requests: Requests { compare, reread },
+            continues: session.filter(|id| *id != [0; 16]).map(SessionId),
+        },
+    )
+}
+
+/// Ranges of chunks, each with so many chunks before it and in it.
+fn missing(id: EntryId, gaps: &[(u32, u32)]) -> Message {
+    let mut next = 0;
+    let range = |&(gap, count): &(u32, u32)| {
+        let first = next + gap;
+        next = first + count + 1;
+        ChunkRange { first, count }
+    };
+    Message::Missing { id, chunks: gaps.iter().map(range).collect() }
+}
+
 fn messages() -> impl Strategy<Value = Message> {
     let reason = (0..Reason::ALL.len()).prop_map(|index| Reason::ALL[index]);
     prop_oneof![
-        "\\PC{0,16}".prop_map(|label| Message::Hello { label }),
+        hellos().prop_map(Message::Hello),
+        (ids(), vec((0..9_u32, 1..9_u32), 0..9)).prop_map(|(id, gaps)| missing(id, &gaps)),
         summaries().prop_map(Message::ManifestEnd),
         summaries().prop_map(Message::SessionOk),
         vec(ids(), 0..300).prop_map(Message::Want),
@@ -118,6 +143,22 @@ fn put_item(page: &mut Vec<u8>, item: &Item) {
             page.extend(raw.mtime.nanoseconds.to_be_bytes());
             page.extend(tail);
         }
+    }
+}
+
+/// Has a part of every other file, which is never good.
+fn react(receiver: &mut Receiver, event: ReceiverEvent) {
+    let first = ChunkRange { first: 0, count: 1 };
+    match event {
+        ReceiverEvent::Offered(id, _) if id.0 % 2 == 0 => {
+            receiver.decide(id, Decision::Resume(vec![first]));
+            receiver.lacks(id, vec![first]);
+        }
+        ReceiverEvent::Offered(id, _) => {
+            receiver.decide(id, Decision::Accept);
+        }
+        ReceiverEvent::Complete(id, _) => drop(receiver.start_over(id, 5)),
+        _ => {}
     }
 }
 
@@ -205,14 +246,12 @@ proptest! {
 
     #[test]
     fn no_frames_make_a_receiver_panic(frames in vec(frames(), 1..30)) {
-        let mut receiver = Receiver::new("sink");
+        let mut receiver = Receiver::new(Hello::named("sink"));
         for (header, payload) in frames {
             // Nothing ends it here: what an error leaves behind must bear more of the same.
             let _ = receiver.handle_data(LaneId(0), header);
             for event in receiver.handle_frame(LaneId(0), header, &payload).unwrap_or_default() {
-                if let ReceiverEvent::Offered(id, _) = event {
-                    receiver.decide(id, Decision::Accept);
-                }
+                react(&mut receiver, event);
             }
             receiver.link_mut().record_received(LaneId(0));
         }
@@ -221,22 +260,20 @@ proptest! {
 
     #[test]
     fn no_messages_make_a_receiver_panic(messages in vec(messages(), 1..30)) {
-        let mut receiver = Receiver::new("sink");
-        let hello = Message::Hello { label: String::new() };
+        let mut receiver = Receiver::new(Hello::named("sink"));
+        let hello = Message::Hello(Hello::default());
         for (number, message) in [hello].iter().chain(&messages).enumerate() {
             let bytes = message.encode(number as u64);
             let (header, payload) = Frames::new(&bytes).next_frame().unwrap().unwrap();
             for event in receiver.handle_frame(LaneId(0), header, payload).unwrap_or_default() {
-                if let ReceiverEvent::Offered(id, _) = event {
-                    receiver.decide(id, Decision::Accept);
-                }
+                react(&mut receiver, event);
             }
         }
     }
 
     #[test]
     fn no_frames_make_a_sender_panic(frames in vec(frames(), 1..30), messages in vec(messages(), 0..30)) {
-        let mut sender = Sender::new("source");
+        let mut sender = Sender::new(Hello::named("source"));
         let kind = Kind::File { size: 5 };
         let mtime = Mtime { seconds: 0, nanoseconds: 0 };
         let name = Name::new(b"file").unwrap();
@@ -246,7 +283,7 @@ proptest! {
         for (header, payload) in frames {
             drop(sender.handle_frame(LaneId(0), header, &payload));
         }
-        let hello = Message::Hello { label: String::new() };
+        let hello = Message::Hello(Hello::default());
         for (number, message) in [hello].iter().chain(&messages).enumerate() {
             let bytes = message.encode(number as u64);
             let (header, payload) = Frames::new(&bytes).next_frame().unwrap().unwrap();
@@ -254,34 +291,6 @@ proptest! {
         }
         while sender.next(LaneId(0), 1 << 18).is_some() {}
     }
-
-    #[test]
-    fn ranges_agree_with_one_flag_a_byte(claims in vec((0..64_u64, 0..20_u64), 0..60)) {
-        let mut ranges = Ranges::new();
-        let mut flags = [false; 96];
-        for (start, length) in claims {
-            let bytes = start as usize..(start + length) as usize;
-            let free = length > 0 && !flags[bytes.clone()].contains(&true);
-            prop_assert_eq!(ranges.claim(start, start + length), free);
-            if free {
-                flags[bytes].fill(true);
-            }
-        }
-        let covered = |byte: u64| ranges.iter().any(|(start, end)| (start..end).contains(&byte));
-        prop_assert!((0..96).all(|byte| covered(byte) == flags[byte as usize]));
-        let all: Vec<_> = ranges.iter().collect();
-        prop_assert!(all.windows(2).all(|pair| pair[0].1 < pair[1].0), "touching: {:?}", all);
-    }
-}
-
-#[test]
-fn ranges_reach_to_the_end_of_the_number_line_and_refuse_what_is_backwards() {
-    let mut ranges = Ranges::new();
-    assert!(!ranges.claim(5, 5));
-    assert!(!ranges.claim(5, 4));
-    assert!(ranges.claim(u64::MAX - 1, u64::MAX));
-    assert!(ranges.claim(0, u64::MAX - 1));
-    assert_eq!(ranges.iter().collect::<Vec<_>>(), [(0, u64::MAX)]);
 }
 
 #[test]
@@ -366,8 +375,8 @@ fn frames_over_their_limit_or_with_flags_are_refused_before_anything_is_read() {
 #[test]
 fn long_texts_are_cut_between_characters() {
     let label = "ä".repeat(40);
-    let hello = Message::Hello { label }.encode(0);
-    assert_eq!(hello.len(), HEADER_BYTES + 64);
+    let hello = Message::Hello(Hello { label, ..Hello::default() }).encode(0);
+    assert_eq!(hello.len(), HEADER_BYTES + 17 + 64);
     let close = Close { code: CloseCode::Local, text: "x".repeat(511) + "ä" };
     assert_eq!(Close::decode(&close.encode()[HEADER_BYTES..]).unwrap().text.len(), 511);
     assert!(Close::decode(&[0; 2 + 513]).is_err());

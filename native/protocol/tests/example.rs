@@ -7,6 +7,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::frame::{FrameType, Frames, HEADER_BYTES};
+use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::{CHUNK_BYTES, RECORD_SLACK_BYTES};
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, LinkTarget, Mtime, Name};
@@ -21,8 +22,8 @@ const HELLO: &[u8] = b"hello\n";
 
 #[test]
 fn the_worked_example_is_what_the_state_machines_say() {
-    let mut source = Sender::new("source");
-    let mut sink = Receiver::new("sink");
+    let mut source = Sender::new(Hello::named("source"));
+    let mut sink = Receiver::new(Hello::named("sink"));
     offer_all(&mut source);
     let mut records = Vec::new();
     let mut finished = false;

@@ -34,12 +34,17 @@ impl Flush {
     /// Those of the operating system, and from then on always: the system forgets what it failed
     /// to write, so success after failure proves nothing.
     pub fn flush(&self) -> io::Result<()> {
-        if self.failed.load(Ordering::Acquire) {
+        if self.has_failed() {
             return Err(io::Error::other("an earlier flush failed"));
         }
         let flushed = self.flush_once();
         self.failed.fetch_or(flushed.is_err(), Ordering::AcqRel);
         flushed
+    }
+
+    /// Whether a flush has failed: what was written before may or may not be on disk.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// The whole file system at once: a tree of small files costs one flush, not one each.

@@ -60,6 +60,17 @@ impl Location {
         Self { folder, name, alias: None }
     }
 
+    /// The names below the held folder, joined by "/", byte for byte.
+    pub fn path(&self) -> Vec<u8> {
+        let mut path = match &*self.folder {
+            Folder::Held(_) => return self.name.as_bytes().to_vec(),
+            Folder::At(above) => above.path(),
+        };
+        path.push(b'/');
+        path.extend_from_slice(self.name.as_bytes());
+        path
+    }
+
     /// For people: the names below the held folder, joined by "/", what is not UTF-8 replaced.
     pub fn display(&self) -> String {
         let name = self.alias.as_ref().unwrap_or(&self.name);

@@ -43,6 +43,11 @@ impl ChunkHash {
         };
         Some(Self { index: offset / CHUNK, hash })
     }
+
+    /// The hash itself: of the chunk as a subtree, or of a file that has no other chunk.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.hash
+    }
 }
 
 /// What is known of one file's tree.

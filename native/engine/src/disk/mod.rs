@@ -9,12 +9,16 @@
 //! once: locks are held for a look into a table or a call of the system, never while bytes of a
 //! file are read, hashed or written.
 
+mod checking;
+mod claim;
 mod fault;
 mod flush;
 mod folders;
 mod hash;
 mod incoming;
 mod info;
+mod journal;
+mod kept;
 mod made;
 mod named;
 mod names;
@@ -22,16 +26,28 @@ mod outgoing;
 mod part_file;
 mod partials;
 mod place;
+mod recheck;
+mod record;
+mod record_line;
+mod records;
 mod regular;
 mod sink;
 mod source;
 mod source_file;
+mod space;
 mod stamp;
 mod stat;
+mod stored;
 mod walk;
 
+pub use checking::Checked;
+pub use claim::{Claim, Taken};
+pub(crate) use folders::{Folders, Location};
 pub use hash::{ChunkHash, TreeHash, chunk_length};
+pub use incoming::Completed;
 pub use info::{EntryKind, Info};
+pub(crate) use recheck::{Recheck, Verdict, check};
+pub(crate) use records::{Delivered, Records};
 pub use sink::{Decision, Sink};
 pub use source::Source;
 pub use walk::{Manifest, Skipped, Stopped};

@@ -6,10 +6,8 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-#[cfg(unix)]
-use hawser_protocol::limits::CHUNK_BYTES;
 
 use super::regular::write_all_at;
 
@@ -22,34 +20,40 @@ pub struct PartFile {
     /// One thread at a time writes through the cache. Kernels let only one in, too, but there the
     /// others may wait on the processor, which the threads that send and decipher could use.
     cached: Mutex<()>,
+    /// Bytes written, in earlier sessions, too.
+    written: AtomicU64,
     #[cfg(target_os = "linux")]
     direct: direct::Switch,
 }
 
 impl PartFile {
     /// `file` is new and shall have `size` bytes.
-    ///
-    /// # Errors
-    /// `StorageFull` for a file of more than one chunk that does not fit: writing it all the same
-    /// would take the space from those that do.
-    pub fn new(file: File, size: u64) -> io::Result<Self> {
-        #[cfg(not(unix))]
+    pub fn new(file: File, size: u64) -> Self {
+        Self::resume(file, size, 0)
+    }
+
+    /// `file` shall have `size` bytes, of which so many have been written in an earlier session.
+    pub fn resume(file: File, size: u64, written: u64) -> Self {
+        #[cfg(not(target_os = "linux"))]
         let _ = size;
-        #[cfg(unix)]
-        if size > u64::from(CHUNK_BYTES) {
-            let disk = rustix::fs::fstatvfs(&file)?;
-            if size > disk.f_bavail.saturating_mul(disk.f_frsize) {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-        }
-        Ok(Self {
+        Self {
             #[cfg(target_os = "linux")]
             direct: direct::Switch::on_if_worth_it(&file, size),
             file,
             #[cfg(target_os = "linux")]
             size,
             cached: Mutex::default(),
-        })
+            written: AtomicU64::new(written),
+        }
+    }
+
+    /// Bytes for which the disk has found space so far.
+    pub fn taken(&self) -> u64 {
+        let written = self.written.load(Ordering::Relaxed);
+        #[cfg(target_os = "linux")]
+        return written.max(self.direct.allocated());
+        #[cfg(not(target_os = "linux"))]
+        written
     }
 
     /// Writes all of `bytes` from `offset` on. Several threads may write to different places.
@@ -57,6 +61,12 @@ impl PartFile {
     /// # Errors
     /// Those of the operating system.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.put(offset, bytes)?;
+        self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn put(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         if self.direct.is_on() {
             match self.direct.write(&self.file, self.size, offset, bytes) {
@@ -144,6 +154,11 @@ mod direct {
                 Ok(()) | Err(_) => *allocated += stretch,
             }
             Ok(())
+        }
+
+        /// Up to where space has been allocated.
+        pub fn allocated(&self) -> u64 {
+            *self.allocated.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
         /// Whether blocks may have been written whole that are not.

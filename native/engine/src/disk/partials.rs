@@ -1,7 +1,5 @@
-//! The folder of part files: `.hawser/<transfer>` in the target.
+//! The part files of one session: in `.hawser/<session>` in the target what only this one can use.
 
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +7,15 @@ use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 use hawser_protocol::manifest::{EntryId, PARTIALS_FOLDER};
 
-use super::place::move_without_replacing;
+use super::journal::Subject;
+use super::kept::{Kept, Left};
+use super::part_file::PartFile;
 use super::stamp::{new_file, new_folder};
+use super::stored::Stored;
 
 /// Other transfers into the same target remove `.hawser` when it is empty, which it is for a moment
 /// between its creation and that of our folder in it: then once more, but not forever.
-const ATTEMPTS: u32 = 16;
+pub const ATTEMPTS: u32 = 16;
 
 /// The part files of one transfer into one target.
 ///
@@ -26,6 +27,7 @@ pub struct Partials {
     /// The transfer, in hex.
     name: String,
     folder: Mutex<State>,
+    kept: Kept,
 }
 
 #[derive(Debug)]
@@ -39,46 +41,47 @@ impl Partials {
     /// Those of `transfer`, in `target`. Nothing is created yet.
     pub fn new(target: Arc<Dir>, transfer: [u8; 16]) -> Self {
         let name = transfer.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { target, name, folder: Mutex::new(State::NotYet) }
+        let kept = Kept::new(target.clone());
+        Self { target, name, folder: Mutex::new(State::NotYet), kept }
     }
 
-    /// Creates the part file of `id`, open for writing, which shall end up with `mode`.
+    /// Looks for a part of a file that an earlier session has left.
+    pub fn find(&self, subject: &Subject) -> Left {
+        self.kept.find(subject)
+    }
+
+    /// Creates the part file of `id`, which is open for writing, has `size` bytes and shall end up
+    /// with `mode`; one of `subject` that outlives the session, if that is given and nobody else is
+    /// writing one.
     ///
     /// Its mode is that already, but for what is needed to fill it: the folder keeps others out.
     ///
     /// # Errors
     /// Those of the operating system; `PermissionDenied` when the folder belongs to someone else.
-    pub fn create(&self, id: EntryId, mode: u16) -> io::Result<File> {
-        Ok(self.open()?.open_with(part_name(id), &new_file(mode))?.into_std())
-    }
-
-    /// Moves the part file of `id` to `name` in `folder`, replacing nothing.
-    ///
-    /// # Errors
-    /// `AlreadyExists` when anything has the name, else those of the operating system.
-    pub fn release(&self, id: EntryId, folder: &Dir, name: &OsStr) -> io::Result<()> {
-        move_without_replacing(&*self.open()?, &part_name(id), folder, name)
-    }
-
-    /// Removes the part file of `id`.
-    ///
-    /// # Errors
-    /// Those of the operating system.
-    pub fn remove(&self, id: EntryId) -> io::Result<()> {
-        self.open()?.remove_file(part_name(id))
+    pub fn create(&self, id: EntryId, size: u64, mode: u16, subject: Option<Subject>) -> io::Result<Stored> {
+        if let Some(subject) = subject
+            && let Some(stored) = self.kept.create(subject, mode)?
+        {
+            return Ok(stored);
+        }
+        let folder = self.open()?;
+        let name = id.0.to_string();
+        let file = folder.open_with(&name, &new_file(mode))?.into_std();
+        Ok(Stored::new(PartFile::new(file, size), folder, name, None))
     }
 
     /// Removes the folder, which is empty but for what others put there, and the one around it
     /// unless another transfer is using that. No part can be created any more.
     pub fn close(&self) {
-        let mut state = self.lock();
-        if let State::Open(_) = std::mem::replace(&mut *state, State::Closed)
+        let state = std::mem::replace(&mut *self.lock(), State::Closed);
+        if let State::Open(_) = state
             && let Ok(shared) = self.target.open_dir_nofollow(PARTIALS_FOLDER)
         {
             // Not empty, or gone: either way there is nothing left here that is ours to remove.
             let _ = shared.remove_dir(&self.name);
-            let _ = self.target.remove_dir(PARTIALS_FOLDER);
         }
+        self.kept.close();
+        let _ = self.target.remove_dir(PARTIALS_FOLDER);
     }
 
     fn open(&self) -> io::Result<Arc<Dir>> {
@@ -87,24 +90,11 @@ impl Partials {
             State::Open(folder) => Ok(folder.clone()),
             State::Closed => Err(io::ErrorKind::NotFound.into()),
             State::NotYet => {
-                let folder = Arc::new(self.make()?);
+                let folder = Arc::new(make_in_shared(&self.target, &self.name)?);
                 *state = State::Open(folder.clone());
                 Ok(folder)
             }
         }
-    }
-
-    fn make(&self) -> io::Result<Dir> {
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for _ in 0..ATTEMPTS {
-            let made = make_private(&self.target, PARTIALS_FOLDER)
-                .and_then(|shared| make_private(&shared, &self.name));
-            match made {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
-                made => return made,
-            }
-        }
-        Err(last)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -112,20 +102,42 @@ impl Partials {
     }
 }
 
-fn part_name(id: EntryId) -> String {
-    id.0.to_string()
+/// Opens the folder `name` in `.hawser` in `target`, both created if they are not there.
+///
+/// # Errors
+/// As [`make_private`].
+pub fn make_in_shared(target: &Dir, name: &str) -> io::Result<Dir> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for _ in 0..ATTEMPTS {
+        let made = make_private(target, PARTIALS_FOLDER).and_then(|shared| make_private(&shared, name));
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
+            made => return made,
+        }
+    }
+    Err(last)
 }
 
 /// Opens a folder of ours, created if it is not there, for the user alone.
 ///
+/// # Errors
+/// As [`open_private`].
+pub fn make_private(parent: &Dir, name: &str) -> io::Result<Dir> {
+    match parent.create_dir_with(name, &new_folder(0o700)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => open_private(parent, name),
+    }
+}
+
+/// Opens a folder of ours.
+///
 /// Who owns it and which disk it is on is asked of the open handle, so whatever was exchanged for
 /// it before is found out: someone else's folder would let them change what we have checked, and
 /// from another disk nothing can be renamed into place.
-fn make_private(parent: &Dir, name: &str) -> io::Result<Dir> {
-    match parent.create_dir_with(name, &new_folder(0o700)) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+///
+/// # Errors
+/// Those of the operating system; `PermissionDenied` and `CrossesDevices` for such a folder.
+pub fn open_private(parent: &Dir, name: &str) -> io::Result<Dir> {
     let folder = parent.open_dir_nofollow(name)?;
     #[cfg(unix)]
     {

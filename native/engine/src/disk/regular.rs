@@ -71,3 +71,12 @@ pub fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
         Ok(())
     }
 }
+
+/// Lets the system forget what it has of a file in memory, so that it is read from the disk.
+pub fn leave_cache(file: &File) {
+    // It may keep what it likes: this is advice.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cap_std::ambient_authority;
@@ -11,14 +12,19 @@ use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::MAX_DEPTH;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
 use hawser_protocol::message::Placed;
+use hawser_protocol::ranges::ChunkRange;
 
+use super::checking::Checked;
 use super::fault::{entering_reason, naming_reason};
 use super::flush::Flush;
 use super::folders::{Folder, Folders, Location};
-use super::incoming::Incoming;
+use super::incoming::{Completed, Incoming};
 use super::info::{EntryKind, Info};
 use super::made::{finish_folder, make_folder, make_link};
+use super::names::numbered;
 use super::partials::Partials;
+use super::record::Record;
+use super::space::Space;
 use super::stat::{Form, Stat};
 
 /// Names remembered of what was offered in the target folder: more than any user names, and little
@@ -30,6 +36,9 @@ const MAX_SEEN: usize = 100_000;
 pub enum Decision {
     /// A file whose content is wanted.
     Want,
+    /// A file of which these chunks should be here, and are to be checked; none of them when what was
+    /// here is of no use.
+    Resume(Vec<ChunkRange>),
     /// Done: a folder or link made or found, or a file found with its size and time.
     Placed(Placed),
     /// It will not be written. What is offered in a refused folder is refused, too.
@@ -40,11 +49,17 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Sink {
     partials: Partials,
+    record: Record,
     folders: Folders,
     entries: Mutex<HashMap<EntryId, Held>>,
     /// Names offered in the target folder itself.
     seen: Mutex<HashSet<Name>>,
     flush: Flush,
+    space: Arc<Space>,
+    /// The key of the peer: what it has begun, only it goes on with.
+    owner: [u8; 32],
+    /// Whether only the same content makes a file one that is there.
+    compares: AtomicBool,
 }
 
 /// An entry that is not settled yet.
@@ -73,22 +88,28 @@ enum Fate {
 }
 
 impl Sink {
-    /// Opens `directory`, made with the folders above it if missing, for one transfer. It is held:
-    /// whatever happens to its name later, everything goes where it is now.
+    /// Opens `directory`, made with the folders above it if missing, for one transfer from the peer
+    /// with the key `owner`. It is held: whatever happens to its name later, everything goes where it
+    /// is now.
     ///
     /// # Errors
     /// Those of the operating system.
-    pub fn open(directory: &Path, transfer: [u8; 16]) -> io::Result<Self> {
+    pub fn open(directory: &Path, transfer: [u8; 16], owner: [u8; 32]) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
         let flush = Flush::below(&target)?;
+        let space = Arc::new(Space::around(&target)?);
         let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target);
         Ok(Self {
-            partials: Partials::new(target, transfer),
+            partials: Partials::new(target.clone(), transfer),
+            record: Record::new(target, transfer),
             folders: Folders::default(),
             entries: Mutex::new(HashMap::from([(EntryId::ROOT, root)])),
             seen: Mutex::default(),
             flush,
+            space,
+            owner,
+            compares: AtomicBool::new(false),
         })
     }
 
@@ -108,22 +129,58 @@ impl Sink {
         self.file(id)?.write(&self.partials, offset, bytes)
     }
 
-    /// Gives file `id` its place, if all of it is here and is what the source read: `expected`.
-    /// An empty file needs its empty chunk, too.
+    /// From now on, a file is taken for one that is there only if it has the same content.
+    pub fn compare_contents(&self) {
+        self.compares.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads the next chunk of file `id` that [`Decision::Resume`] spoke of; `None` when none is left.
+    pub fn check_next(&self, id: EntryId) -> Option<Checked> {
+        self.file(id).ok()?.check_next()
+    }
+
+    /// Closes file `id`, if all of it is here and is what the source read: `expected`. An empty file
+    /// needs its empty chunk, too.
     ///
     /// # Errors
     /// Why the file cannot be delivered; it is to be discarded then.
-    pub fn commit(&self, id: EntryId, expected: ContentHash) -> Result<Placed, Reason> {
-        let placed = self.file(id)?.commit(&self.partials, &self.folders, expected)?;
+    pub fn complete(&self, id: EntryId, expected: ContentHash) -> Result<Completed, Reason> {
+        let file = self.file(id)?;
+        let completed = file.complete(expected)?;
+        if completed == Completed::Same {
+            self.record.add(&file.location, expected);
+            self.lock().remove(&id);
+        }
+        Ok(completed)
+    }
+
+    /// Reads file `id`, which is complete, once more from the disk.
+    ///
+    /// # Errors
+    /// Why the file cannot be delivered; it is to be discarded then.
+    pub fn reread(&self, id: EntryId, expected: ContentHash) -> Result<(), Reason> {
+        self.file(id)?.reread(expected)
+    }
+
+    /// Gives file `id`, which is complete, its place.
+    ///
+    /// # Errors
+    /// Why the file cannot be delivered; it is to be discarded then.
+    pub fn place(&self, id: EntryId, expected: ContentHash) -> Result<Placed, Reason> {
+        let file = self.file(id)?;
+        let (placed, name) = file.place(&self.folders, expected)?;
+        self.record.add(&Location::new(file.location.folder.clone(), name), expected);
         self.lock().remove(&id);
         Ok(placed)
     }
 
-    /// Forgets file `id` and removes what there is of it.
-    pub fn discard(&self, id: EntryId) {
+    /// Forgets file `id`, which failed for `reason`. What there is of it is removed, unless it is much
+    /// and this side's disk is the reason: then it can be finished later.
+    pub fn discard(&self, id: EntryId, reason: Reason) {
         if let Ok(file) = self.file(id) {
             self.lock().remove(&id);
-            file.discard(&self.partials);
+            let ours = matches!(reason, Reason::DiskFull | Reason::Io | Reason::PermissionDenied);
+            file.discard(ours && file.is_worth_keeping() && !self.flush.has_failed());
         }
     }
 
@@ -161,17 +218,20 @@ impl Sink {
     /// # Errors
     /// Those of the operating system, and from then on always.
     pub fn flush(&self) -> io::Result<()> {
+        self.record.write_out();
         self.flush.flush()
     }
 
-    /// Removes all that is not committed. Nothing can be written any more.
+    /// Removes what is not placed and of no use to a later session. Nothing can be written any more.
     pub fn close(&self) {
         let entries = std::mem::take(&mut *self.lock());
         for held in entries.values() {
             if let Held::File(file) = held {
-                file.discard(&self.partials);
+                // What the system failed to write may look as if it was there.
+                file.discard(!self.flush.has_failed());
             }
         }
+        self.record.close();
         self.partials.close();
     }
 
@@ -240,13 +300,23 @@ impl Sink {
     ) -> Result<Decision, Reason> {
         let folder = self.folders.open(&location.folder).map_err(|error| entering_reason(&error))?;
         match &entry.kind {
-            Kind::File { size } if !again && is_there(entry, *size, location, &folder)? => {
-                Ok(Decision::Placed(Placed::Present))
-            }
             Kind::File { size } => {
-                let file = Incoming::new(id, location.clone(), *size, entry.mode, entry.mtime);
+                let compares = self.compares.load(Ordering::Relaxed) && *size > 0;
+                if !again && !compares && is_there(entry, *size, location, &folder)? {
+                    return Ok(Decision::Placed(Placed::Present));
+                }
+                let space = self.space.clone();
+                let file = Incoming::new(id, location.clone(), *size, entry, self.owner, space);
+                let held = match compares.then(|| file.compare(&folder)).flatten() {
+                    Some(held) => Some(held),
+                    None => {
+                        let held = file.resume(&self.partials);
+                        file.promise()?;
+                        held
+                    }
+                };
                 self.hold(id, Held::File(Arc::new(file)));
-                Ok(Decision::Want)
+                Ok(held.map_or(Decision::Want, Decision::Resume))
             }
             Kind::Folder => {
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
@@ -286,13 +356,22 @@ impl Sink {
     }
 }
 
-/// Whether a file with this name, size and time is there.
+/// Whether a file with this name, size and time is there, or, where something else has the name, one
+/// that was given the next name instead.
 fn is_there(entry: &Entry, size: u64, location: &Location, folder: &Dir) -> Result<bool, Reason> {
-    match Stat::named(folder, &location.name) {
-        Ok(Stat { form, version, .. }) => {
-            Ok(form == Form::File && version.size == size && version.mtime == entry.mtime)
+    let mut name = Some(location.name.clone());
+    for number in 2..4 {
+        let Some(tried) = name else { break };
+        match Stat::named(folder, &tried) {
+            Ok(Stat { form: Form::File, version, .. })
+                if version.size == size && version.mtime == entry.mtime =>
+            {
+                return Ok(true);
+            }
+            Ok(_) => name = numbered(&location.name, number),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return Err(naming_reason(&error)),
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(naming_reason(&error)),
     }
+    Ok(false)
 }

@@ -9,6 +9,7 @@ use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::manifest::EntryId;
 
 use super::folders::{Folder, Folders, Location};
+use super::hash::chunk_length;
 use super::info::{EntryKind, Info};
 use super::named::Named;
 use super::outgoing::Outgoing;
@@ -71,6 +72,16 @@ impl Source {
             Some(Offered::File(file)) => file.read(&self.folders, offset, buffer),
             _ => Err(Reason::Io),
         }
+    }
+
+    /// Reads the chunk of file `id` at `offset` for its hash only; otherwise as [`Source::read_chunk`].
+    ///
+    /// # Errors
+    /// As [`Source::read_chunk`].
+    pub fn hash_chunk(&self, id: EntryId, offset: u64) -> Result<Option<ContentHash>, Reason> {
+        let Some(Offered::File(file)) = self.get(id) else { return Err(Reason::Io) };
+        let length = chunk_length(file.version.size, offset).ok_or(Reason::Io)?;
+        file.read(&self.folders, offset, &mut vec![0; length])
     }
 
     /// What a report says about `id`; `None` once it is released.

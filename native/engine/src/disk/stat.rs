@@ -29,6 +29,14 @@ pub struct Version {
     identity: (u64, u64),
 }
 
+impl Version {
+    /// Whether both are of the same file, whatever is in it.
+    #[cfg(unix)]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
 /// One look at a file, folder or link.
 #[derive(Clone, Copy, Debug)]
 pub struct Stat {

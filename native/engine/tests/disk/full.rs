@@ -43,12 +43,32 @@ fn a_file_that_does_not_fit_fails_alone_and_leaves_room_for_the_rest() {
     let big = content(8 * CHUNK);
     let failed = deliver(&sink, EntryId(1), &file(EntryId::ROOT, "big", big.len()), &big);
     assert_eq!(failed, Err(Reason::DiskFull));
-    sink.discard(EntryId(1));
+    sink.discard(EntryId(1), Reason::SourceChanged);
     let small = content(2 * CHUNK);
     let placed = deliver(&sink, EntryId(2), &file(EntryId::ROOT, "small", small.len()), &small);
     assert_eq!(placed, Ok(Placed::AsNamed));
     sink.close();
-    assert_eq!(names(disk.path()), ["small"]);
+    assert_eq!(delivered(disk.path()), ["small"]);
+}
+
+#[test]
+fn a_record_that_no_longer_fits_is_removed_and_fails_nothing() {
+    let Some(disk) = Tiny::mount("size=1m") else { return };
+    let sink = sink(disk.path());
+    deliver(&sink, EntryId(1), &file(EntryId::ROOT, "first", 1), b"1").unwrap();
+    sink.flush().unwrap();
+    assert_eq!(records(disk.path()).len(), 1);
+    // The last page of the record has room for a few lines more, and the disk for none.
+    let filled = std::fs::write(disk.path().join("filler"), content(4 * CHUNK));
+    assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    for id in 2..=100 {
+        let entry = file(EntryId::ROOT, &id.to_string(), 0);
+        assert_eq!(deliver(&sink, EntryId(id), &entry, b""), Ok(Placed::AsNamed));
+    }
+    sink.flush().unwrap();
+    assert!(records(disk.path()).is_empty(), "half a record would pass for a whole one");
+    sink.close();
+    assert!(records(disk.path()).is_empty());
 }
 
 #[test]

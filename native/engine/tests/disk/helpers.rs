@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
-use hawser_engine::disk::{Decision, Manifest, Sink, Skipped, Source, Stopped, chunk_length};
+use hawser_engine::disk::{Completed, Decision, Manifest, Sink, Skipped, Source, Stopped, chunk_length};
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, LinkTarget, Mtime, Name};
@@ -119,7 +119,7 @@ pub fn link(parent: EntryId, called: &str, target: &str) -> Entry {
 }
 
 pub fn sink(target: &Path) -> Sink {
-    Sink::open(target, [7; 16]).unwrap()
+    Sink::open(target, [7; 16], [0; 32]).unwrap()
 }
 
 pub fn hash(bytes: &[u8]) -> ContentHash {
@@ -136,13 +136,20 @@ pub fn write_all(sink: &Sink, id: EntryId, bytes: &[u8]) -> Result<(), Reason> {
     })
 }
 
+/// Closes a file all of which is here, and gives it its name.
+pub fn commit(sink: &Sink, id: EntryId, expected: ContentHash) -> Result<Placed, Reason> {
+    assert_eq!(sink.complete(id, expected)?, Completed::Ready);
+    sink.place(id, expected)
+}
+
 /// Offers, writes and commits a file.
 pub fn deliver(sink: &Sink, id: EntryId, entry: &Entry, bytes: &[u8]) -> Result<Placed, Reason> {
     match sink.offer(id, entry) {
         Decision::Want => {
             write_all(sink, id, bytes)?;
-            sink.commit(id, hash(bytes))
+            commit(sink, id, hash(bytes))
         }
+        Decision::Resume(_) => panic!("nothing is left of an earlier session"),
         Decision::Placed(placed) => Ok(placed),
         Decision::Refused(reason) => Err(reason),
     }
@@ -168,6 +175,23 @@ pub fn names(folder: &Path) -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// The names in a target folder that is closed: beside them there is nothing but records.
+pub fn delivered(target: &Path) -> Vec<String> {
+    let own = target.join(".hawser");
+    assert!(!own.exists() || names(&own) == ["records"]);
+    names(target).into_iter().filter(|name| name != ".hawser").collect()
+}
+
+/// The paths of the records in a target folder, the oldest first.
+pub fn records(target: &Path) -> Vec<PathBuf> {
+    let folder = target.join(".hawser/records");
+    if folder.exists() {
+        names(&folder).into_iter().map(|name| folder.join(name)).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 pub fn fifo(path: &Path) {

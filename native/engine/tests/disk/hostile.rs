@@ -139,7 +139,7 @@ fn chunks_that_do_not_fit_the_file_are_refused() {
     }
     assert_eq!(sink.write_chunk(B, 0, b""), Err(Reason::Io), "never offered");
     assert_eq!(sink.write_chunk(ROOT, 0, b""), Err(Reason::Io), "a folder");
-    assert_eq!(sink.commit(ROOT, hash(b"")), Err(Reason::Io));
+    assert_eq!(commit(&sink, ROOT, hash(b"")), Err(Reason::Io));
     sink.close();
     assert!(names(&target).is_empty());
 }
@@ -150,11 +150,8 @@ fn a_size_beyond_all_disks_costs_nothing_and_fails_alone() {
     let sink = sink(&target);
     for (id, size) in [(1, u64::MAX), (2, 1 << 62)] {
         let entry = Entry { kind: Kind::File { size }, ..file(ROOT, "huge", 0) };
-        assert_eq!(sink.offer(EntryId(id), &entry), Decision::Want);
-        let last = (size - 1) / CHUNK * CHUNK;
-        let bytes = content(size - last);
-        assert!(sink.write_chunk(EntryId(id), last, &bytes).is_err());
-        sink.discard(EntryId(id));
+        assert_eq!(sink.offer(EntryId(id), &entry), Decision::Refused(Reason::DiskFull));
+        assert_eq!(sink.write_chunk(EntryId(id), 0, &content(CHUNK)), Err(Reason::Io));
     }
     assert_eq!(deliver(&sink, EntryId(3), &file(ROOT, "small", 1), b"1"), Ok(Placed::AsNamed));
 }
@@ -227,9 +224,9 @@ fn a_target_that_is_renamed_and_replaced_still_gets_everything() {
     fs::rename(&target, home.path().join("moved")).unwrap();
     symlink(&outside, &target).unwrap();
     sink.write_chunk(B, 0, b"1").unwrap();
-    sink.commit(B, hash(b"1")).unwrap();
+    commit(&sink, B, hash(b"1")).unwrap();
     sink.finish_folder(A).unwrap();
     sink.close();
-    assert_eq!(names(&home.path().join("moved")), ["top"]);
+    assert_eq!(delivered(&home.path().join("moved")), ["top"]);
     assert_untouched(&outside);
 }

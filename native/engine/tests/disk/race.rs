@@ -49,7 +49,7 @@ fn nothing_is_written_outside_while_folders_turn_into_links_and_back() {
             let bytes = round.to_le_bytes();
             let written = sink.offer(id, &entry) == Decision::Want
                 && write_all(&sink, id, &bytes).is_ok()
-                && sink.commit(id, hash(&bytes)).is_ok();
+                && commit(&sink, id, hash(&bytes)).is_ok();
             *(if written { &mut delivered } else { &mut failed }) += 1;
             sink.offer(EntryId(100 + at), &link(parent, &format!("l{round} {at}"), "x"));
         }

@@ -39,7 +39,7 @@ fn a_file_with_the_same_content_is_present_after_all() {
     let after = target.path().join("file").metadata().unwrap();
     assert_eq!((after.ino(), after.modified().unwrap()), (before.ino(), before.modified().unwrap()));
     sink.close();
-    assert_eq!(names(target.path()), ["file"]);
+    assert_eq!(delivered(target.path()), ["file"]);
 }
 
 #[test]

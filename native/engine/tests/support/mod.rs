@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use hawser_engine::{
-    DialOptions, Error, Host, Job, Keep, ListenOptions, Listener, Settled, Ticket, Transfer, Work, dial,
-    listen,
+    DialOptions, Durability, Error, Host, Job, Keep, ListenOptions, Listener, Requests, Settled, Ticket,
+    Transfer, Work, dial, listen,
 };
 
 /// Nothing here takes that long; a test that would hang fails instead.
@@ -60,7 +60,14 @@ pub fn send(paths: &[PathBuf], ticket: &Ticket, lanes: u8) -> Transfer {
 }
 
 pub fn job(work: Work) -> Job {
-    Job { work, label: "test".into(), limit: None, keep: Keep::All }
+    Job {
+        work,
+        label: "test".into(),
+        limit: None,
+        keep: Keep::All,
+        durability: Durability::default(),
+        requests: Requests::default(),
+    }
 }
 
 pub fn next(listener: &Listener) -> Transfer {
@@ -90,6 +97,23 @@ pub fn settled(transfer: &Transfer) -> Vec<Settled> {
     let mut settled = transfer.take_settled(usize::MAX);
     settled.sort_by(|a, b| a.path.cmp(&b.path));
     settled
+}
+
+/// The names in a target folder that nobody writes to any more: beside them there is nothing but
+/// records.
+pub fn delivered(target: &Path) -> Vec<String> {
+    let own = target.join(".hawser");
+    assert!(!own.exists() || names(&own).iter().all(|name| ["partials", "records"].contains(&name.as_str())));
+    names(target).into_iter().filter(|name| name != ".hawser").collect()
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// `length` bytes that differ from those of another `seed`.

@@ -2,6 +2,7 @@
 
 use hawser_protocol::error::ProtocolError;
 use hawser_protocol::frame::{self, FrameType};
+use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::{CHUNK_BYTES, RECORD_SLACK_BYTES};
 use hawser_protocol::link::{Chunk, LaneId};
 use hawser_protocol::manifest::{EntryId, Kind};
@@ -23,10 +24,10 @@ struct Lanes {
 
 impl Lanes {
     fn new(lanes: &[LaneId]) -> Self {
-        let mut sender = Sender::new("source");
+        let mut sender = Sender::new(Hello::named("source"));
         lanes.iter().for_each(|&lane| sender.link_mut().add_lane(lane));
         let mut source = Self { sender, number: 0, sent: [0; 3] };
-        source.send(&Message::Hello { label: "sink".into() }).unwrap();
+        source.send(&Message::Hello(Hello::named("sink"))).unwrap();
         source
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hawser_protocol::error::Reason;
 use hawser_protocol::frame::{FrameType, Header};
+use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_UNSETTLED};
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, Name};
@@ -65,7 +66,7 @@ pub struct Sink {
 impl Sink {
     pub fn new(faults: Faults) -> Self {
         Self {
-            receiver: Receiver::new("sink"),
+            receiver: Receiver::new(Hello::named("sink")),
             faults,
             lanes: BTreeMap::from([(LaneId(0), Ends::default())]),
             events: VecDeque::new(),
@@ -198,8 +199,8 @@ impl Sink {
                 assert_eq!(hash, hash_of(id));
                 return self.jobs.push(Job::Place(id));
             }
-            ReceiverEvent::Hello(label) => {
-                assert_eq!(label, "source");
+            ReceiverEvent::Hello(hello) => {
+                assert_eq!(hello.label, "source");
                 assert!(!std::mem::replace(&mut self.greeted, true), "HELLO twice");
                 return;
             }
@@ -290,6 +291,7 @@ impl Sink {
             u64::from(entry.kind == Kind::Folder && matches!(decision, Decision::Refuse(_)));
         match &decision {
             Decision::Accept => self.known.get_mut(&id).unwrap().wanted = entry.kind != Kind::Folder,
+            Decision::Resume(_) => panic!("nothing is here from an earlier session"),
             Decision::Placed(placed) => self.settle(id, Ok(placed.clone())),
             Decision::Refuse(reason) => self.settle(id, Err(*reason)),
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hawser_protocol::error::{ContentHash, Reason};
+use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::link::{Chunk, LaneId};
 use hawser_protocol::manifest::{Entry, EntryId, Kind, LinkTarget, Mtime, Name};
@@ -58,7 +59,7 @@ pub fn hash_of(id: EntryId) -> ContentHash {
 impl Source {
     pub fn new(tree: Tree, faults: Faults) -> Self {
         Self {
-            sender: Sender::new("source"),
+            sender: Sender::new(Hello::named("source")),
             faults,
             tree,
             stack: vec![(0, EntryId::ROOT, 0)],
@@ -238,8 +239,8 @@ impl Source {
 
     fn handle(&mut self, event: SenderEvent) {
         match event {
-            SenderEvent::Hello(label) => {
-                assert_eq!(label, "sink");
+            SenderEvent::Hello(hello) => {
+                assert_eq!(hello.label, "sink");
                 assert!(!std::mem::replace(&mut self.greeted, true), "HELLO twice");
             }
             SenderEvent::Settled(id, fate) => {
@@ -249,6 +250,9 @@ impl Source {
                 assert!(self.fates.insert(id, fate).is_none(), "{id:?} settled twice");
             }
             SenderEvent::Arrived(bytes) => self.arrived += bytes,
+            SenderEvent::Held(..) | SenderEvent::StartedOver(_) | SenderEvent::Lacking(_) => {
+                panic!("the sink has nothing from an earlier session")
+            }
             SenderEvent::Finished => {
                 assert!(!std::mem::replace(&mut self.finished, true), "finished twice");
                 assert!(self.walked, "finished before the end of the walk");

@@ -1,0 +1,88 @@
+//! Who may receive into a folder: one listener, or any number that fetch into it.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use cap_fs_ext::DirExt;
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use hawser_protocol::manifest::PARTIALS_FOLDER;
+
+/// Held while part files may be made in a folder. Whoever has it alone knows that what it finds in
+/// the folders of single sessions is left from processes that are gone.
+#[derive(Debug)]
+pub struct Claim {
+    /// Locked, if the file system can do that: it is a precaution, and no reason to refuse.
+    _folder: Option<File>,
+}
+
+/// Somebody else receives into the folder.
+#[derive(Debug)]
+pub struct Taken;
+
+impl Claim {
+    /// For a listener, whose many sessions share it.
+    ///
+    /// # Errors
+    /// [`Taken`], when any other process or call receives into `directory`.
+    pub fn alone(directory: &Path) -> Result<Self, Taken> {
+        let Some(folder) = open(directory) else { return Ok(Self { _folder: None }) };
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(Taken),
+            locked => {
+                if locked.is_ok() {
+                    clean(directory);
+                }
+                Ok(Self { _folder: Some(folder) })
+            }
+        }
+    }
+
+    /// For a single session that has dialled.
+    ///
+    /// # Errors
+    /// [`Taken`], when a listener receives into `directory`.
+    pub fn shared(directory: &Path) -> Result<Self, Taken> {
+        let Some(folder) = open(directory) else { return Ok(Self { _folder: None }) };
+        if folder.try_lock().is_ok() {
+            clean(directory);
+        }
+        match folder.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(Taken),
+            _ => Ok(Self { _folder: Some(folder) }),
+        }
+    }
+}
+
+/// The folder itself is locked, so that nothing has to be left in it.
+#[cfg(unix)]
+fn open(directory: &Path) -> Option<File> {
+    File::open(directory).ok()
+}
+
+/// Windows locks no folders.
+#[cfg(not(unix))]
+fn open(_: &Path) -> Option<File> {
+    None
+}
+
+/// Removes the part files of sessions that are gone. What cannot be removed does no harm.
+fn clean(directory: &Path) {
+    let _ = || -> io::Result<()> {
+        let target = Dir::open_ambient_dir(directory, ambient_authority())?;
+        let shared = target.open_dir_nofollow(PARTIALS_FOLDER)?;
+        for entry in shared.entries()? {
+            let name = entry?.file_name();
+            if name.to_str().is_some_and(is_of_a_session) {
+                shared.remove_dir_all(&name)?;
+            }
+        }
+        Ok(())
+    }();
+}
+
+/// Whether a folder has the name of a session: 32 digits of its number in hex.
+fn is_of_a_session(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

@@ -1,0 +1,191 @@
+//! What a session delivers, written down: `.hawser/records/<time>-<session>.b3` in the target.
+//!
+//! It is for looking again later, and nothing depends on it: a session goes on without one that
+//! cannot be written.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cap_std::fs::Dir;
+use hawser_protocol::error::ContentHash;
+
+use super::folders::Location;
+use super::record_line::line;
+use super::records::Records;
+
+/// Bytes that are written at a time: about a hundred lines, which is what a session that is killed
+/// does not write down any more.
+const WRITE_BYTES: usize = 8 * 1024;
+
+/// The record of one session. The file is made when there is something to write.
+#[derive(Debug)]
+pub struct Record {
+    target: Arc<Dir>,
+    name: String,
+    writing: Mutex<Writing>,
+}
+
+#[derive(Debug)]
+struct Writing {
+    /// What is not in the file yet. Whole lines, so that the file never ends within one, but for
+    /// what the system does when it crashes.
+    lines: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    NotYet,
+    Open(Records, File),
+    /// Closed, or given up.
+    Ended,
+}
+
+impl Record {
+    /// That of `transfer`, which begins now, into `target`. Nothing is created yet.
+    pub fn new(target: Arc<Dir>, transfer: [u8; 16]) -> Self {
+        let writing = Mutex::new(Writing { lines: Vec::new(), state: State::NotYet });
+        Self { target, name: record_name(SystemTime::now(), transfer), writing }
+    }
+
+    /// Writes down that the file with this hash is at `location`.
+    pub fn add(&self, location: &Location, hash: ContentHash) {
+        let line = line(&location.path(), hash);
+        let mut writing = self.lock();
+        if !matches!(writing.state, State::Ended) {
+            writing.lines.extend_from_slice(&line);
+            if writing.lines.len() >= WRITE_BYTES {
+                self.write(&mut writing);
+            }
+        }
+    }
+
+    /// Returns when all that was added is in the file; on its way to the disk like everything else
+    /// that is flushed with the whole disk.
+    pub fn write_out(&self) {
+        let mut writing = self.lock();
+        self.write(&mut writing);
+        // Where nothing flushes a whole disk at once, each file is flushed by itself.
+        #[cfg(not(target_os = "linux"))]
+        if let State::Open(_, file) = &writing.state
+            && file.sync_all().is_err()
+        {
+            self.give_up(&mut writing);
+        }
+    }
+
+    /// The same, and nothing can be added any more.
+    pub fn close(&self) {
+        self.write_out();
+        self.lock().state = State::Ended;
+    }
+
+    fn write(&self, writing: &mut Writing) {
+        if writing.lines.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut writing.lines);
+        if let State::NotYet = writing.state {
+            writing.state = match Records::begin(&self.target, &self.name) {
+                Ok((records, file)) => State::Open(records, file),
+                Err(_) => State::Ended,
+            };
+        }
+        if let State::Open(_, file) = &mut writing.state
+            && file.write_all(&lines).is_err()
+        {
+            self.give_up(writing);
+        }
+    }
+
+    /// A part of a record would pass for all of it.
+    fn give_up(&self, writing: &mut Writing) {
+        if let State::Open(records, file) = std::mem::replace(&mut writing.state, State::Ended) {
+            // Not every system removes a file that is open.
+            drop(file);
+            let _ = records.remove(&self.name);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `20261122T184512.345Z-1a2b3c4d.b3`: in order of time when sorted.
+fn record_name(now: SystemTime, transfer: [u8; 16]) -> String {
+    // A clock before 1970 counts as 1970, and one after 9999 as wrong as it is.
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs();
+    let (year, month, day) = date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let milliseconds = since.subsec_millis();
+    let [a, b, c, d, ..] = transfer;
+    format!(
+        "{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{milliseconds:03}Z-{a:02x}{b:02x}{c:02x}{d:02x}.b3"
+    )
+}
+
+/// Year, month and day of the `days`-th day after 1 January 1970.
+fn date(days: u64) -> (u64, u64, u64) {
+    // Years begin in March here, so that the day of a leap year comes last. 400 years have 146,097
+    // days, and 1 March of the year 0 was 719,468 days before 1970.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Months from March on take turns of 153 days in five.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (400 * era + year + next, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::records::is_record;
+    use super::*;
+
+    fn named(seconds: u64) -> String {
+        let id = [0x1a, 0x2b, 0x3c, 0x4d, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+        record_name(UNIX_EPOCH + Duration::new(seconds, 345_678_901), id)
+    }
+
+    #[test]
+    fn a_record_is_called_by_time_and_session() {
+        // As `date -u -d @<seconds>` has them.
+        assert_eq!(named(0), "19700101T000000.345Z-1a2b3c4d.b3");
+        assert_eq!(named(951_782_399), "20000228T235959.345Z-1a2b3c4d.b3");
+        assert_eq!(named(951_782_400), "20000229T000000.345Z-1a2b3c4d.b3");
+        assert_eq!(named(951_868_800), "20000301T000000.345Z-1a2b3c4d.b3");
+        assert_eq!(named(1_795_373_112), "20261122T184512.345Z-1a2b3c4d.b3");
+        assert_eq!(named(4_107_542_399), "21000228T235959.345Z-1a2b3c4d.b3");
+        assert_eq!(named(4_107_542_400), "21000301T000000.345Z-1a2b3c4d.b3");
+    }
+
+    #[test]
+    fn every_day_follows_the_one_before_and_has_the_form_of_a_record() {
+        let days = 400 * 366;
+        let names: Vec<_> = (0..days).map(|day| named(day * 86_400)).collect();
+        assert!(names.is_sorted());
+        assert!(names.iter().all(|name| is_record(name)));
+        let ends = names.iter().filter(|name| name.contains("0229T")).count();
+        assert_eq!(ends, 97, "leap years in 400 years");
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_no_problem() {
+        assert!(is_record(&record_name(UNIX_EPOCH - Duration::from_secs(1), [0; 16])));
+    }
+
+    #[test]
+    fn other_names_are_not_those_of_records() {
+        for name in ["", "a.b3", "20261122T184512.345Z-1a2b3c4d", "20261122T184512.345Z-1A2B3C4D.b3"] {
+            assert!(!is_record(name), "{name}");
+        }
+    }
+}

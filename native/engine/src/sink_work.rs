@@ -1,0 +1,205 @@
+//! What the sink's session thread does beside the lanes: it gives complete files their names, many to
+//! a flush, and checks what earlier sessions have left.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use hawser_protocol::error::ContentHash;
+use hawser_protocol::manifest::EntryId;
+use hawser_protocol::message::Placed;
+use hawser_protocol::ranges::length;
+use hawser_protocol::receiver::ReceiverEvent;
+
+use crate::Error;
+use crate::disk::{Checked, Completed};
+use crate::job::Durability;
+use crate::session::{Awaited, Session};
+use crate::sink_side::SinkSide;
+use crate::transfer::lock;
+
+/// How long to sleep at most while entries are unsettled; waking early is harmless.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Complete files wait so long for others to be flushed with, unless nothing else is under way.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// So many do not wait: the source may have no more than a few times as many unsettled.
+const ENOUGH: usize = 4096;
+
+/// Work that the lanes leave for the session's own thread.
+#[derive(Default)]
+pub(crate) struct SinkWork(Mutex<Queues>);
+
+#[derive(Default)]
+struct Queues {
+    /// Files that are wanted and not settled.
+    under_way: usize,
+    /// Complete files, which are to be flushed and named.
+    complete: Vec<(EntryId, ContentHash)>,
+    /// When the first of them was.
+    since: Option<Instant>,
+    /// Files of which something should be here.
+    checks: VecDeque<EntryId>,
+}
+
+/// The next thing to do.
+enum Next {
+    Place(Vec<(EntryId, ContentHash)>),
+    Check(EntryId),
+    Wait(Duration),
+}
+
+impl SinkWork {
+    /// Another file is wanted.
+    pub fn begin(&self) {
+        self.lock().under_way += 1;
+    }
+
+    /// A file that was wanted is settled.
+    pub fn end(&self) {
+        let mut queues = self.lock();
+        queues.under_way = queues.under_way.saturating_sub(1);
+    }
+
+    /// A file is complete.
+    pub fn complete(&self, id: EntryId, hash: ContentHash) {
+        let mut queues = self.lock();
+        queues.complete.push((id, hash));
+        queues.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Something should be here of a file.
+    pub fn check(&self, id: EntryId) {
+        self.lock().checks.push_back(id);
+    }
+
+    fn next(&self) -> Next {
+        let mut queues = self.lock();
+        let waited = queues.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let enough = queues.under_way.min(ENOUGH);
+        let due = queues.complete.len() >= enough || waited >= GATHER;
+        if !queues.complete.is_empty() && due {
+            queues.since = None;
+            return Next::Place(std::mem::take(&mut queues.complete));
+        }
+        match queues.checks.front() {
+            Some(id) => Next::Check(*id),
+            None if queues.complete.is_empty() => Next::Wait(SETTLE_PATIENCE),
+            None => Next::Wait(GATHER.saturating_sub(waited)),
+        }
+    }
+
+    fn end_check(&self) {
+        self.lock().checks.pop_front();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        lock(&self.0)
+    }
+}
+
+impl SinkSide {
+    /// Works until everything is settled; `false` when the session has ended before.
+    pub(crate) fn settle_all(&self, session: &Session<Self>) -> bool {
+        loop {
+            let mut state = session.state();
+            if state.is_ended() {
+                return false;
+            }
+            if state.machine.is_settled() {
+                return true;
+            }
+            state.has_work = false;
+            match self.work.next() {
+                Next::Place(batch) => {
+                    drop(state);
+                    self.place_all(session, &batch);
+                }
+                Next::Check(id) => {
+                    drop(state);
+                    self.check(session, id);
+                }
+                Next::Wait(patience) => drop(session.wait(Awaited::Work, state, patience)),
+            }
+        }
+    }
+
+    /// A file of which all chunks are here. Those that are to be flushed first wait for others.
+    pub(crate) fn complete(&self, session: &Session<Self>, id: EntryId, hash: ContentHash) {
+        let info = self.sink.info(id);
+        // An empty file has one chunk, too: without bytes, and so without a DATA frame.
+        let size = info.as_ref().map_or(0, |info| info.size);
+        let written = if size == 0 { self.sink.write_chunk(id, 0, &[]) } else { Ok(()) };
+        match written.and_then(|()| self.sink.complete(id, hash)) {
+            Ok(Completed::Ready) if self.durability == Durability::None => self.place(session, id, hash),
+            Ok(Completed::Ready) => {
+                self.work.complete(id, hash);
+                session.leave_work();
+            }
+            Ok(Completed::Same) => {
+                self.settle_placed(session, id, info, Placed::Present, hash);
+            }
+            Ok(Completed::StartOver) => {
+                session.transfer.start_over();
+                session.transfer.lack(size);
+                let mut state = session.state();
+                state.machine.start_over(id, size);
+                session.wake(&mut state);
+            }
+            Err(reason) => self.fail(session, id, reason),
+        }
+    }
+
+    /// Gives complete files their names: first what is in them is flushed, all at once, so that even
+    /// after a loss of power nothing has a name that is not whole.
+    fn place_all(&self, session: &Session<Self>, batch: &[(EntryId, ContentHash)]) {
+        if !self.flush(session) {
+            return;
+        }
+        if self.durability != Durability::File {
+            return batch.iter().for_each(|(id, hash)| self.place(session, *id, *hash));
+        }
+        let placed: Vec<_> = batch.iter().map(|(id, hash)| (*id, *hash, self.name(*id, *hash))).collect();
+        if self.flush(session) {
+            placed.into_iter().for_each(|(id, hash, (info, placed))| match placed {
+                Ok(placed) => self.settle_placed(session, id, info, placed, hash),
+                Err(reason) => self.fail(session, id, reason),
+            });
+        }
+    }
+
+    /// Flushes everything; if that fails, nothing that was written can be relied on.
+    pub(crate) fn flush(&self, session: &Session<Self>) -> bool {
+        let flushed = if self.durability == Durability::None { Ok(()) } else { self.sink.flush() };
+        flushed.map_err(|error| session.end(Err(Error::disk("flush", &self.directory, &error)))).is_ok()
+    }
+
+    /// Reads the next of what should be here of a file.
+    fn check(&self, session: &Session<Self>, id: EntryId) {
+        let checked = self.sink.check_next(id);
+        let mut state = session.state();
+        let complete = match checked {
+            Some(Checked::Good(_, length)) => state.machine.written(id, length),
+            Some(Checked::Bad) => None,
+            Some(Checked::Done(bad)) => {
+                self.work.end_check();
+                if !bad.is_empty() {
+                    let size = self.sink.info(id).map_or(0, |info| info.size);
+                    session.transfer.lack(length(&bad, size));
+                    state.machine.lacks(id, bad);
+                }
+                None
+            }
+            None => {
+                self.work.end_check();
+                None
+            }
+        };
+        session.wake(&mut state);
+        drop(state);
+        if let Some(ReceiverEvent::Complete(id, hash)) = complete {
+            self.complete(session, id, hash);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What a session writes down about what it delivered, and how much of that is kept.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use hawser_engine::disk::{Decision, Sink};
+use hawser_protocol::manifest::EntryId;
+use hawser_protocol::message::Placed;
+
+use crate::helpers::*;
+
+const ROOT: EntryId = EntryId::ROOT;
+const A: EntryId = EntryId(1);
+const B: EntryId = EntryId(2);
+const C: EntryId = EntryId(3);
+
+/// A session that delivers one file of its own.
+fn session(target: &Path, number: u8) -> Sink {
+    let sink = Sink::open(target, [number; 16], [0; 32]).unwrap();
+    let called = number.to_string();
+    deliver(&sink, A, &file(ROOT, &called, called.len()), called.as_bytes()).unwrap();
+    sink.flush().unwrap();
+    sink
+}
+
+fn line(bytes: &[u8], path: &str) -> String {
+    format!("{}  {path}\n", hash(bytes))
+}
+
+#[test]
+fn a_record_has_a_line_for_each_file_under_the_name_it_got() {
+    let target = tempfile::tempdir().unwrap();
+    fs::write(target.path().join("taken"), "else").unwrap();
+    fs::write(target.path().join("here"), "here").unwrap();
+    let sink = sink(target.path());
+    deliver(&sink, A, &file(ROOT, "taken", 1), b"1").unwrap();
+    assert_eq!(deliver(&sink, B, &file(ROOT, "here", 4), b"here"), Ok(Placed::Present));
+    assert_eq!(sink.offer(C, &folder(ROOT, "taken")), Decision::Placed(Placed::Renamed(name("taken (3)"))));
+    deliver(&sink, EntryId(4), &file(C, "back\\slash", 0), b"").unwrap();
+    sink.close();
+
+    let records = records(target.path());
+    let [record] = &records[..] else { panic!("{records:?}") };
+    let (first, second) = (line(b"1", "taken (2)"), line(b"here", "here"));
+    let third = line(b"", "taken (3)/back\\\\slash");
+    assert_eq!(fs::read_to_string(record).unwrap(), format!("{first}{second}\\{third}"));
+    assert_eq!((mode(record), mode(record.parent().unwrap())), (0o600, 0o700));
+    assert!(record.to_string_lossy().ends_with("Z-07070707.b3"));
+}
+
+#[test]
+fn a_session_that_delivers_nothing_leaves_no_record() {
+    let target = tempfile::tempdir().unwrap();
+    let sink = sink(target.path());
+    sink.offer(A, &folder(ROOT, "folder"));
+    sink.offer(B, &file(ROOT, "not placed", CHUNK as usize));
+    sink.write_chunk(B, 0, &content(CHUNK)).unwrap();
+    sink.flush().unwrap();
+    sink.close();
+    assert_eq!(names(target.path()), ["folder"]);
+}
+
+#[test]
+fn what_is_flushed_is_on_record_before_the_session_ends() {
+    let target = tempfile::tempdir().unwrap();
+    let sink = session(target.path(), 1);
+    assert_eq!(fs::read_to_string(&records(target.path())[0]).unwrap(), line(b"1", "1"));
+    sink.close();
+}
+
+#[test]
+fn a_session_that_is_killed_leaves_whole_lines() {
+    let target = tempfile::tempdir().unwrap();
+    let sink = sink(target.path());
+    for id in 1..=500 {
+        deliver(&sink, EntryId(id), &file(ROOT, &id.to_string(), 0), b"").unwrap();
+    }
+    let text = fs::read_to_string(&records(target.path())[0]).unwrap();
+    let lines = text.lines().count();
+    assert!((300..500).contains(&lines), "{lines}");
+    assert!(text.ends_with('\n'));
+    drop(sink);
+}
+
+#[test]
+fn the_newest_sixteen_records_are_kept() {
+    let target = tempfile::tempdir().unwrap();
+    (1..=20).for_each(|number| session(target.path(), number).close());
+    let kept: Vec<_> = records(target.path()).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let newest: Vec<_> = (5..=20).map(|number: u8| number.to_string()).collect();
+    assert_eq!(kept, newest.iter().map(|name| line(name.as_bytes(), name)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_record_that_is_being_written_is_kept_however_old_it_is() {
+    let target = tempfile::tempdir().unwrap();
+    let long = session(target.path(), 1);
+    (2..=20).for_each(|number| session(target.path(), number).close());
+    deliver(&long, B, &file(ROOT, "late", 0), b"").unwrap();
+    long.close();
+    let text = fs::read_to_string(&records(target.path())[0]).unwrap();
+    assert_eq!(text, line(b"1", "1") + &line(b"", "late"));
+}
+
+#[test]
+fn old_records_go_when_all_of_them_take_too_much_space_and_the_newest_stays() {
+    let target = tempfile::tempdir().unwrap();
+    session(target.path(), 1).close();
+    let folder = target.path().join(".hawser/records");
+    let plant = |name: &str, bytes: u64| fs::File::create(folder.join(name)).unwrap().set_len(bytes).unwrap();
+    plant("20000101T000000.000Z-00000000.b3", 1);
+    plant("20010101T000000.000Z-00000000.b3", 40 << 20);
+    plant("20020101T000000.000Z-00000000.b3", 40 << 20);
+    plant("notes", 1 << 30);
+    session(target.path(), 2).close();
+    let left = names(&folder);
+    assert_eq!(left.len(), 4, "{left:?}");
+    assert_eq!((left[0].as_str(), left[3].as_str()), ("20020101T000000.000Z-00000000.b3", "notes"));
+
+    fs::File::options().write(true).open(folder.join(&left[2])).unwrap().set_len(1 << 30).unwrap();
+    session(target.path(), 3).close();
+    let after = names(&folder);
+    assert_eq!((after.len(), &after[0], after[2].as_str()), (3, &left[2], "notes"));
+}
+
+#[test]
+fn a_record_that_cannot_be_written_fails_nothing_and_leads_nowhere_else() {
+    let home = tempfile::tempdir().unwrap();
+    let outside = home.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let planted: [fn(&Path, &Path); 2] = [
+        |records, _| fs::write(records, "in the way").unwrap(),
+        |records, outside| symlink(outside, records).unwrap(),
+    ];
+    for (number, plant) in (1..).zip(planted) {
+        let target = home.path().join(number.to_string());
+        fs::create_dir_all(target.join(".hawser")).unwrap();
+        plant(&target.join(".hawser/records"), &outside);
+        session(&target, number).close();
+        assert_eq!(fs::read(target.join(number.to_string())).unwrap(), number.to_string().as_bytes());
+    }
+    assert!(names(&outside).is_empty());
+}
