@@ -5,6 +5,7 @@
 
 mod listener;
 mod options;
+mod partials;
 mod transfer;
 mod verify;
 
