@@ -31,6 +31,8 @@ export class VerifyReporter {
       case 'progress':
       case 'entry':
       case 'finished':
+      case 'partial':
+      case 'partials':
         // Of other commands.
         return;
     }

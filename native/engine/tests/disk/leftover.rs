@@ -186,8 +186,8 @@ fn only_what_was_not_written_for_so_long_is_removed() {
     }
     let of = |path: &str| {
         let name = listed(target.path()).unwrap().into_iter();
-        let name = name.filter(|left| left.of.as_ref().unwrap().path == path).map(|left| left.name);
-        let part = kept(target.path()).join(name.last().unwrap());
+        let mut name = name.filter(|left| left.of.as_ref().unwrap().path == path).map(|left| left.name);
+        let part = kept(target.path()).join(name.next().unwrap());
         [part.with_extension("journal"), part]
     };
     of("old").iter().for_each(|path| age(path, 3 * hour));
@@ -318,7 +318,7 @@ fn a_part_that_nobody_may_read_stays_while_somebody_receives() {
     let target = tempfile::tempdir().unwrap();
     cut_off(target.path(), "big", 2 * CHUNK, &[0]);
     let part = &ending(target.path(), ".part")[0];
-    fs::set_permissions(part, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(part, fs::Permissions::from_mode(0o000)).unwrap();
     let running = Claim::shared(target.path()).unwrap();
     assert!(listed(target.path()).unwrap()[0].in_use);
     assert_eq!(removed(target.path(), Duration::ZERO).remaining.len(), 1);
