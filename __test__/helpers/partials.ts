@@ -15,7 +15,7 @@ interface Begun {
   readonly inbox: string;
   readonly transfer: Transfer;
   /** Closes the receiver; resolves when the sessions have ended. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Begins to send a large file. */
