@@ -841,6 +841,7 @@ module.exports.NativeVerification = nativeBinding.NativeVerification
 module.exports.dial = nativeBinding.dial
 module.exports.listen = nativeBinding.listen
 module.exports.NativeChange = nativeBinding.NativeChange
+module.exports.NativeClosing = nativeBinding.NativeClosing
 module.exports.NativeFate = nativeBinding.NativeFate
 module.exports.NativeKeep = nativeBinding.NativeKeep
 module.exports.NativeKind = nativeBinding.NativeKind

@@ -24,8 +24,8 @@ export declare class NativeListener {
    * as a failure.
    */
   setLimit(bytesPerSecond?: number | undefined | null): NativeFailure | null
-  /** Stops accepting; running sessions finish, or are cancelled with abort = true. Idempotent. */
-  close(abort: boolean): void
+  /** Stops accepting, and says what becomes of running sessions. May be called again. */
+  close(closing: NativeClosing): void
   /** Resolves when closed and the last session has ended. */
   closed(): Promise<void>
 }
@@ -69,12 +69,22 @@ export declare function listen(options: NativeListenOptions): NativeListener | N
 /** What has become of a file. */
 export type NativeChange = 'changed' | 'missing' | 'unreadable'
 
+/** What becomes of the running sessions of a listener that is closed. */
+export type NativeClosing = 'finish' | 'park' | 'cancel'
+
 /** How to dial. */
 export interface NativeDialOptions {
   job: NativeJob
   ticket: string
   /** TCP connections, 1 to 16; as many as pay if missing. */
   lanes?: number
+  /** The 32 bytes of an X25519 private key; a new one if missing. */
+  identity?: Uint8Array
+  /**
+   * For how many milliseconds to try to resume a session that was lost; 0: not at all, Infinity:
+   * for ever.
+   */
+  retryMs: number
 }
 
 /** A file that is not as it was delivered. */
@@ -145,10 +155,26 @@ export interface NativeListenOptions {
   job: NativeJob
   /** IP addresses to bind; empty: all, both families. */
   bind: Array<string>
-  /** 0: any free port. */
-  port: number
+  /** 0: any free port; missing: that of `ticket`, or else any free one. */
+  port?: number
   /** Hosts (addresses or names) to put into the ticket. */
   advertise: Array<string>
+  /** The 32 bytes of an X25519 private key; a new one if missing. */
+  identity?: Uint8Array
+  /** A ticket of an earlier listener of the same identity, to be kept. */
+  ticket?: string
+}
+
+/** A session was lost, and there is no other yet. */
+export interface NativeOutage {
+  /** The attempt under way to open another, or about to be: 1 is the first. */
+  attempt: number
+  /** Milliseconds since the loss. */
+  elapsedMs: number
+  /** After so many milliseconds since the loss it is given up; Infinity: never. */
+  retryMs: number
+  /** What it was lost by, or what the last attempt failed by, for people. */
+  reason: string
 }
 
 /** A part file, or something else where they are kept. */
@@ -203,6 +229,8 @@ export interface NativeProgress {
   bytesTotal: number
   /** Bytes moved, and those of files found already there. */
   bytesDone: number
+  /** Bytes of files that have crossed the line, in all sessions: never goes back. */
+  bytesMoved: number
   /** Files transferred and in their place. */
   filesDelivered: number
   /** Bytes of files transferred and in their place. */
@@ -215,8 +243,12 @@ export interface NativeProgress {
   bytesPresent: number
   /** Live connections. */
   lanes: number
-  /** Milliseconds since the session began, up to its end. */
+  /** Milliseconds since the first session began, up to the end. */
   elapsedMs: number
+  /** Sessions that took the place of a lost one. */
+  reconnects: number
+  /** While the state is "reconnecting". */
+  outage?: NativeOutage
 }
 
 /** Something that was to be removed. */
@@ -234,7 +266,7 @@ export interface NativeRemoval {
 }
 
 /** Where a transfer is in its life. */
-export type NativeState = 'connecting' | 'running' | 'ended'
+export type NativeState = 'connecting' | 'running' | 'reconnecting' | 'ended'
 
 /** What to verify. */
 export interface NativeVerifyOptions {

@@ -53,7 +53,8 @@ async function demo() {
 function hawser(args, environment) {
   return spawn(process.execPath, ['dist/cli/main.js', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: {...process.env, ...environment},
+    // It leaves no key in the user's home.
+    env: {...process.env, HAWSER_CONFIG_DIR: folder, ...environment},
   });
 }
 

@@ -40,7 +40,7 @@ export type ErrorCode =
   | 'VERSION_MISMATCH'
   /** The peer broke the protocol. */
   | 'PROTOCOL'
-  /** The transfer or verification was closed before it was complete. */
+  /** The transfer or verification was closed, or the transfer parked, before it was complete. */
   | 'CANCELLED'
   /** The native binary is missing or cannot be loaded. */
   | 'NATIVE_LOAD'

@@ -1,12 +1,13 @@
 import {addAbortListener} from 'node:events';
 import {reachableHosts} from './hosts.ts';
+import {identityBytes} from './identity.ts';
 import {listen, toError, type NativeJob, type NativeListener} from './native.ts';
-import {checkLimit, integer, type SessionOptions} from './session.ts';
+import {checkLimit, integer, milliseconds, type SessionOptions} from './session.ts';
 import {Transfer} from './transfer.ts';
 
 /** What a listener takes, whether it receives or shares. */
 export interface ListenOptions extends SessionOptions {
-  /** The TCP port, 0 to 65535; 0 takes any that is free. Default: 0. */
+  /** The TCP port, 0 to 65535; 0 takes any that is free. Default: that of `ticket`, or else 0. */
   readonly port?: number | undefined;
   /** The IP addresses to bind. Default: all, IPv4 and IPv6. */
   readonly bind?: readonly string[] | undefined;
@@ -15,6 +16,20 @@ export interface ListenOptions extends SessionOptions {
    * address. Default: the bound addresses, or this machine's own where all are bound.
    */
   readonly advertise?: readonly string[] | undefined;
+  /**
+   * A ticket of an earlier listener with the same `identity` and for the same direction: whoever holds it can connect
+   * to this one, too. `INVALID_OPTION` when it is one of another identity.
+   */
+  readonly ticket?: string | undefined;
+}
+
+/** How {@link Listener.close} takes its time. */
+export interface CloseOptions {
+  /**
+   * After so many milliseconds the transfers that still run are parked: they fail with `CANCELLED`, and their peers are
+   * told that they may go on when this listener is there again. A whole number, 0 for at once. Default: never.
+   */
+  readonly graceMs?: number | undefined;
 }
 
 /** An open port that serves sessions, several at a time. Iterate over it for the transfers that peers open. */
@@ -55,12 +70,17 @@ export class Listener implements AsyncDisposable {
   }
 
   /**
-   * Stops listening. Transfers that run go on to their end; abort the signal to end them too. Resolves when the last
-   * one has ended. Can be called more than once.
+   * Stops listening. Transfers that run go on to their end, or until `graceMs` have passed; abort the signal to end them
+   * at once. Resolves when the last one has ended. Can be called more than once.
    */
-  close(): Promise<void> {
-    this.#native.close(false);
-    return this.#closed;
+  async close({graceMs = Infinity}: CloseOptions = {}): Promise<void> {
+    milliseconds('grace', graceMs);
+    this.#native.close('finish');
+    if (graceMs <= longestTimerMs) {
+      const timer = setTimeout(() => this.#native.close('park'), graceMs);
+      void this.#closed.then(() => clearTimeout(timer));
+    }
+    await this.#closed;
   }
 
   /** The same as {@link close}. */
@@ -81,21 +101,26 @@ export class Listener implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const listening = this.#signal && addAbortListener(this.#signal, () => this.#native.close(true));
+    const listening = this.#signal && addAbortListener(this.#signal, () => this.#native.close('cancel'));
     await this.#native.closed();
     listening?.[Symbol.dispose]();
   }
 }
 
+/** A longer timer would go off at once; nobody waits for one of 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** @internal */
 export function openListener(job: NativeJob, options: ListenOptions): Listener {
-  const {port = 0, bind = [], advertise = [], signal} = options;
+  const {port, bind = [], advertise = [], ticket, signal} = options;
   signal?.throwIfAborted();
   const native = listen({
     job,
     bind: [...bind],
-    port: integer('port', port, 0, 65_535),
     advertise: advertise.length > 0 ? [...advertise] : reachableHosts(bind),
+    ...(port === undefined ? {} : {port: integer('port', port, 0, 65_535)}),
+    ...(ticket === undefined ? {} : {ticket}),
+    ...identityBytes(options.identity),
   });
   return new Listener(native, signal);
 }

@@ -1,10 +1,13 @@
 import type {NativeProgress} from './native.ts';
 import {RateMeter} from './rate.ts';
 
-/** Where a transfer stands. */
+/**
+ * Where a transfer stands. When all connections were lost and it goes on over new ones, everything is looked at again:
+ * what there is to do and what is done count from 0 then.
+ */
 export interface Progress {
-  /** `ended` also when it failed: `finished()` tells. */
-  readonly state: 'connecting' | 'running' | 'ended';
+  /** `reconnecting` while all connections are lost; `ended` also when it failed: `finished()` tells. */
+  readonly state: 'connecting' | 'running' | 'reconnecting' | 'ended';
   /** Whether the source is still finding entries, so that the totals still grow. */
   readonly walking: boolean;
   /** Files found so far. */
@@ -13,6 +16,8 @@ export interface Progress {
   readonly filesDone: number;
   /** Of those done, the files that were already there. */
   readonly filesPresent: number;
+  /** Files transferred and in their place. */
+  readonly filesDelivered: number;
   /** Entries of any kind that failed. */
   readonly failed: number;
   /** Bytes of the files found so far. */
@@ -21,14 +26,32 @@ export interface Progress {
   readonly bytesDone: number;
   /** Of those done, the bytes that were already there. */
   readonly bytesPresent: number;
+  /** Bytes of files transferred and in their place. */
+  readonly bytesDelivered: number;
   /** TCP connections in use. */
   readonly lanes: number;
-  /** Milliseconds since the session began. */
+  /** How often all connections were lost and the transfer went on over new ones. */
+  readonly reconnects: number;
+  /** While the state is `reconnecting`, how that goes; else null. */
+  readonly outage: Outage | null;
+  /** Milliseconds since the first connection. */
   readonly elapsedMs: number;
   /** Bytes a second, averaged over the last few seconds. */
   readonly bytesPerSecond: number;
   /** Milliseconds left at this rate; null while that cannot be said. */
   readonly etaMs: number | null;
+}
+
+/** All connections are lost, and new ones are tried. */
+export interface Outage {
+  /** The attempt under way or about to be: 1 is the first. */
+  readonly attempt: number;
+  /** Milliseconds since the loss. */
+  readonly elapsedMs: number;
+  /** After so many milliseconds since the loss it is given up; Infinity: never. */
+  readonly retryMs: number;
+  /** What the connections were lost by, or what the last attempt failed by, for people. */
+  readonly reason: string;
 }
 
 /**
@@ -39,21 +62,26 @@ export class ProgressReader {
   readonly #meter = new RateMeter();
 
   read(native: NativeProgress): Progress {
-    const bytesPerSecond = this.#meter.measure(native.bytesDone - native.bytesPresent, native.elapsedMs);
+    const bytesPerSecond = this.#meter.measure(native.bytesMoved, native.elapsedMs);
     return {
       state: native.state,
       walking: native.walking,
       filesTotal: native.filesTotal,
       filesDone: native.filesDone,
       filesPresent: native.filesPresent,
+      filesDelivered: native.filesDelivered,
       failed: native.failed,
       bytesTotal: native.bytesTotal,
       bytesDone: native.bytesDone,
       bytesPresent: native.bytesPresent,
+      bytesDelivered: native.bytesDelivered,
       lanes: native.lanes,
+      reconnects: native.reconnects,
+      outage: native.outage ?? null,
       elapsedMs: native.elapsedMs,
       bytesPerSecond,
-      etaMs: native.walking ? null : eta(native.bytesTotal - native.bytesDone, bytesPerSecond),
+      etaMs:
+        native.walking || native.outage ? null : eta(native.bytesTotal - native.bytesDone, bytesPerSecond),
     };
   }
 }

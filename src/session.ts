@@ -1,3 +1,4 @@
+import type {KeyObject} from 'node:crypto';
 import {hostname} from 'node:os';
 import {HawserError} from './errors.ts';
 import type {NativeJob} from './native.ts';
@@ -7,6 +8,11 @@ import {toPathBytes, type FilePath} from './path.ts';
 export interface SessionOptions {
   /** A label the peer is shown, at most 64 bytes of UTF-8. Default: this machine's host name. */
   readonly name?: string | undefined;
+  /**
+   * Who this side is, as an X25519 private key of `node:crypto`. A dialler that goes on after its connections were lost
+   * is recognised by it, and a listener's tickets are good for no other. Default: a new one for the call.
+   */
+  readonly identity?: KeyObject | undefined;
   /** Aborting it ends what the call started, as `close()` does, but rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
   /**
@@ -50,6 +56,14 @@ export function integer(option: string, value: number, min: number, max: number)
     'INVALID_OPTION',
     `the ${option} must be a whole number from ${min} to ${max}, not ${value}.`,
   );
+}
+
+/**
+ * A time in milliseconds, Infinity included, or an INVALID_OPTION.
+ * @internal
+ */
+export function milliseconds(option: string, value: number): number {
+  return value === Infinity ? value : integer(option, value, 0, Number.MAX_SAFE_INTEGER);
 }
 
 /**

@@ -1,13 +1,19 @@
 import {resolve} from 'node:path';
 import type {ExecutionContext} from 'ava';
+import {makeFolder} from './folder.ts';
 import {Process, startNode, type Result} from './process.ts';
 
 /** The command as it is published. */
 const main = resolve('dist/cli/main.js');
 
-/** Starts `hawser` with these arguments, with no ticket in its environment unless given. */
+/** Starts `hawser` with these arguments, with no ticket and nobody's key in its environment unless given. */
 export function hawser(t: ExecutionContext, args: readonly string[], env: NodeJS.ProcessEnv = {}): Process {
-  return startNode(t, [main, ...args], {HAWSER_TICKET: undefined, ...env});
+  return startNode(t, [main, ...args], {...nobody(t), ...env});
+}
+
+/** The environment of somebody who has never used `hawser` before. */
+function nobody(t: ExecutionContext): NodeJS.ProcessEnv {
+  return {HAWSER_TICKET: undefined, HAWSER_CONFIG_DIR: makeFolder(t)};
 }
 
 /** Starts `hawser` on a terminal of its own, which the program `script` provides. */
@@ -18,7 +24,7 @@ export function hawserOnTerminal(
 ): Process {
   const line = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
   return new Process(t, 'script', ['-qec', `stty cols 100 rows 30; ${line}`, '/dev/null'], {
-    HAWSER_TICKET: undefined,
+    ...nobody(t),
     CI: undefined,
     NO_COLOR: undefined,
     TERM: 'xterm',
@@ -42,8 +48,9 @@ export async function listenOn(
   t: ExecutionContext,
   args: readonly string[],
   port = '0',
+  env: NodeJS.ProcessEnv = {},
 ): Promise<ListeningProcess> {
-  const process = hawser(t, [...args, '--bind', '127.0.0.1', '--port', port]);
+  const process = hawser(t, [...args, '--bind', '127.0.0.1', '--port', port], env);
   return {process, ticket: await process.said('stdout', /hawser1\w+/)};
 }
 

@@ -3,15 +3,19 @@ import type {ErrorCode} from '../index.ts';
 /** What a person can do about a failure, and what is kept; the message itself says what happened and why. */
 export function adviceFor(code: ErrorCode, listens: boolean, connected: boolean): readonly string[] {
   const {next, kept} = advice[code];
+  if (listens && code === 'CONNECTION_LOST') return [lostByListener];
   if (!kept || !connected) return next;
   return [...next, listens ? keptByListener : keptByDialler];
 }
 
 const keptByDialler =
   'Files already delivered stay. Run the same command again to continue, with the new ticket if the other side was ' +
-  'restarted: what is there is skipped.';
+  'restarted without --ticket-file: what is there is skipped.';
 const keptByListener =
-  'Files already delivered stay. When the other side runs its command again, they are skipped.';
+  'Files already delivered stay, and so do parts of others. The other side goes on when it connects again.';
+
+const lostByListener =
+  'Files already delivered stay, and so do parts of others. The other side tries to come back by itself for a while.';
 
 interface Advice {
   readonly next: readonly string[];
@@ -30,7 +34,7 @@ const advice: Record<ErrorCode, Advice> = {
   },
   CONNECTION_REFUSED: {
     next: [
-      'Check that the other side still runs and that the ticket is of this run: each start makes a new one.',
+      'Check that the other side still runs and that the ticket is of this run: each start makes a new one, but for --ticket-file.',
       'A firewall or router in between must let its TCP port through.',
     ],
   },
@@ -49,7 +53,7 @@ const advice: Record<ErrorCode, Advice> = {
   CONNECTION_LOST: {next: ['The other side went away, or the network broke.'], kept: true},
   AUTHENTICATION_FAILED: {
     next: [
-      'Ask for a new ticket: each start of the other side makes one, and only the newest works.',
+      'Ask for a new ticket: each start of the other side makes one, unless it keeps one with --ticket-file.',
       'If it is the newest, someone else may be answering at that address.',
     ],
   },

@@ -3,6 +3,7 @@ import {
   type Difference,
   type Entry,
   type ErrorCode,
+  type Outage,
   type PartFile,
   type Peer,
   type Progress,
@@ -22,6 +23,9 @@ export type CommandEvent =
   | ProgressEvent
   | EntryEvent
   | FinishedEvent
+  | ReconnectingEvent
+  | ReconnectedEvent
+  | NoticeEvent
   | VerifyingEvent
   | DifferenceEvent
   | VerifiedEvent
@@ -101,10 +105,35 @@ export interface PartialsEvent {
   readonly bytesFreed: number;
 }
 
+/** All connections of a transfer are lost, and new ones are tried: one event an attempt; `message` says what led to it. */
+export interface ReconnectingEvent extends Omit<Outage, 'reason' | 'retryMs'> {
+  readonly event: 'reconnecting';
+  readonly transfer: number;
+  /** As in {@link Outage}; null stands for Infinity. */
+  readonly retryMs: number | null;
+  readonly message: string;
+}
+
+/** The transfer goes on over new connections; `reconnects` counts how often that has happened. */
+export interface ReconnectedEvent {
+  readonly event: 'reconnected';
+  readonly transfer: number;
+  readonly reconnects: number;
+}
+
+/** Something to know that changes nothing. */
+export interface NoticeEvent {
+  readonly event: 'notice';
+  readonly message: string;
+}
+
 /** A transfer failed, or, without `transfer`, the command did. */
 export interface ErrorEvent {
   readonly event: 'error';
   readonly transfer?: number;
+  /** Of a transfer: the files that it had delivered, which stay, and their bytes. */
+  readonly filesDelivered?: number;
+  readonly bytesDelivered?: number;
   readonly code: ErrorCode;
   readonly message: string;
   /** Whether the same command may succeed later without a change. */

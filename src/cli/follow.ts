@@ -1,4 +1,4 @@
-import type {Transfer} from '../index.ts';
+import type {Progress, Transfer} from '../index.ts';
 import {errorEvent} from './events.ts';
 import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import type {CommandContext} from './run.ts';
@@ -10,13 +10,21 @@ export async function follow(
   {report, intervalMs}: CommandContext,
 ): Promise<ExitCode> {
   let introduced = false;
+  let last: Progress | undefined;
   for await (const progress of transfer.progress(intervalMs)) {
     const {peer} = transfer;
     if (peer && !introduced) {
       report({event: 'peer', transfer: id, ...peer});
       introduced = true;
     }
+    const {outage, reconnects} = progress;
+    if (outage && outage.attempt !== last?.outage?.attempt) {
+      const {attempt, elapsedMs, retryMs, reason: message} = outage;
+      report({event: 'reconnecting', transfer: id, attempt, elapsedMs, retryMs, message});
+    }
+    if (reconnects > (last?.reconnects ?? 0)) report({event: 'reconnected', transfer: id, reconnects});
     report({event: 'progress', transfer: id, ...progress});
+    last = progress;
   }
   try {
     const {peer: _, entries, failed, ...totals} = await transfer.finished();
@@ -25,7 +33,8 @@ export async function follow(
     if (failed.some(({code}) => code === 'INTEGRITY')) return exit.integrity;
     return failed.length > 0 ? exit.partial : exit.ok;
   } catch (error) {
-    report({...errorEvent(error), transfer: id});
+    const {filesDelivered = 0, bytesDelivered = 0} = last ?? {};
+    report({...errorEvent(error), transfer: id, filesDelivered, bytesDelivered});
     return exitCodeOf(error);
   }
 }

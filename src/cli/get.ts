@@ -13,25 +13,30 @@ export function addGet(program: Command): void {
     .description(
       'Fetches what the "hawser share" that printed the ticket offers. The ticket may be left out where the ' +
         'environment variable HAWSER_TICKET has it, which other users of this machine do not see, or to be asked for ' +
-        'it on the terminal. Nothing that exists is overwritten. Interrupted? The same command again continues.',
+        'it on the terminal. Nothing that exists is overwritten. A lost connection is made again by itself. Interrupted? The ' +
+        'same command again continues.',
     )
     .argument('[ticket]', 'ticket of the sharer (default: HAWSER_TICKET, or asked for)')
     .argument('[directory]', 'folder to write into, created if missing (default: ".")')
     .addOption(options.lanes)
     .addOption(options.limit)
+    .addOption(options.retry)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((first, second, flags) =>
       run('get', flags, async (context) => {
-        const {signal} = context;
+        const {report, signal} = context;
         const {given, directory} = placeArguments(first, second);
         const ticket = await findTicket(given, signal);
-        const {lanes, limit} = flags;
+        const {lanes, limit, retry: retryMs} = flags;
+        const {findIdentity} = await import('./identity.ts');
         const transfer = get(ticket, {
           directory,
           lanes,
           limit,
+          retryMs,
+          identity: await findIdentity(report),
           entries: flags.json ? 'all' : 'failed',
           signal,
         });

@@ -1,21 +1,34 @@
 import {HawserError} from '../index.ts';
 import {exit} from './exit.ts';
 
-/** Aborts on the first Ctrl-C or SIGTERM, so that the command can end cleanly; the second one ends it at once. */
-export function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  let interruptedAt = 0;
-  const interrupt = (): void => {
-    if (!controller.signal.aborted) {
+/** How the user, or the system, ends a command. */
+export interface Interrupts {
+  /** Aborted when it is to end now, cleanly. */
+  readonly signal: AbortSignal;
+  /** Aborted when it is to end soon: on SIGTERM, where the command knows the difference. */
+  readonly terminated: AbortSignal;
+}
+
+/**
+ * Ctrl-C is to end the command now, and so is SIGTERM unless the command is `patient`: it then finishes what it does.
+ * The second signal ends it at once.
+ */
+export function listenForInterrupts(patient: boolean): Interrupts {
+  const interrupted = new AbortController();
+  const terminated = new AbortController();
+  let interruptedAt: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (interruptedAt === undefined) {
       interruptedAt = performance.now();
-      controller.abort(new HawserError('CANCELLED', 'interrupted', {retryable: true}));
+      if (patient && signal === 'SIGTERM') terminated.abort();
+      else interrupted.abort(new HawserError('CANCELLED', 'interrupted', {retryable: true}));
     } else if (performance.now() - interruptedAt > echoMs) {
       process.exit(exit.interrupted);
     }
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  return controller.signal;
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {signal: interrupted.signal, terminated: terminated.signal};
 }
 
 /** npx and npm forward the signal that the terminal has already sent: within this time it is the same key press. */

@@ -1,8 +1,12 @@
 import {parseByteRate} from './byte-rate.ts';
 import {InvalidArgumentError, Option} from './commander.ts';
+import {parseDuration} from './duration.ts';
 
 /** The port that `receive` and `share` take when none is asked for and it is free. */
 export const defaultPort = 7707;
+
+/** How long transfers that run have to finish when the system ends `receive` or `share`. */
+export const defaultGraceMs = 10_000;
 
 // How to speak: all commands.
 export const json = new Option('--json', 'print events for programs, one JSON object a line');
@@ -28,12 +32,33 @@ export const advertise = new Option(
   "host for the ticket to name; repeatable (behind a router: the router's public address)",
 ).argParser(collect);
 export const once = new Option('--once', 'end after the first finished transfer, with its exit code');
+export const ticketFile = new Option(
+  '--ticket-file <path>',
+  'keep the ticket in a file, so that it is the same when started again',
+);
+export const grace = new Option(
+  '--grace <duration>',
+  'on SIGTERM, time for running transfers to finish, such as 30s or 5m (default: 10s)',
+).argParser(duration);
 
 // How to dial: send and get.
 export const lanes = new Option(
   '--lanes <number>',
   'TCP connections to use, 1 to 16 (default: as many as pay)',
 ).argParser(wholeNumber(1, 16));
+
+export const retry = new Option(
+  '--retry <duration>',
+  'when the connection is lost, try again for so long: 0, 90s, 1h30m, forever (default: 10m)',
+).argParser(duration);
+
+function duration(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== undefined) return milliseconds;
+  throw new InvalidArgumentError(
+    'It must be a time such as 90s, 10m or 1h30m, a number of seconds, or forever.',
+  );
+}
 
 function limitOption(description: string) {
   return new Option('--limit <rate>', description).argParser(byteRate);

@@ -29,6 +29,9 @@ export class PartialsReporter {
       case 'progress':
       case 'entry':
       case 'finished':
+      case 'reconnecting':
+      case 'reconnected':
+      case 'notice':
       case 'verifying':
       case 'difference':
       case 'verified':

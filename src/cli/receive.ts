@@ -2,7 +2,7 @@ import {receive} from '../index.ts';
 import type {Command} from './commander.ts';
 import * as options from './options.ts';
 import {run} from './run.ts';
-import {openPort, serve} from './serve.ts';
+import {openListener, serve} from './serve.ts';
 
 /** `hawser receive [directory]` */
 export function addReceive(program: Command): void {
@@ -12,7 +12,8 @@ export function addReceive(program: Command): void {
     .description(
       'Listens, prints a ticket on standard output, and writes what is sent with that ticket into a folder. Keeps ' +
         'listening, for several senders at once, until Ctrl-C. Nothing that exists is overwritten: what is already ' +
-        'there is skipped, and a different file gets another name, such as "photo (2).jpg".',
+        'there is skipped, and a different file gets another name, such as "photo (2).jpg". Senders whose connection is lost ' +
+        'go on by themselves, also when this is started again with the same --ticket-file.',
     )
     .argument('[directory]', 'folder to write into, created if missing', '.')
     .addOption(options.port)
@@ -20,17 +21,17 @@ export function addReceive(program: Command): void {
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
     .addOption(options.once)
+    .addOption(options.ticketFile)
+    .addOption(options.grace)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
-        const {bind, advertise, limit} = flags;
-        const entries = flags.json ? 'all' : 'failed';
-        const receiver = await openPort(flags.port, (port) =>
-          receive({directory, port, bind, advertise, limit, entries, signal: context.signal}),
+        const receiver = await openListener(flags, context, (listening) =>
+          receive({directory, ...listening}),
         );
-        return serve(receiver, flags.once ?? false, context);
+        return serve(receiver, flags, context);
       }),
     );
 }
@@ -39,4 +40,6 @@ const examples = `
 Examples:
   hawser receive inbox                    from whoever has the ticket
   hawser receive inbox --once             one transfer, then end
+  hawser receive inbox --ticket-file ~/.hawser-ticket
+                                          the same ticket when started again
   hawser receive --advertise example.org  behind a router that forwards the port`;

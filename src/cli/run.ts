@@ -1,15 +1,13 @@
 import {errorEvent} from './events.ts';
 import {exitCodeOf, type ExitCode} from './exit.ts';
-import {interruptSignal} from './interrupt.ts';
+import {listenForInterrupts, type Interrupts} from './interrupt.ts';
 import {createReporter, type CommandName, type Reporter, type ReporterFlags} from './reporter.ts';
 
 /** What every command works with. */
-export interface CommandContext {
+export interface CommandContext extends Interrupts {
   readonly report: Reporter;
   /** How often to look how far a transfer is. Where nobody sees that, only who it is with is waited for. */
   readonly intervalMs: number;
-  /** Aborted by Ctrl-C and SIGTERM. */
-  readonly signal: AbortSignal;
 }
 
 /** Runs the body of a command: its result, or its error, becomes the exit code of the process. */
@@ -22,7 +20,8 @@ export async function run(
   const report = await createReporter(command, flags);
   try {
     const intervalMs = flags.json || process.stderr.isTTY ? 100 : 1000;
-    process.exitCode = await body({report, intervalMs, signal: interruptSignal()});
+    const interrupts = listenForInterrupts(command === 'receive' || command === 'share');
+    process.exitCode = await body({report, intervalMs, ...interrupts});
   } catch (error) {
     report(errorEvent(error));
     process.exitCode = exitCodeOf(error);

@@ -3,6 +3,8 @@ import type {createLogUpdate} from 'log-update';
 
 /** Where a person reads: lines that stay, and below them one progress line for each transfer that runs. */
 export interface Screen {
+  /** Whether progress lines are rewritten in place, so that they may change often. */
+  readonly isLive: boolean;
   /** Prints a line that stays. */
   line(text: string): void;
   /** Shows where a transfer stands, instead of what it showed before. */
@@ -21,6 +23,7 @@ export async function openScreen(): Promise<Screen> {
 }
 
 class LiveScreen implements Screen {
+  readonly isLive = true;
   readonly #terminal: WriteStream;
   readonly #update: ReturnType<typeof createLogUpdate>;
   readonly #lines = new Map<number, string>();
@@ -57,6 +60,7 @@ class LiveScreen implements Screen {
 }
 
 class PlainScreen implements Screen {
+  readonly isLive = false;
   readonly #printedAt = new Map<number, number>();
 
   line(text: string): void {

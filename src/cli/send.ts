@@ -13,23 +13,28 @@ export function addSend(program: Command): void {
     .description(
       'Sends files and folders, all at once, to the "hawser receive" that printed the ticket. Without --to the ticket ' +
         'is taken from the environment variable HAWSER_TICKET, which other users of this machine do not see, or asked ' +
-        'for on the terminal. Interrupted? The same command again continues: what is there is skipped.',
+        'for on the terminal. A lost connection is made again by itself. Interrupted? The same ' +
+        'command again continues: what is there is skipped.',
     )
     .argument('<paths...>', 'files and folders to send')
     .option('--to <ticket>', 'ticket of the receiver (default: HAWSER_TICKET, or asked for)')
     .addOption(options.lanes)
     .addOption(options.limit)
+    .addOption(options.retry)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((paths, flags) =>
       run('send', flags, async (context) => {
-        const {signal} = context;
+        const {report, signal} = context;
         const to = await findTicket(flags.to, signal);
+        const {findIdentity} = await import('./identity.ts');
         const transfer = send(paths, {
           to,
           lanes: flags.lanes,
           limit: flags.limit,
+          retryMs: flags.retry,
+          identity: await findIdentity(report),
           entries: flags.json ? 'all' : 'failed',
           signal,
         });

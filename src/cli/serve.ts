@@ -1,15 +1,55 @@
-import {isHawserError, type Listener, type Transfer} from '../index.ts';
+import {HawserError, isHawserError, type Listener, type ListenOptions, type Transfer} from '../index.ts';
 import {exit, type ExitCode} from './exit.ts';
 import {follow} from './follow.ts';
-import {defaultPort} from './options.ts';
+import {formatDuration} from './format.ts';
+import {defaultGraceMs, defaultPort} from './options.ts';
 import type {CommandContext} from './run.ts';
 
-/** Opens the port asked for, or else the default one, or else any that is free. */
-export async function openPort(
-  asked: number | undefined,
-  open: (port: number) => Promise<Listener>,
+/** What `receive` and `share` are asked for besides what they work with. */
+interface ListenFlags {
+  readonly port?: number | undefined;
+  readonly bind?: readonly string[] | undefined;
+  readonly advertise?: readonly string[] | undefined;
+  readonly limit?: number | undefined;
+  readonly once?: true | undefined;
+  readonly ticketFile?: string | undefined;
+  readonly grace?: number | undefined;
+  readonly json?: true | undefined;
+}
+
+/**
+ * Opens a listener as the user, with the ticket of the earlier run where one is kept. The port is the one asked for, or
+ * that of the kept ticket, or else the default one, or else any that is free.
+ */
+export async function openListener(
+  flags: ListenFlags,
+  {report, signal}: CommandContext,
+  open: (options: ListenOptions) => Promise<Listener>,
 ): Promise<Listener> {
-  if (asked !== undefined) return open(asked);
+  const {bind, advertise, limit, ticketFile} = flags;
+  const {findIdentity} = await import('./identity.ts');
+  const identity = await findIdentity(report);
+  const {keepTicket, readTicket} = await import('./ticket-file.ts');
+  const ticket = ticketFile === undefined ? undefined : await readTicket(ticketFile);
+  const entries = flags.json ? 'all' : 'failed';
+  const options = {bind, advertise, limit, entries, signal, identity, ticket} as const;
+  try {
+    const listener = await openPort(flags.port, ticket !== undefined, (port) => open({...options, port}));
+    if (ticketFile !== undefined && listener.ticket !== ticket) await keepTicket(ticketFile, listener.ticket);
+    return listener;
+  } catch (cause) {
+    if (!isHawserError(cause) || cause.code !== 'TICKET_INVALID') throw cause;
+    const text = `${ticketFile} holds no ticket: move it away, and a new one is made`;
+    throw new HawserError('IO', text, {cause});
+  }
+}
+
+async function openPort(
+  asked: number | undefined,
+  kept: boolean,
+  open: (port: number | undefined) => Promise<Listener>,
+): Promise<Listener> {
+  if (asked !== undefined || kept) return open(asked);
   try {
     return await open(defaultPort);
   } catch (error) {
@@ -22,21 +62,39 @@ export async function openPort(
  * Serves sessions, several at a time, until interrupted or, with `once`, until the first has finished. Gives the exit
  * code of that one; otherwise an interrupt is how a listener ends, and only one that cut a transfer short shows.
  */
-export async function serve(listener: Listener, once: boolean, context: CommandContext): Promise<ExitCode> {
+export async function serve(
+  listener: Listener,
+  flags: ListenFlags,
+  context: CommandContext,
+): Promise<ExitCode> {
   const {ticket, port, addresses} = listener;
-  context.report({event: 'listening', ticket, port, addresses});
+  const {report, terminated} = context;
+  report({event: 'listening', ticket, port, addresses});
 
   const following = new Set<Promise<void>>();
   let result: ExitCode | undefined;
   let transfers = 0;
 
+  const stop = (): void => {
+    const graceMs = flags.grace ?? defaultGraceMs;
+    if (following.size > 0) {
+      const time = graceMs === Infinity ? 'all the time they need' : formatDuration(graceMs);
+      report({event: 'notice', message: `stopping: transfers that run have ${time} to finish`});
+    }
+    void listener.close({graceMs});
+  };
+  if (terminated.aborted) stop();
+  terminated.addEventListener('abort', stop);
+
   const serveOne = async (transfer: Transfer): Promise<void> => {
     const code = await follow(transfer, ++transfers, context);
-    if (once) {
+    if (code === exit.interrupted) {
+      // Parked, it goes on with the listener that is started next.
+      if (!terminated.aborted) result = code;
+    } else if (flags.once && code !== exit.connect) {
+      // One whose connection was lost comes back, as long as the other side tries.
       result ??= code;
       await listener.close();
-    } else if (code === exit.interrupted) {
-      result = code;
     }
   };
 

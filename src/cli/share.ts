@@ -2,7 +2,7 @@ import {share} from '../index.ts';
 import type {Command} from './commander.ts';
 import * as options from './options.ts';
 import {run} from './run.ts';
-import {openPort, serve} from './serve.ts';
+import {openListener, serve} from './serve.ts';
 
 /** `hawser share <paths...>` */
 export function addShare(program: Command): void {
@@ -19,17 +19,15 @@ export function addShare(program: Command): void {
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
     .addOption(options.once)
+    .addOption(options.ticketFile)
+    .addOption(options.grace)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((paths, flags) =>
       run('share', flags, async (context) => {
-        const {bind, advertise, limit} = flags;
-        const entries = flags.json ? 'all' : 'failed';
-        const sharer = await openPort(flags.port, (port) =>
-          share(paths, {port, bind, advertise, limit, entries, signal: context.signal}),
-        );
-        return serve(sharer, flags.once ?? false, context);
+        const sharer = await openListener(flags, context, (listening) => share(paths, listening));
+        return serve(sharer, flags, context);
       }),
     );
 }

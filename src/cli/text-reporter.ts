@@ -1,7 +1,14 @@
 import type {Peer} from '../index.ts';
 import {adviceFor} from './advice.ts';
 import {displayName} from './display.ts';
-import type {CommandEvent, EntryEvent, ErrorEvent, FinishedEvent, PeerEvent} from './events.ts';
+import type {
+  CommandEvent,
+  EntryEvent,
+  ErrorEvent,
+  FinishedEvent,
+  PeerEvent,
+  ReconnectingEvent,
+} from './events.ts';
 import {formatCount} from './format.ts';
 import type {TransferCommand} from './reporter.ts';
 import type {Voice} from './voice.ts';
@@ -16,6 +23,7 @@ export class TextReporter {
   readonly #voice: Voice;
   readonly #peers = new Map<number, Peer>();
   readonly #failures = new Map<number, number>();
+  readonly #lost = new Set<number>();
 
   constructor(command: TransferCommand, voice: Voice) {
     this.#command = command;
@@ -30,6 +38,8 @@ export class TextReporter {
       case 'peer':
         return this.#introduce(event);
       case 'progress':
+        // A log has one line about an outage, and one when it is over.
+        if (event.outage && !this.#voice.screen.isLive) return;
         return this.#voice.progress(event.transfer, this.#from(event.transfer) + wording.progressText(event));
       case 'entry':
         return this.#countFailure(event);
@@ -37,6 +47,13 @@ export class TextReporter {
         return this.#summarize(event);
       case 'error':
         return this.#explain(event);
+      case 'reconnecting':
+        return this.#tellOfLoss(event);
+      case 'reconnected':
+        this.#lost.delete(event.transfer);
+        return this.#voice.say('Connected again.');
+      case 'notice':
+        return this.#voice.say(`hawser: ${displayName(event.message, 1000)}`);
       case 'verifying':
       case 'difference':
       case 'verified':
@@ -45,6 +62,13 @@ export class TextReporter {
         // Of other commands.
         return;
     }
+  }
+
+  /** Once a loss, unless each attempt shows anyway. */
+  #tellOfLoss(event: ReconnectingEvent): void {
+    if (this.#lost.has(event.transfer) || this.#voice.screen.isLive) return;
+    this.#lost.add(event.transfer);
+    this.#voice.say(wording.lostText(event));
   }
 
   #introduce(peer: PeerEvent): void {
@@ -67,10 +91,17 @@ export class TextReporter {
     this.#voice.say(wording.summaryText(this.#command, peer, totals));
   }
 
-  #explain({transfer, code, message}: ErrorEvent): void {
+  #explain(event: ErrorEvent): void {
+    const {transfer, code, message} = event;
     const connected = transfer !== undefined && this.#peers.has(transfer);
     const from = transfer === undefined ? '' : this.#from(transfer);
     if (transfer !== undefined) this.#forget(transfer);
+    if (code === 'CANCELLED' && message === 'interrupted' && connected) {
+      const [first, ...more] = wording.interruptedLines(this.#command, event);
+      this.#voice.screen.line(`${from}${first}`);
+      for (const line of more) this.#voice.screen.line(line);
+      return;
+    }
     this.#voice.complain('hawser:', from + displayName(message, 1000));
     for (const line of adviceFor(code, this.#listens, connected)) this.#voice.screen.line(`  ${line}`);
   }
@@ -85,6 +116,7 @@ export class TextReporter {
     this.#voice.screen.end(transfer);
     this.#peers.delete(transfer);
     this.#failures.delete(transfer);
+    this.#lost.delete(transfer);
   }
 
   get #listens(): boolean {

@@ -31,6 +31,9 @@ export class VerifyReporter {
       case 'progress':
       case 'entry':
       case 'finished':
+      case 'reconnecting':
+      case 'reconnected':
+      case 'notice':
       case 'partial':
       case 'partials':
         // Of other commands.

@@ -1,6 +1,14 @@
-import type {Peer, Progress, VerifyProgress} from '../index.ts';
+import type {Outage, Peer, Progress, VerifyProgress} from '../index.ts';
+import {commandLine} from './command-line.ts';
 import {displayName} from './display.ts';
-import type {EntryEvent, FinishedEvent, ListeningEvent, VerifiedEvent} from './events.ts';
+import type {
+  EntryEvent,
+  ErrorEvent,
+  FinishedEvent,
+  ListeningEvent,
+  ReconnectingEvent,
+  VerifiedEvent,
+} from './events.ts';
 import {formatBytes, formatClock, formatCount, formatDuration, formatFiles, formatRate} from './format.ts';
 import type {TransferCommand} from './reporter.ts';
 
@@ -34,9 +42,44 @@ export function peerName({name, address}: Peer): string {
   return name === '' ? address : displayName(name, 40);
 }
 
+/** `Connection lost: trying again (attempt 3, 0:42 of 10:00)…` */
+function outageText({attempt, elapsedMs, retryMs}: Outage): string {
+  const limit = retryMs === Infinity ? '' : ` of ${formatClock(retryMs)}`;
+  return `Connection lost: trying again (attempt ${formatCount(attempt)}, ${formatClock(elapsedMs)}${limit})…`;
+}
+
+/** What a log says once, where the attempts are not shown. */
+export function lostText({retryMs}: ReconnectingEvent): string {
+  const time = retryMs === null || retryMs === Infinity ? '' : ` for ${formatClock(retryMs)}`;
+  return `Connection lost: trying again${time}…`;
+}
+
+/** What became of what an interrupted transfer had done, and how to go on. */
+export function interruptedLines(
+  command: TransferCommand,
+  {filesDelivered = 0, bytesDelivered = 0}: ErrorEvent,
+): string[] {
+  const delivered = `${formatFiles(filesDelivered)} (${formatBytes(bytesDelivered)})`;
+  const stay = `Interrupted. ${delivered} ${filesDelivered === 1 ? 'is delivered and stays' : 'are delivered and stay'}`;
+  switch (command) {
+    case 'send':
+      return [
+        `${stay}; parts of files under way are kept by the receiver.`,
+        'Continue with:',
+        `  ${commandLine()}`,
+      ];
+    case 'get':
+      return [`${stay}; parts of files under way are kept.`, 'Continue with:', `  ${commandLine()}`];
+    case 'receive':
+    case 'share':
+      return [`${stay}. When the other side runs its command again, it goes on from there.`];
+  }
+}
+
 /** ` 62%  911/1,204 files  23.7 GB/38.2 GB  1.08 GB/s  ETA 0:14`; a `+` marks totals that still grow. */
 export function progressText(progress: Progress): string {
   if (progress.state === 'connecting') return 'Connecting…';
+  if (progress.outage) return outageText(progress.outage);
   const {walking, filesDone, filesTotal, bytesDone, bytesTotal, bytesPerSecond, etaMs} = progress;
   const more = walking ? '+' : '';
   return [

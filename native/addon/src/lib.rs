@@ -3,6 +3,7 @@
 //! Failures cross as values: an async function of Node-API can reject with Node-API's own status
 //! only. The TypeScript layer turns them into `HawserError`.
 
+mod environment;
 mod listener;
 mod options;
 mod partials;

@@ -1,11 +1,12 @@
 //! A listening port for JavaScript.
 
-use hawser_engine::{Listener, listen as engine_listen};
+use hawser_engine::{Closing, Listener, listen as engine_listen};
 use napi::bindgen_prelude::{Either, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
+use crate::environment::scope;
 use crate::options::{NativeListenOptions, limit};
 use crate::transfer::NativeTransfer;
 
@@ -50,10 +51,10 @@ impl NativeListener {
         limit(bytes_per_second).map(|limit| self.0.set_limit(limit)).err().map(NativeFailure::from)
     }
 
-    /// Stops accepting; running sessions finish, or are cancelled with abort = true. Idempotent.
+    /// Stops accepting, and says what becomes of running sessions. May be called again.
     #[napi]
-    pub fn close(&self, abort: bool) {
-        self.0.close(abort);
+    pub fn close(&self, closing: NativeClosing) {
+        self.0.close(closing.into());
     }
 
     /// Resolves when closed and the last session has ended.
@@ -65,11 +66,36 @@ impl NativeListener {
     }
 }
 
+/// What becomes of the running sessions of a listener that is closed.
+#[napi(string_enum = "lowercase")]
+pub enum NativeClosing {
+    /// They go on to their end.
+    Finish,
+    /// They end for now, and the peers are told that they may continue.
+    Park,
+    /// They end.
+    Cancel,
+}
+
+impl From<NativeClosing> for Closing {
+    fn from(closing: NativeClosing) -> Self {
+        match closing {
+            NativeClosing::Finish => Self::Finish,
+            NativeClosing::Park => Self::Park,
+            NativeClosing::Cancel => Self::Cancel,
+        }
+    }
+}
+
 /// Starts listening. Options are validated; a failure comes back as a value.
 #[napi]
-pub fn listen(options: NativeListenOptions) -> Either<NativeListener, NativeFailure> {
-    match options.try_into().and_then(engine_listen) {
-        Ok(listener) => Either::A(NativeListener(listener)),
+pub fn listen(env: Env, options: NativeListenOptions) -> Result<Either<NativeListener, NativeFailure>> {
+    let scope = scope(&env)?;
+    Ok(match options.try_into().and_then(engine_listen) {
+        Ok(listener) => {
+            scope.add_listener(&listener);
+            Either::A(NativeListener(listener))
+        }
         Err(error) => Either::B(error.into()),
-    }
+    })
 }

@@ -1,8 +1,9 @@
 //! Options from JavaScript, parsed once into types that cannot be wrong.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use hawser_engine::{DialOptions, Durability, Error, Job, Limit, ListenOptions, Requests, Work};
+use hawser_engine::{DialOptions, Durability, Error, Job, Limit, ListenOptions, Requests, StaticKey, Work};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -31,10 +32,14 @@ pub struct NativeListenOptions {
     pub job: NativeJob,
     /// IP addresses to bind; empty: all, both families.
     pub bind: Vec<String>,
-    /// 0: any free port.
-    pub port: u16,
+    /// 0: any free port; missing: that of `ticket`, or else any free one.
+    pub port: Option<u16>,
     /// Hosts (addresses or names) to put into the ticket.
     pub advertise: Vec<String>,
+    /// The 32 bytes of an X25519 private key; a new one if missing.
+    pub identity: Option<Uint8Array>,
+    /// A ticket of an earlier listener of the same identity, to be kept.
+    pub ticket: Option<String>,
 }
 
 /// How to dial.
@@ -44,6 +49,11 @@ pub struct NativeDialOptions {
     pub ticket: String,
     /// TCP connections, 1 to 16; as many as pay if missing.
     pub lanes: Option<u8>,
+    /// The 32 bytes of an X25519 private key; a new one if missing.
+    pub identity: Option<Uint8Array>,
+    /// For how many milliseconds to try to resume a session that was lost; 0: not at all, Infinity:
+    /// for ever.
+    pub retry_ms: f64,
 }
 
 impl TryFrom<NativeListenOptions> for ListenOptions {
@@ -59,6 +69,8 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             bind: bind.collect::<Result<_, _>>()?,
             port: options.port,
             advertise: options.advertise,
+            identity: identity(options.identity.as_deref())?,
+            ticket: options.ticket.map(|ticket| ticket.parse().map_err(Error::Ticket)).transpose()?,
         })
     }
 }
@@ -68,7 +80,14 @@ impl TryFrom<NativeDialOptions> for DialOptions {
 
     fn try_from(options: NativeDialOptions) -> Result<Self, Error> {
         let ticket = options.ticket.parse().map_err(Error::Ticket)?;
-        Ok(Self { job: options.job.try_into()?, ticket, lanes: options.lanes })
+        Ok(Self {
+            job: options.job.try_into()?,
+            ticket,
+            lanes: options.lanes,
+            identity: identity(options.identity.as_deref())?,
+            // More than a duration can hold is for ever, too.
+            retry: Duration::try_from_secs_f64(options.retry_ms.max(0.0) / 1000.0).unwrap_or(Duration::MAX),
+        })
     }
 }
 
@@ -94,6 +113,11 @@ impl TryFrom<NativeJob> for Job {
     }
 }
 
+fn identity(bytes: Option<&[u8]>) -> Result<Option<StaticKey>, Error> {
+    let invalid = |_| Error::InvalidOption("an X25519 private key has 32 bytes".into());
+    bytes.map(|bytes| bytes.try_into().map(StaticKey::new).map_err(invalid)).transpose()
+}
+
 /// A bandwidth limit; what is no count is out of its range, too.
 pub fn limit(bytes_per_second: Option<i64>) -> Result<Option<Limit>, Error> {
     bytes_per_second.map(|bytes| Limit::new(u64::try_from(bytes).unwrap_or(0))).transpose()
@@ -107,6 +131,11 @@ pub fn display_name(bytes: &[u8]) -> String {
 /// A count as a JavaScript number. Counts stay below 2^53, where that is exact.
 pub fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A time in milliseconds as a JavaScript number.
+pub fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The path that these bytes are.

@@ -1,5 +1,7 @@
 //! A running transfer for JavaScript.
 
+use std::time::Duration;
+
 use hawser_engine::{
     EntryKind, Fate, Keep, Peer, Phase, Placed, Progress, Reason, Settled, Transfer, dial as engine_dial,
 };
@@ -8,7 +10,8 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
-use crate::options::{NativeDialOptions, display_name, limit, number};
+use crate::environment::scope;
+use crate::options::{NativeDialOptions, display_name, limit, milliseconds, number};
 
 /// A running transfer, on either side and in either direction.
 #[napi]
@@ -66,11 +69,15 @@ impl From<Transfer> for NativeTransfer {
 
 /// Dials the listener a ticket names and starts a transfer. A bad ticket comes back as a failure.
 #[napi]
-pub fn dial(options: NativeDialOptions) -> Either<NativeTransfer, NativeFailure> {
-    match options.try_into().and_then(engine_dial) {
-        Ok(transfer) => Either::A(transfer.into()),
+pub fn dial(env: Env, options: NativeDialOptions) -> Result<Either<NativeTransfer, NativeFailure>> {
+    let scope = scope(&env)?;
+    Ok(match options.try_into().and_then(engine_dial) {
+        Ok(transfer) => {
+            scope.add_transfer(&transfer);
+            Either::A(transfer.into())
+        }
         Err(error) => Either::B(error.into()),
-    }
+    })
 }
 
 /// Which settled entries takeEntries() yields.
@@ -115,8 +122,23 @@ pub enum NativeState {
     Connecting,
     /// A session is open.
     Running,
+    /// Its session was lost, and it tries to open another.
+    Reconnecting,
     /// It has ended, well or not.
     Ended,
+}
+
+/// A session was lost, and there is no other yet.
+#[napi(object)]
+pub struct NativeOutage {
+    /// The attempt under way to open another, or about to be: 1 is the first.
+    pub attempt: i64,
+    /// Milliseconds since the loss.
+    pub elapsed_ms: i64,
+    /// After so many milliseconds since the loss it is given up; Infinity: never.
+    pub retry_ms: f64,
+    /// What it was lost by, or what the last attempt failed by, for people.
+    pub reason: String,
 }
 
 /// Counters of a transfer at one moment.
@@ -137,6 +159,8 @@ pub struct NativeProgress {
     pub bytes_total: i64,
     /// Bytes moved, and those of files found already there.
     pub bytes_done: i64,
+    /// Bytes of files that have crossed the line, in all sessions: never goes back.
+    pub bytes_moved: i64,
     /// Files transferred and in their place.
     pub files_delivered: i64,
     /// Bytes of files transferred and in their place.
@@ -149,8 +173,12 @@ pub struct NativeProgress {
     pub bytes_present: i64,
     /// Live connections.
     pub lanes: i64,
-    /// Milliseconds since the session began, up to its end.
+    /// Milliseconds since the first session began, up to the end.
     pub elapsed_ms: i64,
+    /// Sessions that took the place of a lost one.
+    pub reconnects: i64,
+    /// While the state is "reconnecting".
+    pub outage: Option<NativeOutage>,
 }
 
 impl From<Progress> for NativeProgress {
@@ -159,6 +187,7 @@ impl From<Progress> for NativeProgress {
             state: match progress.phase {
                 Phase::Connecting => NativeState::Connecting,
                 Phase::Running => NativeState::Running,
+                Phase::Reconnecting => NativeState::Reconnecting,
                 Phase::Ended => NativeState::Ended,
             },
             walking: progress.walking,
@@ -168,6 +197,7 @@ impl From<Progress> for NativeProgress {
             failed: number(progress.failed),
             bytes_total: number(progress.bytes_total),
             bytes_done: number(progress.bytes_done),
+            bytes_moved: number(progress.bytes_moved),
             files_delivered: number(progress.files_delivered),
             bytes_delivered: number(progress.bytes_delivered),
             renamed: number(progress.renamed),
@@ -175,6 +205,16 @@ impl From<Progress> for NativeProgress {
             bytes_present: number(progress.bytes_present),
             lanes: number(progress.lanes),
             elapsed_ms: number(progress.elapsed_ms),
+            reconnects: number(progress.reconnects),
+            outage: progress.outage.map(|outage| NativeOutage {
+                attempt: number(outage.attempt),
+                elapsed_ms: milliseconds(outage.elapsed()),
+                retry_ms: match outage.allowed {
+                    Duration::MAX => f64::INFINITY,
+                    allowed => allowed.as_secs_f64() * 1000.0,
+                },
+                reason: outage.reason,
+            }),
         }
     }
 }

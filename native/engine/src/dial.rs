@@ -1,25 +1,26 @@
 //! Dialling the listener that a ticket names.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hawser_protocol::handshake::Role;
+use hawser_protocol::hello::Hello;
 use hawser_protocol::identity::StaticKey;
 use hawser_protocol::limits::MAX_LANES;
 use hawser_protocol::ticket::{Host, Ticket};
 use tokio::runtime;
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::Error;
 use crate::climb::Climb;
 use crate::job::{Job, Work};
 use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, random};
 use crate::pace::Paces;
-use crate::serve::start;
-use crate::session::spawn;
+use crate::retry::Retry;
+use crate::serve::{Beginning, start};
+use crate::session::{panicked, spawn};
 use crate::supply::Supply;
 use crate::transfer::{Peer, Transfer};
 
@@ -47,6 +48,11 @@ pub struct DialOptions {
     pub ticket: Ticket,
     /// TCP connections to spread the session over, 1 to 16; `None` for as many as pay.
     pub lanes: Option<u8>,
+    /// Who it is; `None`: somebody new.
+    pub identity: Option<StaticKey>,
+    /// When the session is lost, for how long since then to try to open another that goes on with
+    /// it: zero for not at all, [`Duration::MAX`] for ever.
+    pub retry: Duration,
 }
 
 /// Starts a transfer with the listener that the ticket names. Connecting is part of the transfer.
@@ -67,7 +73,10 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
         return Err(Error::TicketDirection { pull: permits.pull });
     }
     options.job.work.check()?;
-    let key = StaticKey::new(random()?);
+    let key = match &options.identity {
+        Some(key) => key.clone(),
+        None => StaticKey::new(random()?),
+    };
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -75,36 +84,74 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
     let transfer = Transfer::new(options.job.keep, Paces::new(options.job.limit, None));
     let dialled = transfer.clone();
     spawn("hawser-dial".into(), move || {
-        let run = runtime.block_on(run(options, &key, &dialled));
+        let result = runtime.block_on(run(&options, &key, &dialled));
         // Not waiting for a name that is still being looked up.
         runtime.shutdown_background();
-        if let Err(error) = run {
-            dialled.finish(Err(error));
-        }
+        dialled.finish(result);
     })?;
     Ok(transfer)
 }
 
-async fn run(options: DialOptions, key: &StaticKey, transfer: &Transfer) -> Result<(), Error> {
-    let over = Arc::new(Notify::new());
-    let cancelled = over.clone();
-    transfer.on_cancel(move || cancelled.notify_one());
-    let opened = tokio::select! {
-        opened = open(&options.ticket, key, options.job.work.role()) => opened?,
-        () = over.notified() => return Err(Error::Cancelled),
-    };
+/// Session after session, until one has ended for good.
+async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Result<(), Error> {
+    let mut retry = Retry::new(options.retry);
+    let mut earlier = None;
+    loop {
+        let (stop, stopped) = oneshot::channel();
+        transfer.on_stop(move |why| drop(stop.send(why)));
+        let (pause, deadline) = (retry.pause(), retry.deadline());
+        let opening = async {
+            sleep(pause).await;
+            open(&options.ticket, key, options.job.work.role()).await
+        };
+        let opened = tokio::select! {
+            opened = opening => opened,
+            why = stopped => return Err(why.unwrap_or(Error::Cancelled)),
+            () = passed(deadline) => return Err(retry.given_up()),
+        };
+        let result = match opened {
+            Ok(opened) => {
+                retry.opened(transfer);
+                let id = opened.session;
+                let hello = options.job.hello(earlier.replace(id));
+                converse(options, hello, opened, transfer).await
+            }
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => return Ok(()),
+            Err(error) => retry.failed(error, transfer)?,
+        }
+    }
+}
+
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One session, to its end.
+async fn converse(
+    options: &DialOptions,
+    hello: Hello,
+    opened: Opened,
+    transfer: &Transfer,
+) -> Result<(), Error> {
     let Opened { connection, secret, session: id, peer, address } = opened;
     transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
     let is_source = matches!(options.job.work, Work::Read(_));
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
-    let ended = over.clone();
-    let session = start(&options.job, id, &peer, transfer, connection, false, move || ended.notify_one())?;
+    let (tell, ended) = oneshot::channel();
+    let closed = move |result| drop(tell.send(result));
+    let beginning = Beginning { id, peer, hello, is_claimed: false };
+    let session = start(&options.job, beginning, transfer, connection, closed)?;
     let supply = Supply { session, transfer: transfer.clone(), id, secret, address };
     tokio::select! {
-        () = supply.run(climb) => {}
-        () = over.notified() => {}
+        never = supply.run(climb) => match never {},
+        result = ended => result.unwrap_or_else(|_| Err(panicked())),
     }
-    Ok(())
 }
 
 /// Opens a session at the first address of the ticket that proves to be its listener.

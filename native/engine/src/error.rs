@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hawser_protocol::error::ProtocolError;
 use hawser_protocol::message::CloseCode;
@@ -102,6 +103,17 @@ pub enum Error {
     },
     /// Stopped by its user.
     Cancelled,
+    /// Stopped by its user for a while: the other side may continue it.
+    Parked,
+    /// The dialler has opened another session in place of this one, whose lanes it had lost.
+    Superseded,
+    /// All lanes were lost, and no other session could be opened for so long.
+    NotResumed {
+        /// For how long that was tried.
+        tried: Duration,
+        /// What the last attempt failed by.
+        last: Box<Error>,
+    },
     /// The machine refused something that should always work, such as starting a thread.
     Internal(String),
 }
@@ -130,8 +142,9 @@ impl Error {
             Self::Version { .. } => "VERSION_MISMATCH",
             Self::Authentication => "AUTHENTICATION_FAILED",
             Self::Lost | Self::HungUp { .. } | Self::Busy { .. } => "CONNECTION_LOST",
+            Self::Superseded | Self::NotResumed { .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { code: CloseCode::Protocol, .. } => "PROTOCOL",
-            Self::ClosedByPeer { code: CloseCode::Done, .. } => "CONNECTION_LOST",
+            Self::ClosedByPeer { code: CloseCode::Done | CloseCode::Away, .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { .. } => "REFUSED",
             Self::PortInUse { .. } => "PORT_IN_USE",
             Self::Bind { kind: io::ErrorKind::PermissionDenied, .. } => "PERMISSION_DENIED",
@@ -143,7 +156,7 @@ impl Error {
                 _ => "IO",
             },
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
-            Self::Cancelled => "CANCELLED",
+            Self::Cancelled | Self::Parked => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
         }
     }
@@ -155,7 +168,8 @@ impl Error {
                 matches!(code, CloseCode::Cancelled | CloseCode::Local | CloseCode::Away)
             }
             Self::Connect { .. } | Self::HungUp { .. } | Self::Busy { .. } => true,
-            Self::Lost | Self::PortInUse { .. } | Self::FolderInUse { .. } => true,
+            Self::Lost | Self::Superseded | Self::NotResumed { .. } | Self::Parked => true,
+            Self::PortInUse { .. } | Self::FolderInUse { .. } => true,
             _ => false,
         }
     }
@@ -205,6 +219,16 @@ impl fmt::Display for Error {
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
             Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
             Self::Cancelled => f.write_str("the transfer was stopped"),
+            Self::Parked => {
+                f.write_str("the transfer was stopped for a while; the other side may continue it")
+            }
+            Self::Superseded => {
+                f.write_str("the connection was lost, and the other side goes on over another one")
+            }
+            Self::NotResumed { tried, last } => {
+                let seconds = tried.as_secs_f64();
+                write!(f, "the connection was lost, and trying again for {seconds} s was in vain: {last}")
+            }
             Self::Internal(what) => f.write_str(what),
         }
     }

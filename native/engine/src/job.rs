@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hawser_protocol::handshake::Role;
+use hawser_protocol::handshake::{Role, SessionId};
+use hawser_protocol::hello::Hello;
 
 pub use hawser_protocol::hello::Requests;
 
@@ -48,6 +49,15 @@ pub enum Work {
     Read(Vec<PathBuf>),
     /// Write into this folder, made if missing: this side is the sink.
     Write(PathBuf),
+}
+
+impl Job {
+    /// How it introduces itself, in a session that takes the place of another, or of none.
+    pub(crate) fn hello(&self, continues: Option<SessionId>) -> Hello {
+        // A sink asks nothing of anybody.
+        let requests = if let Work::Read(_) = self.work { self.requests } else { Requests::default() };
+        Hello { continues, requests, ..Hello::named(&self.label) }
+    }
 }
 
 impl Work {

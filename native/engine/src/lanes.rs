@@ -79,9 +79,9 @@ impl<S: Side> Session<S> {
 
     pub fn run_lane(self: &Arc<Self>, lane: LaneId, connection: Connection) -> Result<(), Error> {
         let Connection { stream, keys, rtt } = connection;
-        let failed = |error: io::Error| Error::Internal(format!("cannot set up a connection: {error}"));
-        stream.set_read_timeout(Some(LOST_AFTER)).map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
+        // A socket refuses these only when its connection is gone already.
+        stream.set_read_timeout(Some(LOST_AFTER)).map_err(|_| Error::Lost)?;
+        stream.set_nodelay(true).map_err(|_| Error::Lost)?;
         tune(&stream, rtt);
         let stream = Arc::new(stream);
         let mut lanes = lock(&self.lanes);

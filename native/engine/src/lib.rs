@@ -4,6 +4,7 @@
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
 mod climb;
+mod closing;
 mod dial;
 pub mod disk;
 mod error;
@@ -15,11 +16,15 @@ mod machine;
 mod opening;
 mod pace;
 mod partials;
+mod progress;
+mod retry;
+mod scope;
 mod serve;
 mod session;
 mod settled;
 mod sink_side;
 mod sink_work;
+mod sockets;
 mod source_side;
 mod strangers;
 mod supply;
@@ -27,10 +32,12 @@ mod transfer;
 mod tune;
 mod verify;
 
+pub use closing::Closing;
 pub use dial::{DialOptions, dial};
 pub use disk::{Leftover, PartOf, Remaining, Removal};
 pub use error::Error;
 pub use hawser_protocol::error::{ContentHash, Reason};
+pub use hawser_protocol::identity::StaticKey;
 pub use hawser_protocol::message::Placed;
 pub use hawser_protocol::sender::Fate;
 pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
@@ -38,6 +45,8 @@ pub use job::{Durability, Job, Requests, Work};
 pub use listener::{ListenOptions, Listener, listen};
 pub use pace::{Limit, MIN_LIMIT};
 pub use partials::{partials, remove_partials};
-pub use settled::{EntryKind, Settled};
-pub use transfer::{Keep, MAX_FAILED_KEPT, Peer, Phase, Progress, Transfer};
+pub use progress::{Outage, Phase, Progress};
+pub use scope::Scope;
+pub use settled::{EntryKind, Keep, MAX_FAILED_KEPT, Settled};
+pub use transfer::{Peer, Transfer};
 pub use verify::{Change, Difference, Verification, VerifyProgress, Which, verify};

@@ -1,18 +1,17 @@
 //! A listening port that serves sessions, several at a time.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use hawser_protocol::handshake::{SessionId, SessionSecret};
-use hawser_protocol::identity::StaticKey;
+use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::JoinRequest;
 use hawser_protocol::link::LaneId;
 use hawser_protocol::ticket::{Host, Permits, Ticket, TicketSecret};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::Notify;
@@ -20,24 +19,25 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Error;
+use crate::closing::Closing;
 use crate::disk::Claim;
-use crate::error::words;
 use crate::job::{Job, Work};
 use crate::opening::{BUSY, HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, random};
 use crate::pace::{Limit, Pace, Paces};
-use crate::serve::{AnySession, start};
+use crate::serve::{AnySession, Beginning, start};
 use crate::session::spawn;
+use crate::sockets::bind_all;
 use crate::strangers::Strangers;
 use crate::transfer::{Peer, Transfer, lock};
 
 /// Sessions at the same time, and finished ones that nobody has asked for yet.
 const MAX_SESSIONS: usize = 1024;
 
-/// Connections the system queues until they are accepted: a burst of lanes from many senders.
-const BACKLOG: i32 = 1024;
-
 /// How long to leave accepting alone when the system has no descriptor or memory for more.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a session waits for the one that it takes the place of to end.
+const SUPERSEDE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -46,10 +46,14 @@ pub struct ListenOptions {
     pub job: Job,
     /// Addresses to bind; none: every address of both families.
     pub bind: Vec<IpAddr>,
-    /// The port; 0: any free one.
-    pub port: u16,
+    /// The port, 0 for any free one; `None`: that of `ticket`, or else any free one.
+    pub port: Option<u16>,
     /// Addresses or names to put into the ticket, 1 to 8.
     pub advertise: Vec<String>,
+    /// Who it is; `None`: somebody new.
+    pub identity: Option<StaticKey>,
+    /// A ticket of an earlier listener of the same identity: whoever holds it is let in again.
+    pub ticket: Option<Ticket>,
 }
 
 /// A listening port. Clones are the same one; dropping them does not close it.
@@ -68,6 +72,8 @@ struct Shared {
     strangers: Strangers,
     closing: Notify,
     state: Mutex<State>,
+    /// A session has ended.
+    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -77,10 +83,8 @@ struct State {
     opened: VecDeque<Transfer>,
     asking: VecDeque<Box<dyn FnOnce(Option<Transfer>) + Send>>,
     waiting_for_close: Vec<Box<dyn FnOnce() + Send>>,
-    /// No more sessions are accepted.
-    closed: bool,
-    /// Those that run are cancelled, and so is one that is just starting.
-    aborted: bool,
+    /// No more sessions are accepted, and what becomes of those that run or are just starting.
+    closing: Option<Closing>,
     /// The sockets are closed, too.
     deaf: bool,
     /// Places of sessions that are about to start.
@@ -89,6 +93,7 @@ struct State {
 
 struct Running {
     transfer: Transfer,
+    peer: PublicKey,
     secret: SessionSecret,
     session: Arc<dyn AnySession>,
 }
@@ -97,9 +102,10 @@ struct Running {
 ///
 /// # Errors
 /// [`Error::PortInUse`], [`Error::Bind`], [`Error::Disk`] when the folder to write into cannot be
-/// made or opened, [`Error::InvalidOption`].
+/// made or opened, [`Error::InvalidOption`], also for a ticket of another identity or for the other
+/// direction.
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
-    let ListenOptions { job, bind, port, advertise } = options;
+    let ListenOptions { job, bind, port, advertise, identity, ticket: kept } = options;
     job.work.prepare()?;
     let claim = job.work.claim()?;
     let hosts = advertise.iter().map(|host| {
@@ -108,13 +114,27 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         host.parse::<Host>().map_err(invalid)
     });
     let hosts = hosts.collect::<Result<Vec<_>, _>>()?;
+    let pull = matches!(job.work, Work::Read(_));
+    let permits = Permits { push: !pull, pull };
+    let key = match identity {
+        Some(key) => key,
+        None => StaticKey::new(random()?),
+    };
+    let secret = match &kept {
+        None => TicketSecret::new(random()?),
+        Some(kept) if kept.key() != key.public() => {
+            return Err(Error::InvalidOption("the ticket to keep is one of another identity".into()));
+        }
+        Some(kept) if kept.permits() != permits => {
+            return Err(Error::InvalidOption("the ticket to keep is one for the other direction".into()));
+        }
+        Some(kept) => kept.secret().clone(),
+    };
+    let port = port.or(kept.as_ref().map(Ticket::port)).unwrap_or(0);
     let sockets = bind_all(&bind, port)?;
     let addresses: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
     let bound_port = addresses.first().map_or(port, SocketAddr::port);
-    let pull = matches!(job.work, Work::Read(_));
-    let key = StaticKey::new(random()?);
-    let secret = TicketSecret::new(random()?);
-    let ticket = Ticket::new(hosts, bound_port, key.public(), secret, Permits { push: !pull, pull })
+    let ticket = Ticket::new(hosts, bound_port, key.public(), secret, permits)
         .map_err(|_| Error::InvalidOption("give 1 to 8 addresses to advertise".into()))?;
 
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -129,6 +149,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         strangers: Strangers::default(),
         closing: Notify::new(),
         state: Mutex::default(),
+        ended: Condvar::new(),
     });
     let serving = shared.clone();
     spawn("hawser-listen".into(), move || serve(runtime, &serving, sockets))?;
@@ -183,23 +204,20 @@ impl Listener {
         self.0.pace.set(limit);
     }
 
-    /// Accepts no more sessions. Those that run go on to their end, or are cancelled with `abort`.
-    pub fn close(&self, abort: bool) {
+    /// Accepts no more sessions, and says what becomes of those that run. May be called again.
+    pub fn close(&self, closing: Closing) {
         let mut state = lock(&self.0.state);
-        state.closed = true;
-        state.aborted |= abort;
+        state.closing = state.closing.max(Some(closing));
         let running: Vec<_> = state.sessions.values().map(|running| running.transfer.clone()).collect();
         drop(state);
         self.0.closing.notify_one();
-        if abort {
-            running.iter().for_each(Transfer::cancel);
-        }
+        running.iter().for_each(|transfer| closing.apply(transfer));
     }
 }
 
 impl State {
     fn is_over(&self) -> bool {
-        self.closed && self.deaf && self.sessions.is_empty() && self.reserved == 0
+        self.closing.is_some() && self.deaf && self.sessions.is_empty() && self.reserved == 0
     }
 }
 
@@ -207,7 +225,7 @@ impl Shared {
     /// A place for one more session, unless there is none or no more are accepted.
     fn reserve(self: &Arc<Self>) -> Option<Place> {
         let mut state = lock(&self.state);
-        if state.closed || state.sessions.len() + state.reserved >= MAX_SESSIONS {
+        if state.closing.is_some() || state.sessions.len() + state.reserved >= MAX_SESSIONS {
             return None;
         }
         state.reserved += 1;
@@ -220,31 +238,55 @@ impl Shared {
         let transfer = Transfer::new(self.job.keep, Paces::new(None, Some(self.pace.clone())));
         transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
         let (shared, announced) = (self.clone(), transfer.clone());
-        transfer.on_introduced(move || shared.announce(announced));
+        transfer.on_introduced(move |continues| {
+            if let Some(earlier) = continues.filter(|earlier| *earlier != id) {
+                shared.supersede(earlier, peer);
+            }
+            shared.announce(announced);
+        });
         let over = Arc::new(AtomicBool::new(false));
-        let (shared, ended) = (self.clone(), over.clone());
-        let closed = move || {
+        let (shared, ended, served) = (self.clone(), over.clone(), transfer.clone());
+        let closed = move |result| {
+            served.finish(result);
             let mut state = lock(&shared.state);
             ended.store(true, Ordering::Relaxed);
             state.sessions.remove(&id);
+            shared.ended.notify_all();
             shared.announce_if_over(state);
         };
-        match start(&self.job, id, &peer, &transfer, connection, true, closed) {
+        let beginning = Beginning { id, peer, hello: self.job.hello(None), is_claimed: true };
+        match start(&self.job, beginning, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
-                let aborted = state.aborted;
+                let closing = state.closing;
                 // It may have ended already.
                 if !over.load(Ordering::Relaxed) {
-                    state.sessions.insert(id, Running { transfer: transfer.clone(), secret, session });
+                    let running = Running { transfer: transfer.clone(), peer, secret, session };
+                    state.sessions.insert(id, running);
                 }
                 drop(state);
-                if aborted {
-                    transfer.cancel();
+                if let Some(closing) = closing {
+                    closing.apply(&transfer);
                 }
             }
             Err(error) => transfer.finish(Err(error)),
         }
         drop(place);
+    }
+
+    /// Ends a session that `peer` has lost and goes on with another, and waits until it has let go
+    /// of its files. Whoever did not open it cannot end it.
+    fn supersede(&self, earlier: SessionId, peer: PublicKey) {
+        let state = lock(&self.state);
+        let running = state.sessions.get(&earlier).filter(|running| running.peer == peer);
+        let Some(session) = running.map(|running| running.session.clone()) else { return };
+        drop(state);
+        session.supersede();
+        drop(session);
+        let state = lock(&self.state);
+        let runs = |state: &mut State| state.sessions.contains_key(&earlier);
+        // Should it take longer, what the two have in common is for the disk to sort out.
+        let _ = self.ended.wait_timeout_while(state, SUPERSEDE_PATIENCE, runs);
     }
 
     /// Hands a session to whoever asks for the next one.
@@ -357,41 +399,5 @@ async fn greet(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>)
     Some(())
 }
 
-fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<std::net::TcpListener>, Error> {
-    if addresses.is_empty() {
-        // One socket for both families; where the system has no IPv6, the other alone.
-        let both = bind(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), true);
-        return Ok(vec![match both {
-            Err(Error::Bind { .. }) => bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), false)?,
-            bound => bound?,
-        }]);
-    }
-    let mut sockets: Vec<std::net::TcpListener> = Vec::new();
-    for address in addresses {
-        // With any free port asked for, the first socket finds it and the others follow.
-        let first = sockets.first().and_then(|socket| socket.local_addr().ok());
-        let port = first.map_or(port, |address| address.port());
-        sockets.push(bind(SocketAddr::new(*address, port), false)?);
-    }
-    Ok(sockets)
-}
-
-fn bind(address: SocketAddr, both_families: bool) -> Result<std::net::TcpListener, Error> {
-    let bound = || -> io::Result<std::net::TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!both_families)?;
-        }
-        // On Unix this only skips the wait after an earlier listener; on Windows it would share the port.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
-    };
-    bound().map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => Error::PortInUse { port: address.port() },
-        kind => Error::Bind { address, kind, text: words(&error) },
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -158,6 +158,11 @@ impl Paces {
         self.all().for_each(Pace::wake);
     }
 
+    /// Another session begins, and none runs.
+    pub(crate) fn resume(&self) {
+        self.stopped.store(false, Ordering::Relaxed);
+    }
+
     fn all(&self) -> impl Iterator<Item = &Pace> {
         std::iter::once(&self.own).chain(self.shared.as_deref())
     }

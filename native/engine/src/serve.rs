@@ -37,6 +37,8 @@ pub(crate) trait AnySession: Send + Sync {
     fn free_lane(&self, last: LaneId, except: &BTreeSet<LaneId>) -> Option<(LaneId, u32)>;
     /// Lets a lane run empty and end, if this side can: it is the source that fills them.
     fn retire_lane(&self);
+    /// Ends it, for another session of the same peer has taken its place.
+    fn supersede(&self);
 }
 
 impl<S: Side> AnySession for Session<S> {
@@ -61,32 +63,40 @@ impl<S: Side> AnySession for Session<S> {
         state.machine.retire_lane();
         self.wake(&mut state);
     }
+
+    fn supersede(&self) {
+        // One that waited for nothing but a goodbye is complete.
+        let finished = self.state().machine.is_finished();
+        self.end(if finished { Ok(()) } else { Err(Error::Superseded) });
+    }
 }
 
-/// Starts a session that does `job` on its first lane. `closed` is called when it has ended and
-/// nothing of it is left. A peer that waits for it in vain is told so. Unless it `is_claimed`, a
-/// folder to be written into is claimed for the session.
+/// What is known of a session before it starts.
+pub(crate) struct Beginning {
+    pub id: SessionId,
+    pub peer: PublicKey,
+    /// How this side introduces itself.
+    pub hello: Hello,
+    /// Whether the folder to be written into is claimed for longer than the session.
+    pub is_claimed: bool,
+}
+
+/// Starts a session that does `job` on its first lane. `closed` is called with its end, when nothing
+/// of it is left. A peer that waits for it in vain is told so.
 pub(crate) fn start(
     job: &Job,
-    id: SessionId,
-    peer: &PublicKey,
+    beginning: Beginning,
     transfer: &Transfer,
     connection: Connection,
-    is_claimed: bool,
-    closed: impl FnOnce() + Send + 'static,
+    closed: impl FnOnce(Result<(), Error>) + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
+    let Beginning { id, peer, hello, is_claimed } = beginning;
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
-                let machine = Sender::new(Hello { requests: job.requests, ..Hello::named(&job.label) });
-                Ok(Session::start(
-                    SourceSide { source, held: Mutex::default() },
-                    machine,
-                    transfer,
-                    connection,
-                    closed,
-                )?)
+                let side = SourceSide { source, held: Mutex::default() };
+                Ok(Session::start(side, Sender::new(hello), transfer, connection, closed)?)
             }
             Err(error) => {
                 let error = Error::InvalidOption(format!("these paths cannot be sent: {error}"));
@@ -112,13 +122,7 @@ pub(crate) fn start(
                     control: Mutex::default(),
                     claim: Mutex::new(claim),
                 };
-                Ok(Session::start(
-                    side,
-                    Receiver::new(Hello::named(&job.label)),
-                    transfer,
-                    connection,
-                    closed,
-                )?)
+                Ok(Session::start(side, Receiver::new(hello), transfer, connection, closed)?)
             }
             Err(error) => Err(turn_away(Error::disk("open", directory, &error), connection)),
         },

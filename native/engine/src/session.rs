@@ -60,7 +60,7 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
     ) -> Result<Flow, Error>;
 
     /// Closes its files. No lane is left.
-    fn finish(&self);
+    fn finish(&self, session: &Session<Self>);
 }
 
 pub(crate) struct Session<S: Side> {
@@ -123,13 +123,14 @@ impl<M: Machine> State<M> {
 }
 
 impl<S: Side> Session<S> {
-    /// Starts a session on its first lane. `closed` is called when nothing of it is left.
+    /// Starts a session on its first lane. `closed` is called with its end, when nothing of it is
+    /// left but what others hold.
     pub fn start(
         side: S,
         machine: S::Machine,
         transfer: Transfer,
         connection: Connection,
-        closed: impl FnOnce() + Send + 'static,
+        closed: impl FnOnce(Result<(), Error>) + Send + 'static,
     ) -> Result<Arc<Self>, Error> {
         let session = Arc::new(Self {
             side,
@@ -147,16 +148,17 @@ impl<S: Side> Session<S> {
             lanes: Mutex::default(),
         });
         session.run_lane(LaneId(0), connection).inspect_err(|_| session.stop_lanes())?;
-        let cancelled = Arc::downgrade(&session);
-        session.transfer.on_cancel(move || {
-            if let Some(session) = cancelled.upgrade() {
-                session.end(Err(Error::Cancelled));
+        let stopped = Arc::downgrade(&session);
+        session.transfer.on_stop(move |why| {
+            if let Some(session) = stopped.upgrade() {
+                session.end(Err(why));
             }
         });
         let driven = session.clone();
         spawn("hawser-session".into(), move || {
-            driven.run();
-            closed();
+            let result = driven.run();
+            drop(driven);
+            closed(result);
         })
         .inspect_err(|_| session.stop_lanes())?;
         Ok(session)
@@ -235,7 +237,7 @@ impl<S: Side> Session<S> {
         Flow::Closed
     }
 
-    fn run(self: &Arc<Self>) {
+    fn run(self: &Arc<Self>) -> Result<(), Error> {
         if catch_unwind(AssertUnwindSafe(|| self.side.drive(self))).is_err() {
             self.end(Err(panicked()));
         }
@@ -245,7 +247,9 @@ impl<S: Side> Session<S> {
         }
         let result = state.end.clone().unwrap_or(Ok(()));
         let answered = S::HAS_LAST_WORD && result.is_ok();
-        let deadline = Instant::now() + CLOSE_GRACE;
+        // Whoever dialled another session in place of this one listens no more.
+        let superseded = matches!(result, Err(Error::Superseded));
+        let deadline = Instant::now() + if superseded { Duration::ZERO } else { CLOSE_GRACE };
         while !state.writing.is_empty() || !(state.reading.is_empty() || answered) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -255,8 +259,8 @@ impl<S: Side> Session<S> {
         }
         drop(state);
         self.stop_lanes();
-        self.side.finish();
-        self.transfer.finish(result);
+        self.side.finish(self);
+        result
     }
 }
 
@@ -272,7 +276,10 @@ pub(crate) fn panicked() -> Error {
 /// What the peer is told about the end.
 pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
     let (code, text) = match result {
-        Ok(()) | Err(Error::ClosedByPeer { .. } | Error::Lost) => (CloseCode::Done, String::new()),
+        Ok(()) | Err(Error::ClosedByPeer { .. } | Error::Lost | Error::Superseded) => {
+            (CloseCode::Done, String::new())
+        }
+        Err(Error::Parked) => (CloseCode::Away, String::new()),
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
         // What exactly failed on this machine, and where, is not the peer's business.

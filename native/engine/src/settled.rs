@@ -1,6 +1,9 @@
-//! What became of one entry, for a report.
+//! What became of the entries, for a report.
+
+use std::collections::{HashMap, VecDeque};
 
 use hawser_protocol::error::{ContentHash, Reason};
+use hawser_protocol::message::Placed;
 use hawser_protocol::sender::Fate;
 
 use crate::disk;
@@ -56,5 +59,107 @@ impl Settled {
             Fate::Placed(_, hash) => hash,
             Fate::Failed(_) => None,
         }
+    }
+}
+
+/// Which settled entries are kept for [`crate::Transfer::take_settled`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Every one: memory grows with the tree until they are taken.
+    All,
+    /// Those that failed, but no more than [`MAX_FAILED_KEPT`] at a time.
+    Failed,
+}
+
+/// Failed entries that are kept when only those are: a full disk, or a peer that means no good, can
+/// make millions. [`crate::Progress::failed`] counts all.
+pub const MAX_FAILED_KEPT: usize = 10_000;
+
+/// The settled entries that nobody has taken yet.
+#[derive(Debug)]
+pub(crate) struct Report {
+    keep: Keep,
+    entries: VecDeque<Settled>,
+    /// What earlier sessions of the transfer brought about, by path: the present one finds it
+    /// there, and it keeps the fate that it had.
+    earlier: HashMap<String, Fate>,
+    /// What earlier sessions sent whole and did not hear of again.
+    unheard: HashMap<String, ContentHash>,
+}
+
+impl Report {
+    pub fn new(keep: Keep) -> Self {
+        Self { keep, entries: VecDeque::new(), earlier: HashMap::new(), unheard: HashMap::new() }
+    }
+
+    /// A file was sent whole, with this hash, before a session was lost.
+    pub fn note_unheard(&mut self, path: String, hash: ContentHash) {
+        self.unheard.insert(path, hash);
+    }
+
+    /// Whether the entry at `path`, which is settled, is such a file.
+    pub fn take_unheard(&mut self, path: &str) -> Option<ContentHash> {
+        self.unheard.remove(path)
+    }
+
+    /// Keeps an entry, if such entries are kept.
+    pub fn push(&mut self, mut entry: Settled, unheard: Option<ContentHash>) {
+        if matches!(entry.fate, Fate::Placed(Placed::Present, _)) {
+            let sent = unheard.map(|hash| Fate::Placed(Placed::AsNamed, Some(hash)));
+            if let Some(fate) = self.earlier.remove(&entry.path).or(sent) {
+                entry.fate = fate;
+            }
+        }
+        let keep = match self.keep {
+            Keep::All => true,
+            Keep::Failed => entry.reason().is_some() && self.entries.len() < MAX_FAILED_KEPT,
+        };
+        if keep {
+            self.entries.push_back(entry);
+        }
+    }
+
+    /// At most `max` entries, oldest first.
+    pub fn take(&mut self, max: usize) -> Vec<Settled> {
+        let count = self.entries.len().min(max);
+        self.entries.drain(..count).collect()
+    }
+
+    /// All that is there to be sent is offered again, and will be settled again.
+    pub fn start_over(&mut self) {
+        for Settled { path, fate, .. } in self.entries.drain(..) {
+            if !matches!(fate, Fate::Failed(_) | Fate::Placed(Placed::Present, _)) {
+                self.earlier.insert(path, fate);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str, fate: Fate) -> Settled {
+        Settled { path: path.into(), kind: EntryKind::File, size: 1, fate }
+    }
+
+    #[test]
+    fn an_entry_is_listed_once_with_what_the_transfer_did_about_it() {
+        let found = || Fate::Placed(Placed::Present, None);
+        let mut report = Report::new(Keep::All);
+        report.push(entry("delivered", Fate::Placed(Placed::AsNamed, Some(ContentHash([7; 32])))), None);
+        report.push(entry("found", found()), None);
+        report.push(entry("failed", Fate::Failed(Reason::Io)), None);
+        report.note_unheard("unheard".into(), ContentHash([8; 32]));
+        report.start_over();
+        for path in ["failed", "found", "unheard", "delivered"] {
+            let unheard = report.take_unheard(path);
+            report.push(entry(path, found()), unheard);
+        }
+        let entries = report.take(usize::MAX);
+        let hashes: Vec<_> = entries.iter().map(|entry| (entry.path.as_str(), entry.hash())).collect();
+        let hash = |byte| Some(ContentHash([byte; 32]));
+        let expected = [("failed", None), ("found", None), ("unheard", hash(8)), ("delivered", hash(7))];
+        assert_eq!(hashes, expected);
     }
 }

@@ -86,7 +86,11 @@ impl Side for SinkSide {
                         self.sink.compare_contents();
                     }
                     self.rereads.fetch_or(hello.requests.reread, Ordering::Relaxed);
-                    session.transfer.introduce(hello.label);
+                    // A session that was killed may have given names that are not on disk yet.
+                    if self.durability == Durability::File && !self.flush(session) {
+                        return Ok(Flow::Continue);
+                    }
+                    session.transfer.introduce(hello.label, hello.continues);
                 }
                 ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),
                 ReceiverEvent::Skipped(path, reason) => {
@@ -114,7 +118,7 @@ impl Side for SinkSide {
         Ok(Flow::Continue)
     }
 
-    fn finish(&self) {
+    fn finish(&self, _: &Session<Self>) {
         self.sink.close();
         lock(&self.claim).take();
     }
@@ -305,7 +309,7 @@ fn report(session: &Session<SinkSide>, info: Info, fate: Fate) {
 fn resume(session: &Session<SinkSide>, entry: &Entry, held: Vec<ChunkRange>) -> Decision {
     let Kind::File { size } = entry.kind else { return Decision::Accept };
     if held.is_empty() {
-        session.transfer.start_over();
+        session.transfer.count_restarted();
     }
     session.transfer.count_resumed(length(&held, size));
     Decision::Resume(held)

@@ -141,11 +141,15 @@ impl SinkSide {
                 self.settle_placed(session, id, info, Placed::Present, hash);
             }
             Ok(Completed::StartOver) => {
-                session.transfer.start_over();
+                session.transfer.count_restarted();
                 session.transfer.lack(size);
                 let mut state = session.state();
-                state.machine.start_over(id, size);
+                let given_up = state.machine.start_over(id, size);
                 session.wake(&mut state);
+                drop(state);
+                if let Some(ReceiverEvent::GivenUp(id, reason)) = given_up {
+                    self.fail(session, id, reason);
+                }
             }
             Err(reason) => self.fail(session, id, reason),
         }

@@ -99,12 +99,12 @@ impl Side for SourceSide {
         drop(state);
         for event in events {
             match event {
-                SenderEvent::Hello(hello) => session.transfer.introduce(hello.label),
+                SenderEvent::Hello(hello) => session.transfer.introduce(hello.label, hello.continues),
                 SenderEvent::Held(id, held, bytes) => {
                     session.transfer.count_resumed(bytes);
                     self.hold(session, id, held);
                 }
-                SenderEvent::StartedOver(_) => session.transfer.start_over(),
+                SenderEvent::StartedOver(_) => session.transfer.count_restarted(),
                 SenderEvent::Lacking(bytes) => session.transfer.lack(bytes),
                 SenderEvent::Arrived(bytes) => session.transfer.count_bytes(bytes),
                 SenderEvent::Settled(id, fate) => self.settle(session, id, fate),
@@ -115,7 +115,13 @@ impl Side for SourceSide {
         Ok(Flow::Continue)
     }
 
-    fn finish(&self) {}
+    fn finish(&self, session: &Session<Self>) {
+        for (id, hash) in session.state().machine.unanswered() {
+            if let Some(info) = self.source.info(id) {
+                session.transfer.note_unheard(info.path, hash);
+            }
+        }
+    }
 }
 
 impl SourceSide {

@@ -1,6 +1,7 @@
 //! Keeps a dialled session supplied with lanes: as many as pay, and another for each that is lost.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ struct Joined {
 
 impl Supply {
     /// Runs until it is dropped.
-    pub(crate) async fn run(self, mut climb: Climb) {
+    pub(crate) async fn run(self, mut climb: Climb) -> Infallible {
         let mut joining = JoinSet::new();
         let mut under_way = BTreeSet::new();
         let mut pause = FIRST_PAUSE;

@@ -1,16 +1,16 @@
 //! A transfer as its user sees it: counters, settled entries, an end, and a way to stop it.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hawser_protocol::message::Placed;
-use hawser_protocol::sender::Fate;
+use hawser_protocol::error::ContentHash;
+use hawser_protocol::handshake::SessionId;
 
 use crate::pace::{Limit, Paces};
-use crate::{EntryKind, Error, Settled};
+use crate::progress::{Counters, Outage, Phase, Progress};
+use crate::settled::Report;
+use crate::{Error, Keep, Settled};
 
 /// The other side of a session.
 #[derive(Clone, Debug)]
@@ -23,94 +23,9 @@ pub struct Peer {
     pub label: String,
 }
 
-/// Where a transfer is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Dialling and proving.
-    Connecting,
-    /// A session is open.
-    Running,
-    /// It has ended, well or not.
-    Ended,
-}
-
-/// Which settled entries are kept for [`Transfer::take_settled`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Every one: memory grows with the tree until they are taken.
-    All,
-    /// Those that failed, but no more than [`MAX_FAILED_KEPT`] at a time.
-    Failed,
-}
-
-/// Failed entries that are kept when only those are: a full disk, or a peer that means no good, can
-/// make millions. [`Progress::failed`] counts all.
-pub const MAX_FAILED_KEPT: usize = 10_000;
-
-/// Counters of a transfer at one moment.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Where it is in its life.
-    pub phase: Phase,
-    /// Whether the source may still find entries.
-    pub walking: bool,
-    /// Files offered so far.
-    pub files_total: u64,
-    /// Files settled: delivered, already there, or failed.
-    pub files_done: u64,
-    /// Folders and links settled.
-    pub others_done: u64,
-    /// Entries of any kind that failed.
-    pub failed: u64,
-    /// Bytes of the files offered so far.
-    pub bytes_total: u64,
-    /// Bytes that the sink has dealt with, and those of files found already there.
-    pub bytes_done: u64,
-    /// Of those, what the sink had of unfinished files from earlier sessions.
-    pub bytes_resumed: u64,
-    /// Bytes that have crossed the line, however often they did.
-    pub bytes_moved: u64,
-    /// Files of which the sink had something from an earlier session that was of no use any more.
-    pub started_over: u64,
-    /// Files transferred and in their place.
-    pub files_delivered: u64,
-    /// Bytes of files transferred and in their place.
-    pub bytes_delivered: u64,
-    /// Entries of any kind that got another name, because something different had theirs.
-    pub renamed: u64,
-    /// Files found already there.
-    pub files_present: u64,
-    /// Bytes of files found already there.
-    pub bytes_present: u64,
-    /// Live lanes.
-    pub lanes: u64,
-    /// Milliseconds since the session opened, up to its end.
-    pub elapsed_ms: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    walked: AtomicBool,
-    files_total: AtomicU64,
-    bytes_total: AtomicU64,
-    bytes_done: AtomicU64,
-    /// Of those, what has crossed the line.
-    moved: AtomicU64,
-    resumed: AtomicU64,
-    started_over: AtomicU64,
-    lanes: AtomicU64,
-    files_done: AtomicU64,
-    others_done: AtomicU64,
-    failed: AtomicU64,
-    renamed: AtomicU64,
-    files_delivered: AtomicU64,
-    bytes_delivered: AtomicU64,
-    files_present: AtomicU64,
-    bytes_present: AtomicU64,
-}
-
 type Finished = Box<dyn FnOnce(Result<(), Error>) + Send>;
-type Hook = Box<dyn FnOnce() + Send>;
+type Stop = Box<dyn FnOnce(Error) + Send>;
+type Introduced = Box<dyn FnOnce(Option<SessionId>) + Send>;
 
 /// A handle to a running or ended transfer. Clones are the same transfer; dropping one does not
 /// stop it.
@@ -118,12 +33,10 @@ type Hook = Box<dyn FnOnce() + Send>;
 pub struct Transfer(Arc<State>);
 
 struct State {
-    keep: Keep,
     paces: Arc<Paces>,
     counters: Counters,
-    phase: AtomicU8,
     peer: Mutex<Option<Peer>>,
-    settled: Mutex<VecDeque<Settled>>,
+    report: Mutex<Report>,
     life: Mutex<Life>,
 }
 
@@ -131,56 +44,53 @@ struct State {
 struct Life {
     opened: Option<Instant>,
     elapsed_ms: u64,
-    cancelled: bool,
-    stop: Option<Hook>,
+    /// Sessions that were opened.
+    sessions: u64,
+    outage: Option<Outage>,
+    /// Why it was stopped, if it was.
+    stopped: Option<Error>,
+    stop: Option<Stop>,
     introduced: bool,
-    on_introduced: Option<Hook>,
+    on_introduced: Option<Introduced>,
     outcome: Option<Result<(), Error>>,
     waiting: Vec<Finished>,
+}
+
+impl Life {
+    fn phase(&self) -> Phase {
+        if self.outcome.is_some() {
+            Phase::Ended
+        } else if self.outage.is_some() {
+            Phase::Reconnecting
+        } else if self.opened.is_some() {
+            Phase::Running
+        } else {
+            Phase::Connecting
+        }
+    }
 }
 
 impl Transfer {
     pub(crate) fn new(keep: Keep, paces: Paces) -> Self {
         Self(Arc::new(State {
-            keep,
             paces: Arc::new(paces),
             counters: Counters::default(),
-            phase: AtomicU8::new(Phase::Connecting as u8),
             peer: Mutex::default(),
-            settled: Mutex::default(),
+            report: Mutex::new(Report::new(keep)),
             life: Mutex::default(),
         }))
     }
 
     /// The counters now. Cheap: no lock that a lane holds for longer than a few instructions.
     pub fn progress(&self) -> Progress {
-        let counters = &self.0.counters;
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let life = self.life();
         let elapsed_ms = match (life.outcome.is_some(), life.opened) {
             (false, Some(opened)) => elapsed_ms(opened),
             _ => life.elapsed_ms,
         };
-        Progress {
-            phase: self.phase(),
-            walking: !counters.walked.load(Ordering::Relaxed),
-            files_total: load(&counters.files_total),
-            files_done: load(&counters.files_done),
-            others_done: load(&counters.others_done),
-            failed: load(&counters.failed),
-            bytes_total: load(&counters.bytes_total),
-            bytes_done: load(&counters.bytes_done),
-            bytes_resumed: load(&counters.resumed),
-            bytes_moved: load(&counters.moved),
-            started_over: load(&counters.started_over),
-            files_delivered: load(&counters.files_delivered),
-            bytes_delivered: load(&counters.bytes_delivered),
-            renamed: load(&counters.renamed),
-            files_present: load(&counters.files_present),
-            bytes_present: load(&counters.bytes_present),
-            lanes: load(&counters.lanes),
-            elapsed_ms,
-        }
+        let reconnects = life.sessions.saturating_sub(1);
+        let outage = life.outage.clone().filter(|_| life.outcome.is_none());
+        self.0.counters.read(life.phase(), elapsed_ms, reconnects, outage)
     }
 
     /// The peer, once it has proven and introduced itself.
@@ -194,9 +104,7 @@ impl Transfer {
 
     /// Entries settled since the last call, at most `max`, oldest first.
     pub fn take_settled(&self, max: usize) -> Vec<Settled> {
-        let mut settled = lock(&self.0.settled);
-        let count = settled.len().min(max);
-        settled.drain(..count).collect()
+        lock(&self.0.report).take(max)
     }
 
     /// Calls `finished` once, from some thread, when the transfer has ended and none of its
@@ -225,21 +133,31 @@ impl Transfer {
 
     /// Stops the transfer: it ends with [`Error::Cancelled`] unless it has ended already.
     pub fn cancel(&self) {
+        self.stop(Error::Cancelled);
+    }
+
+    /// Stops the transfer for a while: it ends with [`Error::Parked`] unless it has ended already,
+    /// and a peer that dialled may try again.
+    pub fn park(&self) {
+        self.stop(Error::Parked);
+    }
+
+    fn stop(&self, why: Error) {
         let mut life = self.life();
-        life.cancelled = true;
+        life.stopped.get_or_insert_with(|| why.clone());
         let stop = life.stop.take();
         drop(life);
         if let Some(stop) = stop {
-            stop();
+            stop(why);
         }
     }
 
-    /// What [`Transfer::cancel`] does from now on; done at once if it was called before.
-    pub(crate) fn on_cancel(&self, stop: impl FnOnce() + Send + 'static) {
+    /// What stopping the transfer does from now on; done at once if it was stopped before.
+    pub(crate) fn on_stop(&self, stop: impl FnOnce(Error) + Send + 'static) {
         let mut life = self.life();
-        if life.cancelled {
+        if let Some(why) = life.stopped.clone() {
             drop(life);
-            stop();
+            stop(why);
         } else {
             life.stop = Some(Box::new(stop));
         }
@@ -247,60 +165,70 @@ impl Transfer {
 
     /// The source has found all there is.
     pub(crate) fn set_walked(&self) {
-        self.0.counters.walked.store(true, Ordering::Relaxed);
+        self.0.counters.set_walked();
     }
 
     /// Another file was offered.
     pub(crate) fn count_file(&self, bytes: u64) {
-        self.0.counters.files_total.fetch_add(1, Ordering::Relaxed);
-        self.0.counters.bytes_total.fetch_add(bytes, Ordering::Relaxed);
+        self.0.counters.count_file(bytes);
     }
 
     /// Bytes have arrived.
     pub(crate) fn count_bytes(&self, bytes: u64) {
-        self.0.counters.bytes_done.fetch_add(bytes, Ordering::Relaxed);
-        self.0.counters.moved.fetch_add(bytes, Ordering::Relaxed);
+        self.0.counters.count_bytes(bytes);
     }
 
     /// Bytes of a file are there from an earlier session.
     pub(crate) fn count_resumed(&self, bytes: u64) {
-        self.0.counters.bytes_done.fetch_add(bytes, Ordering::Relaxed);
-        self.0.counters.resumed.fetch_add(bytes, Ordering::Relaxed);
+        self.0.counters.count_resumed(bytes);
     }
 
-    /// What there was of a file is of no use.
-    pub(crate) fn start_over(&self) {
-        self.0.counters.started_over.fetch_add(1, Ordering::Relaxed);
+    /// What there was of a file from an earlier session is of no use.
+    pub(crate) fn count_restarted(&self) {
+        self.0.counters.count_restarted();
     }
 
     /// Bytes that were counted are to be sent again.
     pub(crate) fn lack(&self, bytes: u64) {
-        let less = |count: u64| Some(count.saturating_sub(bytes));
-        for counter in [&self.0.counters.bytes_done, &self.0.counters.resumed] {
-            // It never refuses.
-            let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        }
+        self.0.counters.lack(bytes);
     }
 
     /// Bytes that have arrived, without those of files found already there.
     pub(crate) fn moved(&self) -> u64 {
-        self.0.counters.moved.load(Ordering::Relaxed)
+        self.0.counters.moved()
     }
 
     /// So many lanes are live now.
     pub(crate) fn count_lanes(&self, lanes: usize) {
-        self.0.counters.lanes.store(lanes.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.counters.count_lanes(lanes);
     }
 
-    /// The session is open.
+    /// A session is open. What an earlier one did to entries is done, and all are offered again.
     pub(crate) fn open(&self, peer: Peer) {
-        *lock(&self.0.peer) = Some(peer);
-        self.life().opened = Some(Instant::now());
-        self.0.phase.store(Phase::Running as u8, Ordering::Relaxed);
+        let mut life = self.life();
+        let mut known = lock(&self.0.peer);
+        let label = known.take().map(|known| known.label).unwrap_or_default();
+        *known = Some(Peer { label, ..peer });
+        drop(known);
+        if life.sessions > 0 {
+            // With the lock of whoever reads the counters: nobody sees half of this.
+            self.0.counters.start_over();
+            lock(&self.0.report).start_over();
+            self.0.paces.resume();
+        }
+        life.sessions += 1;
+        life.opened.get_or_insert_with(Instant::now);
+        life.outage = None;
     }
 
-    /// The peer has said what it calls itself.
-    pub(crate) fn introduce(&self, label: String) {
+    /// A session was lost, or an attempt to open another failed.
+    pub(crate) fn interrupt(&self, outage: Outage) {
+        self.life().outage = Some(outage);
+    }
+
+    /// The peer has said what it calls itself, and which earlier session this one takes the place
+    /// of, if any.
+    pub(crate) fn introduce(&self, label: String, continues: Option<SessionId>) {
         if let Some(peer) = lock(&self.0.peer).as_mut() {
             peer.label = label;
         }
@@ -310,50 +238,28 @@ impl Transfer {
             life.on_introduced.take()
         };
         if let Some(introduced) = introduced {
-            introduced();
+            introduced(continues);
         }
     }
 
     /// Calls `introduced` once, when the peer has introduced itself or the transfer has ended
     /// without that. To be called before the session starts.
-    pub(crate) fn on_introduced(&self, introduced: impl FnOnce() + Send + 'static) {
+    pub(crate) fn on_introduced(&self, introduced: impl FnOnce(Option<SessionId>) + Send + 'static) {
         self.life().on_introduced = Some(Box::new(introduced));
     }
 
     /// Counts an entry as settled, and keeps it for the report.
     pub(crate) fn settle(&self, entry: Settled) {
-        let counters = &self.0.counters;
-        let add = |counter: &AtomicU64, value: u64| counter.fetch_add(value, Ordering::Relaxed);
-        let file = entry.kind == EntryKind::File;
-        if matches!(entry.fate, Fate::Placed(Placed::Renamed(_), _)) {
-            add(&counters.renamed, 1);
-        }
-        add(if file { &counters.files_done } else { &counters.others_done }, 1);
-        match &entry.fate {
-            Fate::Failed(_) => {
-                add(&counters.failed, 1);
-            }
-            Fate::Placed(Placed::Present, transferred) if file => {
-                add(&counters.files_present, 1);
-                add(&counters.bytes_present, entry.size);
-                if transferred.is_none() {
-                    add(&counters.bytes_done, entry.size);
-                }
-            }
-            Fate::Placed(..) if file => {
-                add(&counters.files_delivered, 1);
-                add(&counters.bytes_delivered, entry.size);
-            }
-            Fate::Placed(..) => {}
-        }
-        let mut settled = lock(&self.0.settled);
-        let keep = match self.0.keep {
-            Keep::All => true,
-            Keep::Failed => matches!(entry.fate, Fate::Failed(_)) && settled.len() < MAX_FAILED_KEPT,
-        };
-        if keep {
-            settled.push_back(entry);
-        }
+        let mut report = lock(&self.0.report);
+        let unheard = report.take_unheard(&entry.path);
+        self.0.counters.settle(&entry, unheard.is_some());
+        report.push(entry, unheard);
+    }
+
+    /// A session ends that has sent a file whole and not heard what became of it: if the next one
+    /// finds it there, it is this transfer that delivered it.
+    pub(crate) fn note_unheard(&self, path: String, hash: ContentHash) {
+        lock(&self.0.report).note_unheard(path, hash);
     }
 
     /// The transfer has ended and nothing of it is left.
@@ -367,16 +273,10 @@ impl Transfer {
         let introduced = life.on_introduced.take();
         let waiting = std::mem::take(&mut life.waiting);
         drop(life);
-        self.0.phase.store(Phase::Ended as u8, Ordering::Relaxed);
         if let Some(introduced) = introduced {
-            introduced();
+            introduced(None);
         }
         waiting.into_iter().for_each(|finished| finished(outcome.clone()));
-    }
-
-    fn phase(&self) -> Phase {
-        let phase = self.0.phase.load(Ordering::Relaxed);
-        [Phase::Connecting, Phase::Running].into_iter().find(|p| *p as u8 == phase).unwrap_or(Phase::Ended)
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {

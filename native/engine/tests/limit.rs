@@ -6,8 +6,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hawser_engine::{DialOptions, Error, Job, Limit, Listener, MIN_LIMIT, Transfer, Work, dial};
-use support::{MIB, bytes, close, finished, job, listen_for, next, receive, send, until, write};
+use hawser_engine::{Error, Job, Limit, Listener, MIN_LIMIT, Transfer, Work, dial};
+use support::{MIB, bytes, close, finished, job, listen_for, next, receive, send, until, with, write};
 use tempfile::tempdir;
 
 /// At this one, what the tests move would take hours.
@@ -21,7 +21,7 @@ fn limited(work: Work, limit: Option<Limit>) -> Job {
 
 fn send_limited(path: &Path, listener: &Listener, lanes: u8, limit: Option<Limit>) -> Transfer {
     let job = limited(Work::Read(vec![path.into()]), limit);
-    dial(DialOptions { job, ticket: listener.ticket().clone(), lanes: Some(lanes) }).unwrap()
+    dial(with(listener.ticket(), job, lanes)).unwrap()
 }
 
 fn huge(folder: &Path) -> PathBuf {

@@ -10,7 +10,7 @@ use hawser_engine::{Error, Fate, Placed, Reason, Work, dial};
 use hawser_protocol::message::CloseCode;
 use support::{
     Fault, Line, MIB, PATIENCE, bytes, close, delivered, finished, job, next, outcome, receive, send, serve,
-    settled, until, write,
+    settled, until, with, write,
 };
 use tempfile::tempdir;
 
@@ -53,11 +53,7 @@ fn the_listener_can_be_the_source() {
     let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
     write(&from.path().join("file"), 1, MIB);
     let listener = serve(Work::Read(vec![from.path().join("file")]));
-    let options = hawser_engine::DialOptions {
-        job: job(Work::Write(to.path().into())),
-        ticket: listener.ticket().clone(),
-        lanes: Some(2),
-    };
+    let options = with(listener.ticket(), job(Work::Write(to.path().into())), 2);
     finished(&dial(options).unwrap()).unwrap();
     close(&listener, false);
     assert_eq!(fs::read(to.path().join("file")).unwrap(), bytes(1, MIB));
@@ -257,7 +253,7 @@ fn a_folder_is_not_made_before_anybody_is_reached() {
     let listener = serve(Work::Read(vec![to.path().into()]));
     close(&listener, false);
     let work = job(Work::Write(to.path().join("new")));
-    let options = hawser_engine::DialOptions { job: work, ticket: listener.ticket().clone(), lanes: Some(1) };
+    let options = with(listener.ticket(), work, 1);
     assert!(finished(&dial(options).unwrap()).is_err());
     assert!(!to.path().join("new").exists());
 }

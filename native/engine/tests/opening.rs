@@ -12,18 +12,14 @@ use hawser_protocol::identity::StaticKey;
 use hawser_protocol::message::CloseCode;
 use hawser_protocol::opening::{BUSY, PREAMBLE};
 use hawser_protocol::ticket::TicketSecret;
-use support::{MIB, close, finished, job, receive, send, serve_on, shout, write};
+use support::{MIB, close, finished, job, receive, send, serve_on, shout, with, write};
 use tempfile::tempdir;
 
 #[test]
 fn a_ticket_is_good_for_its_own_direction_only() {
     let to = tempdir().unwrap();
     let listener = receive(to.path());
-    let options = hawser_engine::DialOptions {
-        job: job(Work::Write(to.path().into())),
-        ticket: listener.ticket().clone(),
-        lanes: Some(1),
-    };
+    let options = with(listener.ticket(), job(Work::Write(to.path().into())), 1);
     assert!(matches!(dial(options), Err(Error::TicketDirection { pull: false })));
     close(&listener, false);
 }
@@ -37,7 +33,7 @@ fn a_forged_permit_does_not_turn_a_receiver_into_a_source() {
     let (key, secret) = (ticket.key(), ticket.secret().clone());
     let forged = Ticket::new(ticket.addresses().to_vec(), ticket.port(), key, secret, permits).unwrap();
     let work = job(Work::Write(to.path().into()));
-    let transfer = dial(hawser_engine::DialOptions { job: work, ticket: forged, lanes: Some(1) }).unwrap();
+    let transfer = dial(with(&forged, work, 1)).unwrap();
     assert!(matches!(finished(&transfer), Err(Error::Authentication)));
     close(&listener, false);
 }
@@ -117,11 +113,11 @@ fn only_the_right_ticket_opens_a_session() {
     let to = tempdir().unwrap();
     let listener = receive(to.path());
     let ticket = listener.ticket();
-    let with = |key, secret| {
+    let made_of = |key, secret| {
         Ticket::new(ticket.addresses().to_vec(), ticket.port(), key, secret, ticket.permits()).unwrap()
     };
-    let wrong_secret = with(ticket.key(), TicketSecret::new([7; 16]));
-    let wrong_key = with(StaticKey::new([7; 32]).public(), ticket.secret().clone());
+    let wrong_secret = made_of(ticket.key(), TicketSecret::new([7; 16]));
+    let wrong_key = made_of(StaticKey::new([7; 32]).public(), ticket.secret().clone());
     for wrong in [wrong_secret, wrong_key] {
         let result = finished(&send(&[to.path().into()], &wrong, 1));
         assert!(matches!(result, Err(Error::Authentication)), "{result:?}");

@@ -45,6 +45,10 @@ pub const MAX_LABEL_BYTES: usize = 64;
 /// Bytes of the text in a CLOSE frame.
 pub const MAX_CLOSE_TEXT_BYTES: usize = 512;
 
+/// Times that a sink may ask for the bytes of a file, counted in bytes: at first, when a part of them
+/// turns out to be bad, and when all do.
+pub const MAX_REQUESTS: u64 = 8;
+
 /// Records received on a lane before an acknowledgement is due.
 pub const ACK_EVERY_RECORDS: u64 = 32;
 

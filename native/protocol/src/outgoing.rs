@@ -40,7 +40,7 @@ pub enum SenderEvent {
     /// The sink introduced itself.
     Hello(Hello),
     /// The sink has dealt with so many more bytes of files. For a file that it placed they add up
-    /// to its size, however often they were sent.
+    /// to its size with what was held and less what was lacking, however often they were sent.
     Arrived(u64),
     /// Of this file the sink has these chunks, so many bytes in all, from an earlier session: they are
     /// to be read for its hash only, which then goes to [`Sender::end_held`](crate::sender::Sender::end_held).

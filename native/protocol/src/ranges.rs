@@ -88,6 +88,9 @@ impl Ranges {
 
     /// Takes all of `start..end` out of the set.
     pub fn release(&mut self, start: u64, end: u64) {
+        if start >= end {
+            return;
+        }
         while let Some((from, until)) = self
             .ends
             .range(..end)

@@ -10,67 +10,13 @@ use crate::answers::Answers;
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{FrameType, Header};
 use crate::hello::Hello;
+pub use crate::incoming::{Decision, Placement, ReceiverEvent};
 use crate::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_UNSETTLED};
 use crate::link::{LaneId, Link, Received};
-use crate::manifest::{Entry, EntryId, Item, RawEntry, RawKind};
-use crate::message::{Close, Message, Placed, Summary};
+use crate::manifest::{EntryId, Item, RawEntry, RawKind};
+use crate::message::{Message, Placed, Summary};
 use crate::ranges::{ChunkRange, Ranges, chunk_count, complement};
 use crate::unsettled::{File, Folder, State, Unsettled};
-
-/// What the driver has to do.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ReceiverEvent {
-    /// The source introduced itself.
-    Hello(Hello),
-    /// Look at the disk for this entry, then call [`Receiver::decide`]; in this order.
-    Offered(EntryId, Entry),
-    /// The source does not offer this, and says why; only for the report.
-    Skipped(String, Reason),
-    /// The source has left this folder: call [`Receiver::leave`]; in this order.
-    Left(EntryId),
-    /// Refuse this entry without a look at the disk: call [`Receiver::decide`], in this order.
-    Refused {
-        /// The entry.
-        id: EntryId,
-        /// The folder it would have been in.
-        parent: EntryId,
-        /// Its name as sent: any bytes, for the report.
-        name: Vec<u8>,
-        /// Why.
-        reason: Reason,
-    },
-    /// The source gave this file up: drop what there is of it, then call [`Receiver::place`] with
-    /// the reason; in this order.
-    GivenUp(EntryId, Reason),
-    /// All bytes are written: check the hash and put the file in its place.
-    Complete(EntryId, ContentHash),
-    /// The peer ended this lane.
-    Closed(Close),
-}
-
-/// What to do with the bytes of a DATA frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// Write them at this offset of this file, then call [`Receiver::written`].
-    Write(EntryId, u64),
-    /// Drop them: they are here already, or nobody wants them any more.
-    Discard,
-}
-
-/// What the driver found about an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// A file to be transferred, or a folder that is now open for entries, new or not.
-    Accept,
-    /// A file of which these chunks are here from an earlier session, in order; none of them when what
-    /// was here is of no use. Each that turns out to be good is reported by [`Receiver::written`], the
-    /// others by [`Receiver::lacks`]. To be used with files of less than a petabyte.
-    Resume(Vec<ChunkRange>),
-    /// Settled at once: a link that was made, or a file or link that was there already.
-    Placed(Placed),
-    /// It cannot be placed.
-    Refuse(Reason),
-}
 
 /// The sink's half of a session.
 #[derive(Debug)]
@@ -160,7 +106,7 @@ impl Receiver {
         let file = match self.unsettled.get_mut(header.entry) {
             Some(State::File(file)) => file,
             // Settled here while these bytes were under way, or a repetition.
-            None | Some(State::Placing) => return Ok(Placement::Discard),
+            None | Some(State::Placing(_) | State::GivenUp(_)) => return Ok(Placement::Discard),
             Some(_) => return Err(ProtocolError::Unexpected("data")),
         };
         let left = file.size.checked_sub(header.offset).ok_or(ProtocolError::Malformed("offset"))?;
@@ -187,7 +133,9 @@ impl Receiver {
 
     /// These chunks, which [`Decision::Resume`] spoke of, are not good after all: they are asked for.
     pub fn lacks(&mut self, id: EntryId, chunks: Vec<ChunkRange>) {
-        if let Some(State::File(file)) = self.unsettled.get_mut(id) {
+        if let Some(State::File(file)) = self.unsettled.get_mut(id)
+            && !chunks.is_empty()
+        {
             for (start, end) in chunks.iter().map(|range| range.bytes(file.size)) {
                 file.claimed.release(start, end);
             }
@@ -196,11 +144,19 @@ impl Receiver {
     }
 
     /// A file of `size` bytes that was [`ReceiverEvent::Complete`] does not have its hash, since what
-    /// was here from an earlier session was of another version: all of it is asked for.
-    pub fn start_over(&mut self, id: EntryId, size: u64) {
-        if let Some(state @ State::Placing) = self.unsettled.get_mut(id) {
-            *state = State::File(File { size, claimed: Ranges::new(), written: 0, hash: None });
-            self.answers.lack(id, complement(&[], chunk_count(size).unwrap_or(u32::MAX)));
+    /// was here from an earlier session was of another version: all of it is asked for. Not if the
+    /// source has given it up meanwhile: then the driver is told so now.
+    #[must_use]
+    pub fn start_over(&mut self, id: EntryId, size: u64) -> Option<ReceiverEvent> {
+        match self.unsettled.get_mut(id)? {
+            // The source has sent END, and will not do so again.
+            state @ &mut State::Placing(hash) => {
+                *state = State::File(File { size, claimed: Ranges::new(), written: 0, hash: Some(hash) });
+                self.answers.lack(id, complement(&[], chunk_count(size).unwrap_or(u32::MAX)));
+                None
+            }
+            &mut State::GivenUp(reason) => Some(ReceiverEvent::GivenUp(id, reason)),
+            State::Offered(_) | State::File(_) | State::Folder(_) => None,
         }
     }
 
@@ -378,10 +334,14 @@ impl Receiver {
         self.check_offered(id)?;
         match self.unsettled.get_mut(id) {
             // Settled here, or about to be, while the source was still to send a part again.
-            None | Some(State::Placing) => Ok(None),
+            None | Some(State::GivenUp(_)) => Ok(None),
+            Some(state @ State::Placing(_)) => {
+                *state = State::GivenUp(reason);
+                Ok(None)
+            }
             Some(state @ (State::File(_) | State::Offered(Some(_)))) => {
                 // A lane that writes its last chunk at this moment must not complete it.
-                *state = State::Placing;
+                *state = State::GivenUp(reason);
                 Ok(Some(ReceiverEvent::GivenUp(id, reason)))
             }
             Some(_) => Err(ProtocolError::Unexpected("failure")),
@@ -396,7 +356,7 @@ impl Receiver {
         let hash = payload.try_into().map(ContentHash).map_err(|_| ProtocolError::Malformed("hash"))?;
         match self.unsettled.get_mut(header.entry) {
             Some(State::File(file)) if file.hash.is_none_or(|known| known == hash) => file.hash = Some(hash),
-            None | Some(State::Placing) => {}
+            None | Some(State::Placing(_) | State::GivenUp(_)) => {}
             Some(_) => return Err(ProtocolError::Unexpected("hash")),
         }
         Ok(self.completed(header.entry).into_iter().collect())
@@ -406,7 +366,7 @@ impl Receiver {
         let state = self.unsettled.get_mut(id)?;
         let State::File(file) = state else { return None };
         let hash = file.hash.filter(|_| file.written == file.size)?;
-        *state = State::Placing;
+        *state = State::Placing(hash);
         Some(ReceiverEvent::Complete(id, hash))
     }
 

@@ -32,15 +32,17 @@ pub(crate) struct Schedule {
 }
 
 /// What is left of a file, or of a part of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Rest {
     entry: EntryId,
     next: u64,
     end: u64,
+    /// What follows behind a gap, as start and end.
+    later: VecDeque<(u64, u64)>,
 }
 
 impl Rest {
-    fn chunk(self) -> Chunk {
+    fn chunk(&self) -> Chunk {
         let left = self.end.saturating_sub(self.next);
         let length = u32::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
         Chunk { entry: self.entry, offset: self.next, length }
@@ -50,9 +52,12 @@ impl Rest {
 impl Schedule {
     /// Puts the bytes of a file of `folder` from `start`, where a chunk starts, to `end` in line.
     pub(crate) fn add(&mut self, entry: EntryId, folder: EntryId, start: u64, end: u64) {
-        let rest = Rest { entry, next: start, end };
+        let rest = Rest { entry, next: start, end, later: VecDeque::new() };
         if start == 0 && end <= u64::from(CHUNK_BYTES) {
             self.small.add(folder, rest.chunk());
+        } else if let Some(before) = self.large.back_mut().filter(|rest| rest.entry == entry) {
+            // However many pieces it is in, a file has one turn.
+            before.later.push_back((start, end));
         } else {
             self.large.push_back(rest);
         }
@@ -109,10 +114,14 @@ impl Schedule {
             rest.next = rest.next.saturating_add(u64::from(chunk.length));
             let whole = rest.next == rest.end;
             self.burst = self.burst.saturating_add(1);
-            if whole {
+            if whole && let Some(later) = rest.later.pop_front() {
+                (rest.next, rest.end) = later;
+            } else if whole {
                 self.active.pop_front();
                 self.burst = 0;
-            } else if self.burst >= BURST_CHUNKS {
+                return Some(chunk);
+            }
+            if self.burst >= BURST_CHUNKS {
                 self.active.rotate_left(1);
                 self.burst = 0;
             }

@@ -16,20 +16,10 @@ use crate::limits::{MAX_ENTRIES, MAX_UNSETTLED, PAGE_BYTES};
 use crate::link::{Chunk, LaneId, Link, Received};
 use crate::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
 use crate::message::{Close, CloseCode, Message, Placed, Summary};
+use crate::offered::Offered;
 pub use crate::outgoing::{END_BYTES, Fate, Outgoing, SenderEvent, end_frame};
-use crate::ranges::{ChunkRange, chunk_count, complement, length};
+use crate::ranges::ChunkRange;
 use crate::schedule::Schedule;
-
-#[derive(Debug)]
-struct Offered {
-    parent: EntryId,
-    /// Bytes; `None` for folders and links.
-    size: Option<u64>,
-    wanted: bool,
-    /// Bytes that the sink has dealt with.
-    arrived: u64,
-    hash: Option<ContentHash>,
-}
 
 /// The source's half of a session.
 #[derive(Debug)]
@@ -99,8 +89,7 @@ impl Sender {
             Kind::File { size } => Some(size),
             Kind::Folder | Kind::Link { .. } => None,
         };
-        self.unsettled
-            .insert(id, Offered { parent: entry.parent, size, wanted: false, arrived: 0, hash: None });
+        self.unsettled.insert(id, Offered::new(entry.parent, size));
         self.send_page_if(|page| page.len() >= PAGE_BYTES);
     }
 
@@ -220,6 +209,11 @@ impl Sender {
         self.link.has_lanes()
     }
 
+    /// Files that were sent whole, and of which the sink has not said what became of them.
+    pub fn unanswered(&self) -> impl Iterator<Item = (EntryId, ContentHash)> {
+        self.unsettled.iter().filter_map(|(&id, offered)| Some((id, offered.hash?)))
+    }
+
     /// Whether the session has come to its good end, after which nothing is lost with a lane.
     pub fn is_finished(&self) -> bool {
         self.finished
@@ -278,15 +272,14 @@ impl Sender {
     }
 
     fn handle_want(&mut self, id: EntryId) -> Result<(), ProtocolError> {
-        if id > self.last || id == EntryId::ROOT {
-            return Err(ProtocolError::Unexpected("entry"));
-        }
+        self.check_offered(id)?;
         // It may have failed here in the meantime.
         let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(()) };
         let Some(size) = offered.size.filter(|_| !offered.wanted) else {
             return Err(ProtocolError::Unexpected("request"));
         };
         offered.wanted = true;
+        offered.ask(size)?;
         self.schedule.add(id, offered.parent, 0, size);
         Ok(())
     }
@@ -296,30 +289,20 @@ impl Sender {
         id: EntryId,
         missing: &[ChunkRange],
     ) -> Result<Vec<SenderEvent>, ProtocolError> {
-        if id > self.last || id == EntryId::ROOT {
-            return Err(ProtocolError::Unexpected("entry"));
-        }
+        self.check_offered(id)?;
         let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(Vec::new()) };
         let Some(size) = offered.size else { return Err(ProtocolError::Unexpected("request")) };
-        let count = chunk_count(size).ok_or(ProtocolError::Unexpected("request"))?;
-        if missing.last().is_some_and(|last| last.end() > count) {
-            return Err(ProtocolError::Malformed("chunks"));
+        let first = !offered.wanted;
+        let event = offered.miss(id, size, missing)?;
+        if first && size == 0 {
+            // Nothing of it can be missing, but its one chunk, of no bytes, is read for the hash.
+            self.schedule.add(id, offered.parent, 0, 0);
+            return Ok(Vec::new());
         }
-        for range in missing {
-            let (start, end) = range.bytes(size);
+        for (start, end) in missing.iter().map(|range| range.bytes(size)) {
             self.schedule.add(id, offered.parent, start, end);
         }
-        let bytes = length(missing, size);
-        if core::mem::replace(&mut offered.wanted, true) {
-            offered.arrived = offered.arrived.saturating_sub(bytes);
-            return Ok(alloc::vec![SenderEvent::Lacking(bytes)]);
-        }
-        let held = complement(missing, count);
-        if held.is_empty() {
-            return Ok(alloc::vec![SenderEvent::StartedOver(id)]);
-        }
-        offered.arrived = size.saturating_sub(bytes);
-        Ok(alloc::vec![SenderEvent::Held(id, held, offered.arrived)])
+        Ok(Vec::from_iter(event))
     }
 
     fn handle_acknowledged(&mut self, chunks: Vec<Chunk>) -> Vec<SenderEvent> {
@@ -327,11 +310,10 @@ impl Sender {
         for Chunk { entry, length, .. } in chunks {
             // Of a file that is settled, all bytes have been counted.
             if let Some(offered) = self.unsettled.get_mut(&entry) {
-                offered.arrived = offered.arrived.saturating_add(length.into());
-                bytes = bytes.saturating_add(length.into());
+                bytes = bytes.saturating_add(offered.arrive(length.into()));
             }
         }
-        if bytes > 0 { alloc::vec![SenderEvent::Arrived(bytes)] } else { Vec::new() }
+        Vec::from_iter((bytes > 0).then_some(SenderEvent::Arrived(bytes)))
     }
 
     fn handle_committed(
@@ -363,9 +345,7 @@ impl Sender {
         id: EntryId,
         fate: impl FnOnce(Option<ContentHash>) -> Fate,
     ) -> Result<Option<SenderEvent>, ProtocolError> {
-        if id > self.last || id == EntryId::ROOT {
-            return Err(ProtocolError::Unexpected("entry"));
-        }
+        self.check_offered(id)?;
         self.given_up.remove(&id);
         let Some(offered) = self.unsettled.remove(&id) else { return Ok(None) };
         Ok(Some(SenderEvent::Settled(id, fate(offered.hash))))
@@ -379,6 +359,11 @@ impl Sender {
         self.finished = true;
         self.link.close(Close { code: CloseCode::Done, text: Default::default() });
         Ok(alloc::vec![SenderEvent::Finished])
+    }
+
+    fn check_offered(&self, id: EntryId) -> Result<(), ProtocolError> {
+        let offered = id != EntryId::ROOT && id <= self.last;
+        if offered { Ok(()) } else { Err(ProtocolError::Unexpected("entry")) }
     }
 
     fn summary(&self) -> Summary {

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::error::ContentHash;
+use crate::error::{ContentHash, Reason};
 use crate::manifest::EntryId;
 use crate::ranges::Ranges;
 
@@ -13,8 +13,10 @@ pub(crate) enum State {
     Offered(Option<u64>),
     /// A file that was asked for.
     File(File),
-    /// A file of which all bytes are written; the driver is placing it.
-    Placing,
+    /// A file of which all bytes are written, and its hash; the driver is placing it.
+    Placing(ContentHash),
+    /// A file that the source gave up; the driver drops it, unless it is placing it already.
+    GivenUp(Reason),
     /// A folder, from its offer until it is finished.
     Folder(Folder),
 }

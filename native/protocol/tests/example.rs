@@ -12,6 +12,7 @@ use hawser_protocol::limits::{CHUNK_BYTES, RECORD_SLACK_BYTES};
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, LinkTarget, Mtime, Name};
 use hawser_protocol::message::{Close, CloseCode, Placed};
+use hawser_protocol::ranges::ChunkRange;
 use hawser_protocol::receiver::{Decision, Placement, Receiver, ReceiverEvent};
 use hawser_protocol::sender::{END_BYTES, Outgoing, Sender, SenderEvent, end_frame};
 use serde_json::{Value, json};
@@ -19,6 +20,9 @@ use serde_json::{Value, json};
 const LANE: LaneId = LaneId(0);
 const RECORD_BYTES: usize = (CHUNK_BYTES + RECORD_SLACK_BYTES) as usize;
 const HELLO: &[u8] = b"hello\n";
+/// A file of which the sink has the first chunk from an earlier session.
+const REST: EntryId = EntryId(8);
+const REST_BYTES: &[u8] = &[0; CHUNK_BYTES as usize + 1];
 
 #[test]
 fn the_worked_example_is_what_the_state_machines_say() {
@@ -72,6 +76,7 @@ fn offer_all(source: &mut Sender) {
     offer("empty", 0);
     offer("here", 3);
     offer("gone", 9);
+    offer("rest", REST_BYTES.len() as u64);
     source.end_manifest();
 }
 
@@ -86,13 +91,17 @@ fn fill(source: &mut Sender) -> Vec<u8> {
                 source.fail(chunk.entry, Reason::SourceGone).unwrap();
             }
             Outgoing::Chunk(chunk) => {
-                let bytes = if chunk.entry == EntryId(2) { HELLO } else { b"" };
-                assert_eq!(chunk.length as usize, bytes.len());
+                let whole = match chunk.entry {
+                    EntryId(2) => HELLO,
+                    REST => REST_BYTES,
+                    _ => b"",
+                };
+                let bytes = &whole[chunk.offset as usize..][..chunk.length as usize];
                 if !bytes.is_empty() {
                     record.extend(chunk.header().to_bytes());
                     record.extend(bytes);
                 }
-                let hash = ContentHash(*blake3::hash(bytes).as_bytes());
+                let hash = ContentHash(*blake3::hash(whole).as_bytes());
                 assert!(source.end(LANE, chunk.entry, hash));
                 let end = end_frame(chunk.entry, hash);
                 assert_eq!(end.len(), END_BYTES);
@@ -132,10 +141,15 @@ fn act(sink: &mut Receiver, event: ReceiverEvent) {
             let decision = match (entry.name.as_bytes(), &entry.kind) {
                 (b"a:b", _) => Decision::Refuse(Reason::NameRefused),
                 (b"here", _) => Decision::Placed(Placed::Present),
+                (b"rest", _) => Decision::Resume(vec![ChunkRange { first: 0, count: 1 }]),
                 (_, Kind::Link { .. }) => Decision::Placed(Placed::AsNamed),
                 _ => Decision::Accept,
             };
-            sink.decide(id, decision)
+            let folder = sink.decide(id, decision);
+            if id == REST {
+                assert_eq!(sink.written(id, CHUNK_BYTES), None, "the chunk is good, the rest is not here");
+            }
+            folder
         }
         ReceiverEvent::Left(id) => sink.leave(id),
         ReceiverEvent::GivenUp(id, reason) => sink.place(id, Err(reason)),

@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use hawser_engine::{
-    DialOptions, Durability, Error, Host, Job, Keep, ListenOptions, Listener, Requests, Settled, Ticket,
-    Transfer, Work, dial, listen,
+    Closing, DialOptions, Durability, Error, Host, Job, Keep, ListenOptions, Listener, Requests, Settled,
+    StaticKey, Ticket, Transfer, Work, dial, listen,
 };
 
 /// Nothing here takes that long; a test that would hang fails instead.
@@ -40,6 +40,19 @@ pub fn serve_on(port: u16, work: Work) -> Listener {
     listen_on(port, job(work))
 }
 
+/// A receiver that was there before: the same key, ticket and port.
+pub fn receive_again(directory: &Path, identity: &StaticKey, ticket: &Ticket) -> Listener {
+    listen(ListenOptions {
+        job: job(Work::Write(directory.into())),
+        bind: vec![Ipv4Addr::LOCALHOST.into()],
+        port: None,
+        advertise: vec!["127.0.0.1".into()],
+        identity: Some(identity.clone()),
+        ticket: Some(ticket.clone()),
+    })
+    .unwrap()
+}
+
 pub fn listen_for(job: Job) -> Listener {
     listen_on(0, job)
 }
@@ -48,15 +61,21 @@ fn listen_on(port: u16, job: Job) -> Listener {
     listen(ListenOptions {
         job,
         bind: vec![Ipv4Addr::LOCALHOST.into()],
-        port,
+        port: Some(port),
         advertise: vec!["127.0.0.1".into()],
+        identity: None,
+        ticket: None,
     })
     .unwrap()
 }
 
 pub fn send(paths: &[PathBuf], ticket: &Ticket, lanes: u8) -> Transfer {
-    dial(DialOptions { job: job(Work::Read(paths.to_vec())), ticket: ticket.clone(), lanes: Some(lanes) })
-        .unwrap()
+    dial(with(ticket, job(Work::Read(paths.to_vec())), lanes)).unwrap()
+}
+
+/// How to do `job` with whoever made the ticket, without trying again.
+pub fn with(ticket: &Ticket, job: Job, lanes: u8) -> DialOptions {
+    DialOptions { job, ticket: ticket.clone(), lanes: Some(lanes), identity: None, retry: Duration::ZERO }
 }
 
 pub fn job(work: Work) -> Job {
@@ -79,7 +98,7 @@ pub fn next(listener: &Listener) -> Transfer {
 pub fn close(listener: &Listener, abort: bool) {
     let (sender, receiver) = channel();
     listener.on_closed(move || sender.send(()).unwrap());
-    listener.close(abort);
+    listener.close(if abort { Closing::Cancel } else { Closing::Finish });
     receiver.recv_timeout(PATIENCE).unwrap();
 }
 
@@ -153,7 +172,11 @@ impl Line {
                 let ([from, into], [back_into, back_from]) = (both(), both());
                 let fault = fault(number);
                 thread::spawn(move || carry(from, into, fault));
-                thread::spawn(move || carry(back_from, back_into, None));
+                thread::spawn(move || match fault {
+                    // Whoever dialled is gone, and the listener must not learn of it.
+                    Some(Fault::Abandon(_)) => drop(io::copy(&mut &back_from, &mut &back_into)),
+                    _ => carry(back_from, back_into, None),
+                });
             }
         });
         Self { address, connections }
@@ -178,16 +201,21 @@ pub enum Fault {
     Cut(u64),
     /// Open, but nothing gets through any more.
     Stall(u64),
+    /// Cut for whoever dialled; the listener is left with a line on which nothing comes.
+    Abandon(u64),
 }
 
 fn carry(mut from: TcpStream, mut into: TcpStream, fault: Option<Fault>) {
     let copied = match fault {
-        Some(Fault::Cut(limit) | Fault::Stall(limit)) => {
+        Some(Fault::Cut(limit) | Fault::Stall(limit) | Fault::Abandon(limit)) => {
             io::copy(&mut Read::by_ref(&mut from).take(limit), &mut into)
         }
         None => io::copy(&mut from, &mut into),
     };
-    if let Some(Fault::Stall(_)) = fault {
+    if let Some(Fault::Abandon(_)) = fault {
+        hang_up(&from);
+    }
+    if let Some(Fault::Stall(_) | Fault::Abandon(_)) = fault {
         // Until the process ends, or either end of the line does.
         let _ = io::copy(&mut into.try_clone().unwrap(), &mut io::sink());
     }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop at the first surprise")]
 
 mod lanes;
+mod missing;
+mod resume;
 mod sink;
 mod source;
 
@@ -11,6 +13,7 @@ use hawser_protocol::frame::{Frames, Header};
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
+use hawser_protocol::ranges::ChunkRange;
 
 const LANE: LaneId = LaneId(0);
 const CHUNK: u64 = CHUNK_BYTES as u64;
@@ -29,4 +32,8 @@ fn file(parent: u32, name: &str, size: u64) -> Entry {
 /// The only frame in these bytes.
 fn open(bytes: &[u8]) -> (Header, &[u8]) {
     Frames::new(bytes).next_frame().unwrap().unwrap()
+}
+
+fn chunks<const N: usize>(ranges: [(u32, u32); N]) -> Vec<ChunkRange> {
+    ranges.map(|(first, count)| ChunkRange { first, count }).to_vec()
 }

@@ -13,15 +13,15 @@ use hawser_protocol::sender::end_frame;
 use super::{CHUNK, HASH, LANE, OTHER_HASH, entry, file, open};
 
 /// A real `Receiver`, and a source that says what it is told to.
-struct ToSink {
-    receiver: Receiver,
+pub struct ToSink {
+    pub receiver: Receiver,
     number: u64,
     last: u32,
     pages: Vec<u8>,
 }
 
 impl ToSink {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut peer =
             Self { receiver: Receiver::new(Hello::named("sink")), number: 0, last: 0, pages: Vec::new() };
         let hello = peer.send(&Message::Hello(Hello::named("source")));
@@ -30,19 +30,19 @@ impl ToSink {
     }
 
     /// One file of this size, offered and asked for.
-    fn with_file(size: u64) -> Self {
+    pub fn with_file(size: u64) -> Self {
         let mut peer = Self::new();
         peer.offer(&file(0, "file", size)).unwrap();
         assert_eq!(peer.receiver.decide(EntryId(1), Decision::Accept), None);
         peer
     }
 
-    fn frame(&mut self, bytes: &[u8]) -> Result<Vec<ReceiverEvent>, ProtocolError> {
+    pub fn frame(&mut self, bytes: &[u8]) -> Result<Vec<ReceiverEvent>, ProtocolError> {
         let (header, payload) = open(bytes);
         self.receiver.handle_frame(LANE, header, payload)
     }
 
-    fn send(&mut self, message: &Message) -> Result<Vec<ReceiverEvent>, ProtocolError> {
+    pub fn send(&mut self, message: &Message) -> Result<Vec<ReceiverEvent>, ProtocolError> {
         let bytes = message.encode(self.number);
         self.number += 1;
         self.frame(&bytes)
@@ -53,7 +53,7 @@ impl ToSink {
         self.send(&Message::Manifest { first: EntryId(first), items: Vec::new(), page })
     }
 
-    fn offer(&mut self, entry: &Entry) -> Result<Vec<ReceiverEvent>, ProtocolError> {
+    pub fn offer(&mut self, entry: &Entry) -> Result<Vec<ReceiverEvent>, ProtocolError> {
         let mut page = Vec::new();
         put_entry(&mut page, entry);
         self.last += 1;
@@ -71,17 +71,17 @@ impl ToSink {
         Summary { entries: self.last, manifest }
     }
 
-    fn data(&mut self, entry: u32, offset: u64, length: u64) -> Result<Placement, ProtocolError> {
+    pub fn data(&mut self, entry: u32, offset: u64, length: u64) -> Result<Placement, ProtocolError> {
         let chunk = Chunk { entry: EntryId(entry), offset, length: length as u32 };
         self.receiver.handle_data(LANE, chunk.header())
     }
 
-    fn end(&mut self, entry: u32, hash: ContentHash) -> Result<Vec<ReceiverEvent>, ProtocolError> {
+    pub fn end(&mut self, entry: u32, hash: ContentHash) -> Result<Vec<ReceiverEvent>, ProtocolError> {
         self.frame(&end_frame(EntryId(entry), hash))
     }
 
     /// The messages that the sink has to send.
-    fn answers(&mut self) -> Vec<Message> {
+    pub fn answers(&mut self) -> Vec<Message> {
         let mut answers = Vec::new();
         while let Some(bytes) = self.receiver.next(LANE, usize::MAX) {
             let (header, payload) = open(&bytes);
@@ -303,7 +303,8 @@ fn a_folder_is_finished_after_what_is_in_it_and_after_it_was_left() {
 fn messages_that_only_a_sink_sends_end_the_session() {
     let summary = Summary { entries: 0, manifest: HASH };
     let wrong = ProtocolError::Unexpected("frame");
-    for message in [Message::Want(vec![]), Message::Committed(vec![]), Message::SessionOk(summary)] {
+    let missing = Message::Missing { id: EntryId(1), chunks: vec![] };
+    for message in [Message::Want(vec![]), missing, Message::Committed(vec![]), Message::SessionOk(summary)] {
         assert_eq!(ToSink::new().send(&message), Err(wrong));
     }
 }

@@ -12,13 +12,13 @@ use hawser_protocol::sender::{END_BYTES, Fate, Outgoing, Sender, SenderEvent, en
 use super::{CHUNK, HASH, LANE, entry, file, open};
 
 /// A real `Sender`, and a sink that says what it is told to.
-struct ToSource {
-    sender: Sender,
+pub struct ToSource {
+    pub sender: Sender,
     number: u64,
 }
 
 impl ToSource {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut peer = Self { sender: Sender::new(Hello::named("source")), number: 0 };
         let hello = peer.send(&Message::Hello(Hello::named("sink")));
         assert_eq!(hello, Ok(vec![SenderEvent::Hello(Hello::named("sink"))]));
@@ -26,30 +26,30 @@ impl ToSource {
     }
 
     /// One file of this size, offered and asked for.
-    fn with_file(size: u64) -> Self {
+    pub fn with_file(size: u64) -> Self {
         let mut peer = Self::new();
         peer.sender.offer(&file(0, "file", size));
         peer.want([1]);
         peer
     }
 
-    fn send(&mut self, message: &Message) -> Result<Vec<SenderEvent>, ProtocolError> {
+    pub fn send(&mut self, message: &Message) -> Result<Vec<SenderEvent>, ProtocolError> {
         let bytes = message.encode(self.number);
         self.number += 1;
         let (header, payload) = open(&bytes);
         self.sender.handle_frame(LANE, header, payload)
     }
 
-    fn want<const N: usize>(&mut self, entries: [u32; N]) {
+    pub fn want<const N: usize>(&mut self, entries: [u32; N]) {
         assert_eq!(self.send(&Message::Want(entries.map(EntryId).to_vec())), Ok(Vec::new()));
     }
 
-    fn committed(&mut self, entry: u32, placed: Placed) -> Result<Vec<SenderEvent>, ProtocolError> {
+    pub fn committed(&mut self, entry: u32, placed: Placed) -> Result<Vec<SenderEvent>, ProtocolError> {
         self.send(&Message::Committed(vec![(EntryId(entry), placed)]))
     }
 
     /// The next record, with each chunk read at once and each file's hash behind its last chunk.
-    fn record(&mut self) -> Vec<Outgoing> {
+    pub fn record(&mut self) -> Vec<Outgoing> {
         let mut room = (CHUNK_BYTES + RECORD_SLACK_BYTES) as usize;
         let mut record = Vec::new();
         while let Some(next) = self.sender.next(LANE, room) {

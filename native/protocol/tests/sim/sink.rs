@@ -1,29 +1,35 @@
 //! What drives the `Receiver`: a driver that decides and places, and a writer and a reader for
 //! each lane. The readers write what they receive, each at its own pace.
 
+mod driver;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use hawser_protocol::error::Reason;
+use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::frame::{FrameType, Header};
 use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_UNSETTLED};
 use hawser_protocol::link::LaneId;
-use hawser_protocol::manifest::{Entry, EntryId, Kind, Name};
+use hawser_protocol::manifest::{Entry, EntryId, Kind};
 use hawser_protocol::message::{Close, CloseCode, Placed};
-use hawser_protocol::receiver::{Decision, Placement, Receiver, ReceiverEvent};
+use hawser_protocol::receiver::{Placement, Receiver, ReceiverEvent};
 
+use super::disk::Path;
 use super::rng::Rng;
-use super::source::hash_of;
+use super::store::Store;
+use super::tree::Tag;
 use super::wire::{End, Frame, Lane, Record};
 use super::{Faults, Seen};
 
 /// What the sink's disk and reports would show of an entry.
 struct Known {
+    /// Where it is in the source's tree: the simulated names say so.
+    node: usize,
     parent: EntryId,
     size: Option<u64>,
     wanted: bool,
-    /// Chunks that came with an order to write them.
-    ordered: BTreeSet<u64>,
+    /// Chunks that came with an order to write them, or are held from an earlier session.
+    ordered: BTreeSet<u32>,
     written: u64,
     ended: bool,
     given_up: bool,
@@ -40,41 +46,80 @@ struct Ends {
     filling: Record,
     frames: VecDeque<Frame>,
     receiving: bool,
-    writing: Option<(EntryId, u32)>,
+    writing: Option<Write>,
 }
 
+/// A chunk on its way to the disk.
+struct Write {
+    id: EntryId,
+    chunk: u32,
+    length: u32,
+    tag: Tag,
+    /// Its bytes are there; what is left is to say so.
+    done: bool,
+}
+
+/// What the driver does in any order.
 enum Job {
-    Place(EntryId),
-    Finish(EntryId),
+    /// These chunks, which a journal says are here, are they?
+    Verify(EntryId, Vec<u32>),
+    /// All of this file is written: does it have this hash?
+    Check(EntryId, ContentHash),
+}
+
+/// What gets its name together.
+#[derive(Default)]
+struct Commit {
+    waiting: VecDeque<EntryId>,
+    /// What has its name, but may lose it yet.
+    named: VecDeque<(EntryId, Result<Placed, Reason>)>,
+    flushed: bool,
 }
 
 pub struct Sink {
     pub receiver: Receiver,
+    pub store: Store,
     pub faults: Faults,
+    /// Whether files that are there are compared, and not only looked at.
+    compares: bool,
     lanes: BTreeMap<LaneId, Ends>,
     /// Answers that the driver deals with one after the other.
     events: VecDeque<ReceiverEvent>,
-    /// What it does in any order.
     jobs: Vec<Job>,
+    /// What is as it is to be, but for its name.
+    ready: Vec<EntryId>,
+    commit: Option<Commit>,
+    /// Where each entry was put, or found.
+    at: BTreeMap<EntryId, Path>,
+    /// Files that count as there without a look at their content.
+    trusted: BTreeSet<EntryId>,
     known: BTreeMap<EntryId, Known>,
     fates: BTreeMap<EntryId, Result<Placed, Reason>>,
     left: BTreeSet<EntryId>,
     greeted: bool,
+    flushed: bool,
     finished: bool,
 }
 
 impl Sink {
-    pub fn new(faults: Faults) -> Self {
+    pub fn new(store: Store, faults: Faults) -> Self {
         Self {
             receiver: Receiver::new(Hello::named("sink")),
+            store,
             faults,
+            compares: false,
             lanes: BTreeMap::from([(LaneId(0), Ends::default())]),
             events: VecDeque::new(),
             jobs: Vec::new(),
+            ready: Vec::new(),
+            commit: None,
+            at: BTreeMap::new(),
+            trusted: BTreeSet::new(),
             known: BTreeMap::new(),
             fates: BTreeMap::new(),
             left: BTreeSet::new(),
             greeted: false,
+            flushed: false,
             finished: false,
         }
     }
@@ -107,11 +152,10 @@ impl Sink {
         let Some(mut ends) = self.lanes.remove(&lane.id) else { return false };
         let mut moved = false;
         loop {
-            if let Some((id, length)) = ends.writing.take() {
-                self.write_to_disk(id, length, rng);
+            if let Some(write) = ends.writing.take() {
+                ends.writing = self.write_to_disk(write, rng);
             } else if let Some(frame) = ends.frames.pop_front() {
-                let (header, payload) = frame.open();
-                ends.writing = self.handle(lane.id, header, payload, seen);
+                ends.writing = self.handle(lane.id, &frame, seen);
             } else if std::mem::take(&mut ends.receiving) {
                 self.receiver.link_mut().record_received(lane.id);
             } else if let Some(record) = lane.arrive_at_sink() {
@@ -129,19 +173,15 @@ impl Sink {
         moved
     }
 
-    fn handle(
-        &mut self,
-        lane: LaneId,
-        header: Header,
-        payload: &[u8],
-        seen: &mut Seen,
-    ) -> Option<(EntryId, u32)> {
+    fn handle(&mut self, lane: LaneId, frame: &Frame, seen: &mut Seen) -> Option<Write> {
+        let (header, payload) = frame.open();
         let fault = |error| panic!("{error}: {header:?}");
-        if header.kind == FrameType::Data {
+        if let Frame::Data(_, tag) = *frame {
             return match self.receiver.handle_data(lane, header).unwrap_or_else(fault) {
                 Placement::Write(id, offset) => {
-                    self.order(id, offset);
-                    Some((id, header.length))
+                    let chunk = (offset / u64::from(CHUNK_BYTES)) as u32;
+                    self.order(id, chunk);
+                    Some(Write { id, chunk, length: header.length, tag, done: false })
                 }
                 Placement::Discard => {
                     seen.discarded += 1;
@@ -161,25 +201,37 @@ impl Sink {
         None
     }
 
-    fn order(&mut self, id: EntryId, offset: u64) {
+    fn order(&mut self, id: EntryId, chunk: u32) {
         let known = self.known.get_mut(&id).unwrap();
         assert!(known.wanted, "{id:?} was not asked for");
         assert!(!known.complete, "{id:?} was complete already");
-        assert!(known.ordered.insert(offset), "{id:?} at {offset} would be written twice");
+        assert!(known.ordered.insert(chunk), "chunk {chunk} of {id:?} would be written twice");
     }
 
     fn check_discard(&self, header: Header) {
         let known = &self.known[&header.entry];
         let needless = self.fates.contains_key(&header.entry)
             || known.given_up
-            || known.ordered.contains(&header.offset);
+            || known.ordered.contains(&((header.offset / u64::from(CHUNK_BYTES)) as u32));
         assert!(needless, "{header:?} was discarded and is not here");
     }
 
-    fn write_to_disk(&mut self, id: EntryId, length: u32, rng: &mut Rng) {
-        if rng.chance(self.faults.write) {
-            return self.place(id, Err(Reason::DiskFull));
+    fn write_to_disk(&mut self, write: Write, rng: &mut Rng) -> Option<Write> {
+        let Write { id, chunk, length, tag, done } = write;
+        if !done {
+            if rng.chance(self.faults.write) {
+                self.place(id, Err(Reason::DiskFull));
+                return None;
+            }
+            self.store.write(id, chunk, tag);
+            return Some(Write { done: true, ..write });
         }
+        self.store.note(id, chunk, tag);
+        self.written(id, length);
+        None
+    }
+
+    fn written(&mut self, id: EntryId, length: u32) {
         self.known.get_mut(&id).unwrap().written += u64::from(length);
         if let Some(event) = self.receiver.written(id, length) {
             self.note(event);
@@ -196,12 +248,12 @@ impl Sink {
             }
             ReceiverEvent::Complete(id, hash) => {
                 self.check_complete(id);
-                assert_eq!(hash, hash_of(id));
-                return self.jobs.push(Job::Place(id));
+                return self.jobs.push(Job::Check(id, hash));
             }
             ReceiverEvent::Hello(hello) => {
                 assert_eq!(hello.label, "source");
                 assert!(!std::mem::replace(&mut self.greeted, true), "HELLO twice");
+                self.compares = hello.requests.compare;
                 return;
             }
             ReceiverEvent::Closed(close) => {
@@ -224,7 +276,9 @@ impl Sink {
         } else {
             assert_eq!(entry.parent, EntryId::ROOT, "{id:?} offered before its folder");
         }
+        let node = std::str::from_utf8(entry.name.as_bytes()).unwrap().parse().unwrap();
         let known = Known {
+            node,
             parent: entry.parent,
             size,
             wanted: false,
@@ -249,92 +303,6 @@ impl Sink {
         assert_eq!(known.written, size, "{id:?} complete before it is written");
         assert_eq!(known.ordered.len() as u64, size.div_ceil(CHUNK_BYTES.into()));
         assert!(!std::mem::replace(&mut known.complete, true), "{id:?} complete twice");
-    }
-
-    /// The driver does one thing. Returns whether there was one.
-    pub fn drive(&mut self, rng: &mut Rng, seen: &mut Seen) -> bool {
-        if !self.jobs.is_empty() && (self.events.is_empty() || rng.chance(50)) {
-            let index = rng.below(self.jobs.len());
-            let job = self.jobs.swap_remove(index);
-            self.do_job(job, rng);
-        } else if let Some(event) = self.events.pop_front() {
-            match event {
-                ReceiverEvent::Offered(id, entry) => self.decide(id, &entry, rng, seen),
-                ReceiverEvent::Left(id) => {
-                    let next = self.receiver.leave(id);
-                    self.finishing(next);
-                }
-                ReceiverEvent::GivenUp(id, reason) => self.place(id, Err(reason)),
-                _ => {}
-            }
-        } else if self.receiver.is_settled() {
-            assert!(self.fates.len() == self.known.len(), "settled, but for some");
-            self.receiver.finish();
-            self.finished = true;
-        } else {
-            return false;
-        }
-        true
-    }
-
-    fn decide(&mut self, id: EntryId, entry: &Entry, rng: &mut Rng, seen: &mut Seen) {
-        let orphan = matches!(self.fates.get(&entry.parent), Some(Err(_)));
-        let decision = match entry.kind {
-            _ if orphan => Decision::Refuse(Reason::ParentFailed),
-            _ if rng.chance(self.faults.refuse) => Decision::Refuse(Reason::NameRefused),
-            Kind::Folder => Decision::Accept,
-            Kind::Link { .. } => Decision::Placed(Placed::AsNamed),
-            Kind::File { .. } if rng.chance(self.faults.present) => Decision::Placed(Placed::Present),
-            Kind::File { .. } => Decision::Accept,
-        };
-        seen.refused_folders +=
-            u64::from(entry.kind == Kind::Folder && matches!(decision, Decision::Refuse(_)));
-        match &decision {
-            Decision::Accept => self.known.get_mut(&id).unwrap().wanted = entry.kind != Kind::Folder,
-            Decision::Resume(_) => panic!("nothing is here from an earlier session"),
-            Decision::Placed(placed) => self.settle(id, Ok(placed.clone())),
-            Decision::Refuse(reason) => self.settle(id, Err(*reason)),
-        }
-        let next = self.receiver.decide(id, decision);
-        self.finishing(next);
-    }
-
-    fn do_job(&mut self, job: Job, rng: &mut Rng) {
-        let failed = rng.chance(self.faults.place);
-        match job {
-            Job::Place(id) if failed => self.place(id, Err(Reason::Integrity)),
-            Job::Place(id) if rng.chance(5) => {
-                self.place(id, Ok(Placed::Renamed(Name::new(b"new").unwrap())))
-            }
-            Job::Place(id) => self.place(id, Ok(Placed::AsNamed)),
-            Job::Finish(id) if failed => self.place(id, Err(Reason::PermissionDenied)),
-            Job::Finish(id) => self.place(id, Ok(Placed::Present)),
-        }
-    }
-
-    /// Reports what came of an entry, unless that is known already.
-    fn place(&mut self, id: EntryId, result: Result<Placed, Reason>) {
-        if self.receiver.is_unsettled(id) {
-            self.settle(id, result.clone());
-            let next = self.receiver.place(id, result);
-            self.finishing(next);
-        }
-    }
-
-    fn settle(&mut self, id: EntryId, fate: Result<Placed, Reason>) {
-        assert!(self.fates.insert(id, fate).is_none(), "{id:?} settled twice");
-        if let Some(parent) = self.known.get_mut(&self.known[&id].parent.clone()) {
-            parent.unsettled -= 1;
-        }
-    }
-
-    fn finishing(&mut self, folder: Option<EntryId>) {
-        let Some(id) = folder else { return };
-        let known = self.known.get_mut(&id).unwrap();
-        assert!(known.left, "{id:?} to be finished before it was left");
-        assert_eq!(known.unsettled, 0, "{id:?} to be finished before what is in it");
-        assert!(!std::mem::replace(&mut known.finishing, true), "{id:?} to be finished twice");
-        self.jobs.push(Job::Finish(id));
     }
 
     /// Comes to know what has become of a lane. Returns whether that was news.

@@ -1,6 +1,6 @@
 //! What drives the `Sender`: a walk of the tree, and a writer and a reader for each lane.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::hello::Hello;
@@ -10,14 +10,15 @@ use hawser_protocol::manifest::{Entry, EntryId, Kind, LinkTarget, Mtime, Name};
 use hawser_protocol::sender::{Fate, Outgoing, Sender, SenderEvent, end_frame};
 
 use super::rng::Rng;
-use super::tree::{Tree, What};
+use super::tree::{Tree, What, hash_of};
 use super::wire::{End, Frame, Lane, Record};
 use super::{Faults, Seen};
 
 /// A file as far as it has been read.
 struct File {
+    node: usize,
     size: u64,
-    read: BTreeSet<u64>,
+    read: BTreeSet<u32>,
     hashed: bool,
 }
 
@@ -34,7 +35,11 @@ struct Writer {
 pub struct Source {
     pub sender: Sender,
     pub faults: Faults,
-    tree: Tree,
+    pub tree: Tree,
+    /// Chunks that the sink has from an earlier session: not one of them is to be sent.
+    intact: BTreeMap<usize, BTreeSet<u32>>,
+    /// Chunks to be read for their file's hash only.
+    held: VecDeque<(EntryId, u32)>,
     /// The folders that the walk is in: node, number, and how many of its entries were offered.
     stack: Vec<(usize, EntryId, usize)>,
     walked: bool,
@@ -51,17 +56,14 @@ pub struct Source {
     finished: bool,
 }
 
-/// What stands for the hash of a file's content.
-pub fn hash_of(id: EntryId) -> ContentHash {
-    ContentHash([id.0 as u8; 32])
-}
-
 impl Source {
-    pub fn new(tree: Tree, faults: Faults) -> Self {
+    pub fn new(tree: Tree, intact: BTreeMap<usize, BTreeSet<u32>>, hello: Hello, faults: Faults) -> Self {
         Self {
-            sender: Sender::new(Hello::named("source")),
+            sender: Sender::new(hello),
             faults,
             tree,
+            intact,
+            held: VecDeque::new(),
             stack: vec![(0, EntryId::ROOT, 0)],
             walked: false,
             files: BTreeMap::new(),
@@ -110,9 +112,11 @@ impl Source {
 
     fn offer(&mut self, parent: EntryId, node: usize) {
         let id = self.sender.next_id().unwrap();
+        let mut seconds = -1;
         let kind = match self.tree.what(node) {
             What::File(size) => {
-                self.files.insert(id, File { size, read: BTreeSet::new(), hashed: false });
+                seconds = self.tree.now(node).mtime;
+                self.files.insert(id, File { node, size, read: BTreeSet::new(), hashed: false });
                 Kind::File { size }
             }
             What::Folder => {
@@ -122,27 +126,30 @@ impl Source {
             What::Link => Kind::Link { target: LinkTarget::new(b"../elsewhere").unwrap() },
         };
         let name = Name::new(node.to_string().as_bytes()).unwrap();
-        let mtime = Mtime { seconds: -1, nanoseconds: 999_999_999 };
+        let mtime = Mtime { seconds, nanoseconds: 999_999_999 };
         self.sender.offer(&Entry { parent, name, kind, mode: 0o750, mtime });
         self.offered += 1;
     }
 
     /// The walk finds that some file is gone, wherever it is in its life.
     pub fn fail_some(&mut self, rng: &mut Rng, seen: &mut Seen) {
-        if self.faults.read == 0 || self.files.is_empty() || !rng.chance(20) {
+        if self.faults.read == 0 || !rng.chance(10) {
             return;
         }
-        let latest = rng.chance(50);
-        let index = if latest { self.files.len() - 1 } else { rng.below(self.files.len()) };
-        let id = *self.files.keys().nth(index).unwrap();
-        self.fail(id, Reason::SourceGone, seen);
+        // Often one that the sink may have whole.
+        let hashed = rng.chance(50);
+        let eligible = |(id, file): &(&EntryId, &File)| file.hashed >= hashed && !self.fates.contains_key(id);
+        let files: Vec<_> = self.files.iter().filter(eligible).map(|(&id, _)| id).collect();
+        if let Some(&id) = files.get(rng.below(files.len())) {
+            self.fail(id, Reason::SourceGone, seen);
+        }
     }
 
     fn fail(&mut self, id: EntryId, reason: Reason, seen: &mut Seen) {
         if let Some(event) = self.sender.fail(id, reason) {
             seen.given_up += 1;
             self.gave_up.insert(id);
-            self.handle(event);
+            self.handle(event, seen);
         }
     }
 
@@ -187,7 +194,7 @@ impl Source {
     }
 
     fn send(&mut self, lane: &mut Lane, record: Record, seen: &mut Seen) {
-        let data = record.frames.iter().filter(|frame| matches!(frame, Frame::Data(_))).count();
+        let data = record.frames.iter().filter(|frame| matches!(frame, Frame::Data(..))).count();
         seen.shared_records += u64::from(data > 1);
         if lane.source == End::Live {
             self.sender.record_sent(lane.id);
@@ -203,41 +210,65 @@ impl Source {
         rng: &mut Rng,
         seen: &mut Seen,
     ) {
-        let file = self.files.get_mut(&chunk.entry).unwrap();
+        let file = &self.files[&chunk.entry];
         let left = file.size - chunk.offset;
         assert_eq!(u64::from(chunk.length), left.min(CHUNK_BYTES.into()), "{chunk:?}");
         if rng.chance(self.faults.read) {
             return self.fail(chunk.entry, Reason::SourceChanged, seen);
         }
+        let number = (chunk.offset / u64::from(CHUNK_BYTES)) as u32;
         if chunk.length > 0 {
-            writer.record.push(Frame::Data(chunk.header()));
+            let spared = self.intact.get(&file.node).is_some_and(|chunks| chunks.contains(&number));
+            assert!(!spared, "{chunk:?} is sent again although the sink has it");
+            let tag = self.tree.now(file.node).chunks[number as usize];
+            writer.record.push(Frame::Data(chunk.header(), tag));
         }
         seen.reads_outliving_their_lane += u64::from(writer.lost);
-        file.read.insert(chunk.offset);
-        let whole = file.read.len() as u64 == file.size.div_ceil(CHUNK_BYTES.into()).max(1);
-        if whole && !std::mem::replace(&mut file.hashed, true) {
-            let hash = hash_of(chunk.entry);
-            if self.sender.end(lane, chunk.entry, hash) {
-                writer.record.push(Frame::Whole(end_frame(chunk.entry, hash)));
-            }
+        if let Some(hash) = self.hash_chunk(chunk.entry, number)
+            && self.sender.end(lane, chunk.entry, hash)
+        {
+            writer.record.push(Frame::Whole(end_frame(chunk.entry, hash)));
         }
     }
 
+    /// Returns the hash of the file, once: when all of it has been read.
+    fn hash_chunk(&mut self, id: EntryId, chunk: u32) -> Option<ContentHash> {
+        let file = self.files.get_mut(&id).unwrap();
+        file.read.insert(chunk);
+        let whole = file.read.len() as u64 == file.size.div_ceil(CHUNK_BYTES.into()).max(1);
+        (whole && !std::mem::replace(&mut file.hashed, true)).then(|| self.hash_of(id))
+    }
+
+    fn hash_of(&self, id: EntryId) -> ContentHash {
+        hash_of(&self.tree.now(self.files[&id].node).chunks)
+    }
+
+    /// Reads a chunk that the sink has, for the hash. Returns whether there was one.
+    pub fn read_held(&mut self, rng: &mut Rng, seen: &mut Seen) -> bool {
+        let Some((id, chunk)) = self.held.pop_front() else { return false };
+        if rng.chance(self.faults.read) {
+            self.fail(id, Reason::SourceChanged, seen);
+        } else if let Some(hash) = self.hash_chunk(id, chunk) {
+            self.sender.end_held(id, hash);
+        }
+        true
+    }
+
     /// A record comes in on this lane. Returns whether there was one.
-    pub fn read(&mut self, lane: &mut Lane) -> bool {
+    pub fn read(&mut self, lane: &mut Lane, seen: &mut Seen) -> bool {
         let Some(record) = lane.arrive_at_source() else { return false };
         for frame in &record.frames {
             let (header, payload) = frame.open();
             let events = self.sender.handle_frame(lane.id, header, payload);
             for event in events.unwrap_or_else(|error| panic!("{error}: {header:?}")) {
-                self.handle(event);
+                self.handle(event, seen);
             }
         }
         self.sender.link_mut().record_received(lane.id);
         true
     }
 
-    fn handle(&mut self, event: SenderEvent) {
+    fn handle(&mut self, event: SenderEvent, seen: &mut Seen) {
         match event {
             SenderEvent::Hello(hello) => {
                 assert_eq!(hello.label, "sink");
@@ -245,13 +276,20 @@ impl Source {
             }
             SenderEvent::Settled(id, fate) => {
                 if let Fate::Placed(_, Some(hash)) = &fate {
-                    assert_eq!(*hash, hash_of(id));
+                    assert_eq!(*hash, self.hash_of(id));
                 }
                 assert!(self.fates.insert(id, fate).is_none(), "{id:?} settled twice");
             }
             SenderEvent::Arrived(bytes) => self.arrived += bytes,
-            SenderEvent::Held(..) | SenderEvent::StartedOver(_) | SenderEvent::Lacking(_) => {
-                panic!("the sink has nothing from an earlier session")
+            SenderEvent::Held(id, chunks, bytes) => {
+                self.arrived += bytes;
+                let chunks = chunks.iter().flat_map(|range| range.first..range.end());
+                self.held.extend(chunks.map(|chunk| (id, chunk)));
+            }
+            SenderEvent::StartedOver(_) => seen.useless_parts += 1,
+            SenderEvent::Lacking(bytes) => {
+                self.arrived = self.arrived.checked_sub(bytes).expect("it had counted");
+                seen.lacking += 1;
             }
             SenderEvent::Finished => {
                 assert!(!std::mem::replace(&mut self.finished, true), "finished twice");

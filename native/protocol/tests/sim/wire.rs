@@ -7,19 +7,20 @@ use hawser_protocol::limits::{CHUNK_BYTES, RECORD_SLACK_BYTES};
 use hawser_protocol::link::LaneId;
 
 use super::rng::Rng;
+use super::tree::Tag;
 
 /// A frame under way: its bytes, but for a DATA frame, whose payload no state machine sees and
-/// which only takes up its room.
+/// which takes up its room and carries what stands for its bytes.
 pub enum Frame {
     Whole(Vec<u8>),
-    Data(Header),
+    Data(Header, Tag),
 }
 
 impl Frame {
     /// The header and the payload.
     pub fn open(&self) -> (Header, &[u8]) {
         match self {
-            Self::Data(header) => (*header, &[]),
+            Self::Data(header, _) => (*header, &[]),
             Self::Whole(bytes) => {
                 let mut frames = Frames::new(bytes);
                 let frame = frames.next_frame().unwrap().unwrap();
@@ -31,7 +32,7 @@ impl Frame {
 
     fn length(&self) -> usize {
         match self {
-            Self::Data(header) => HEADER_BYTES + header.length as usize,
+            Self::Data(header, _) => HEADER_BYTES + header.length as usize,
             Self::Whole(bytes) => bytes.len(),
         }
     }

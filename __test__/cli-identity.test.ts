@@ -1,0 +1,131 @@
+import {chmod, readFile, readdir, rm, stat, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {hawser, listenOn, parseEvents, run} from './helpers/cli.ts';
+import {makeFolder} from './helpers/folder.ts';
+import {pseudoRandom, writeFiles} from './helpers/tree.ts';
+
+/** The fingerprints that a receiver has seen, in order. */
+async function fingerprints(
+  t: ExecutionContext,
+  send: (ticket: string) => Promise<void>,
+): Promise<unknown[]> {
+  const {process: receiver, ticket} = await listenOn(t, ['receive', makeFolder(t), '--json']);
+  await send(ticket);
+  receiver.kill('SIGINT');
+  const {stdout} = await receiver.ended();
+  return parseEvents(stdout)
+    .filter(({event}) => event === 'peer')
+    .map(({fingerprint}) => fingerprint);
+}
+
+test('a user has one key for all commands, made at the first', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const env = {HAWSER_CONFIG_DIR: join(folder, 'config/hawser')};
+  const path = join(env.HAWSER_CONFIG_DIR, 'identity.pem');
+
+  const seen = await fingerprints(t, async (ticket) => {
+    await run(t, ['send', join(folder, 'file'), '--to', ticket], env);
+    await run(t, ['send', join(folder, 'file'), '--to', ticket], env);
+    await rm(path);
+    await run(t, ['send', join(folder, 'file'), '--to', ticket], env);
+  });
+
+  t.is(seen.length, 3);
+  t.is(seen[0], seen[1]);
+  t.not(seen[1], seen[2]);
+  t.regex(await readFile(path, 'utf8'), /^-----BEGIN PRIVATE KEY-----\n/);
+  if (process.platform === 'win32') return;
+  t.is((await stat(path)).mode & 0o777, 0o600);
+  t.is((await stat(env.HAWSER_CONFIG_DIR)).mode & 0o777, 0o700);
+});
+
+test('commands that start at the same time end up with the same key', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const env = {HAWSER_CONFIG_DIR: join(folder, 'config')};
+
+  const seen = await fingerprints(t, async (ticket) => {
+    const sent = Array.from({length: 6}, () => run(t, ['send', join(folder, 'file'), '--to', ticket], env));
+    for (const {code, stderr} of await Promise.all(sent)) t.is(code, 0, stderr);
+  });
+
+  t.is(seen.length, 6);
+  t.is(new Set(seen).size, 1);
+  t.deepEqual(await readdir(env.HAWSER_CONFIG_DIR), ['identity.pem']);
+});
+
+test('a key that others may read, or that is none, is an error and stays', async (t) => {
+  const folder = makeFolder(t);
+  const path = join(folder, 'identity.pem');
+  const env = {HAWSER_CONFIG_DIR: folder};
+  await writeFile(path, 'no key', {mode: 0o600});
+
+  const unusable = await run(t, ['receive', folder], env);
+  t.is(unusable.code, 7);
+  t.regex(unusable.stderr, /identity\.pem holds no X25519 private key/);
+  t.is(await readFile(path, 'utf8'), 'no key');
+
+  if (process.platform === 'win32') return;
+  await chmod(path, 0o644);
+  const readable = await run(t, ['receive', folder], env);
+  t.is(readable.code, 7);
+  t.regex(readable.stderr, /others have access to .+identity\.pem/);
+});
+
+test('where no key can be kept, a new one is used, and said to be', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+
+  const {code, stderr} = await run(t, ['send', join(folder, 'file'), '--to', ticket], {
+    HAWSER_CONFIG_DIR: join(folder, 'file/config'),
+  });
+
+  t.is(code, 0, stderr);
+  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: /);
+});
+
+test('a kept ticket is the same when the receiver is started again', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {one: pseudoRandom(1000), two: '2'});
+  const env = {HAWSER_CONFIG_DIR: join(folder, 'config')};
+  const args = ['receive', join(folder, 'inbox'), '--ticket-file', join(folder, 'ticket')];
+
+  const first = await listenOn(t, args, '0', env);
+  t.is((await run(t, ['send', join(folder, 'one'), '--to', first.ticket])).code, 0);
+  first.process.kill('SIGINT');
+  t.is((await first.process.ended()).code, 0);
+  t.is(await readFile(join(folder, 'ticket'), 'utf8'), `${first.ticket}\n`);
+  if (process.platform !== 'win32') t.is((await stat(join(folder, 'ticket'))).mode & 0o777, 0o600);
+
+  const again = hawser(t, [...args, '--bind', '127.0.0.1'], env);
+  t.is(await again.said('stdout', /hawser1\w+/), first.ticket);
+  t.is((await run(t, ['send', join(folder, 'two'), '--to', first.ticket])).code, 0);
+
+  // Its port is part of the ticket: another would not do.
+  const second = await run(t, [...args, '--bind', '127.0.0.1'], env);
+  t.is(second.code, 7);
+  t.regex(second.stderr, /in use/);
+});
+
+test('a ticket file of another user, or without a ticket, is an error and stays', async (t) => {
+  const folder = makeFolder(t);
+  const path = join(folder, 'ticket');
+  const args = ['receive', join(folder, 'inbox'), '--ticket-file', path];
+  const {process: receiver, ticket} = await listenOn(t, args);
+  receiver.kill('SIGINT');
+  await receiver.ended();
+
+  const other = await run(t, args);
+  t.is(other.code, 2);
+  t.regex(other.stderr, /one of another identity/);
+  t.is(await readFile(path, 'utf8'), `${ticket}\n`);
+
+  await writeFile(path, 'no ticket');
+  const none = await run(t, args);
+  t.is(none.code, 7);
+  t.regex(none.stderr, /holds no ticket/);
+  t.is(await readFile(path, 'utf8'), 'no ticket');
+});

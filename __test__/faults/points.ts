@@ -1,0 +1,103 @@
+import {mkdirSync, rmSync} from 'node:fs';
+import {constants} from 'node:os';
+import {join} from 'node:path';
+import type {ExecutionContext} from 'ava';
+import {checkCutOff, ended, pull, push, resume, type Trees, type Way} from '../helpers/attempt.ts';
+import {makeFolder} from '../helpers/folder.ts';
+import {loopback} from '../helpers/loopback.ts';
+import {Tally} from '../helpers/tally.ts';
+import {unlock, writeSmallTree} from '../helpers/tree-state.ts';
+import {hawserWith, type Fault} from './inject.ts';
+
+/** More calls than one small transfer makes: a loop that gets here never ends. */
+const endless = 1000;
+
+/** A process that a fault is to hit, and the rest of its transfer, which is here. */
+export interface Victim {
+  /** Whether it has the files, or gets them. */
+  readonly side: 'source' | 'sink';
+  readonly way: Way;
+  readonly run: (t: ExecutionContext, fault: Fault, trees: Trees, log: string) => Promise<Point>;
+}
+
+/** What one run came to. */
+interface Point {
+  /** Calls that were counted: fewer than the fault was set for, and it did not happen. */
+  readonly calls: number;
+  /** How the process ended. */
+  readonly code: number | null;
+  /** Whether either side said that everything was delivered. */
+  readonly succeeded: boolean;
+}
+
+/** `hawser receive`. */
+export const receiver: Victim = {
+  side: 'sink',
+  way: push,
+  async run(t, fault, trees, log) {
+    const args = ['receive', trees.inbox, '--bind', '127.0.0.1', '--port', '0', '--once'];
+    const {process, calls} = hawserWith(t, fault, log, args);
+    const ticket = await process.said('stdout', /hawser1\w+/).catch(() => undefined);
+    const sent = ticket === undefined ? undefined : await ended(push.dial(trees, ticket));
+    // One that was not killed ends by itself after its transfer, unless none came about.
+    const interrupted = sent?.succeeded === false;
+    if (interrupted) process.kill('SIGINT');
+    const {code} = await process.ended();
+    const succeeded = sent?.succeeded === true || (code === 0 && !interrupted);
+    return {calls: calls().length, code, succeeded};
+  },
+};
+
+/** `hawser send`. */
+export const sender: Victim = {side: 'source', way: push, run: (...args) => runDialler(push, ...args)};
+
+/** `hawser get`. */
+export const getter: Victim = {side: 'sink', way: pull, run: (...args) => runDialler(pull, ...args)};
+
+async function runDialler(
+  way: Way,
+  t: ExecutionContext,
+  fault: Fault,
+  trees: Trees,
+  log: string,
+): Promise<Point> {
+  await using listener = await way.listen(trees, {bind: loopback});
+  const {ticket} = listener;
+  const args = way === push ? ['send', trees.tree, '--to', ticket] : ['get', ticket, trees.inbox];
+  args.push('--retry', '0');
+  const {process, calls} = hawserWith(t, fault, log, args);
+  const {code} = await process.ended();
+  return {calls: calls().length, code, succeeded: code === 0};
+}
+
+/** Lets a fault happen at the first call, the second and so on, until a transfer makes no more of them. */
+export async function everyPoint(
+  t: ExecutionContext,
+  row: string,
+  {side, way, run}: Victim,
+  fault: Omit<Fault, 'inside' | 'at'>,
+): Promise<void> {
+  const home = makeFolder(t);
+  const work = join(home, 'work');
+  const trees = {tree: writeSmallTree(t, home), inbox: join(work, 'inbox')};
+  const inside = side === 'sink' ? work : trees.tree;
+  const tally = new Tally(row);
+  t.teardown(() => unlock(work));
+  for (let at = 1; at < endless; at++) {
+    unlock(work);
+    rmSync(work, {recursive: true, force: true});
+    mkdirSync(work);
+    const point = await tally.run(`${fault.what} at call ${at}`, async () => {
+      const result = await run(t, {...fault, at, inside}, trees, join(home, 'calls'));
+      checkCutOff(result.succeeded, trees);
+      const happened = result.calls >= at;
+      if (!happened && !result.succeeded) throw new Error('failed without a fault');
+      const killed = result.code === 128 + constants.signals.SIGKILL;
+      if (killed !== (happened && fault.what === 'kill')) throw new Error(`ended with ${result.code}`);
+      if (happened) await resume(trees, way);
+      return result;
+    });
+    if (point && point.calls < at) break;
+  }
+  tally.finish(t, 2);
+}

@@ -1,0 +1,61 @@
+import {join} from 'node:path';
+import type {ExecutionContext} from 'ava';
+import {checkDelivered, ended, push} from './attempt.ts';
+import {makeFolder} from './folder.ts';
+import {startProxied, type Line, type Proxy} from './proxy.ts';
+import {Tally} from './tally.ts';
+import {pseudoRandom, writeFiles} from './tree.ts';
+
+/** The longest record, what comes before it on a connection, and a little. */
+const recordBytes = 270_000;
+
+/** What a listener says on a connection that joins, and a record with an acknowledgement: then both sides know the lane. */
+const acknowledgedBytes = 40 + 40;
+
+/** Numbers that look random, the same for the same seed (mulberry32). */
+export function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Kills so many lanes of one transfer, at random, never the last one; each comes back from another address. */
+export async function killLanes(t: ExecutionContext, kills: number): Promise<void> {
+  const seed = Number(process.env['HAWSER_SEED'] ?? Date.now() % 2 ** 31);
+  t.log(`HAWSER_SEED=${seed}`);
+  const home = makeFolder(t);
+  await writeFiles(home, {'tree/large': pseudoRandom(kills * 350_000, String(seed)), 'tree/small': 'small'});
+  const trees = {tree: join(home, 'tree'), inbox: join(home, 'inbox')};
+  const {listener, proxy} = await startProxied(t, push, trees);
+  // A lane that has brought enough waits to be killed: so there is something left to send until the end.
+  proxy.holdEachAfter(recordBytes);
+  let sources = 0;
+  proxy.nextSource = () => `127.0.1.${1 + (sources++ % 250)}`;
+  const tally = new Tally('lanes killed at random, during one transfer');
+
+  const end = ended(push.dial(trees, listener.ticket, {lanes: 16}));
+  const early = await Promise.race([end, killSome(proxy, tally, kills, random(seed))]);
+  t.is(early, undefined, 'the transfer was over too soon');
+  proxy.release();
+
+  await tally.run('the transfer', async () => checkDelivered(await end, trees));
+  tally.finish(t, kills);
+}
+
+async function killSome(proxy: Proxy, tally: Tally, kills: number, next: () => number): Promise<void> {
+  for (let killed = 0; killed < kills; killed++) {
+    let lanes: readonly Line[] = [];
+    await proxy.until(() => (lanes = proxy.lines.filter(isLane)).length > 1);
+    const lane = lanes[Math.floor(next() * lanes.length)];
+    await tally.run('a kill', async () => lane?.cut());
+    await lane?.ended;
+  }
+}
+
+function isLane(line: Line): boolean {
+  return line.carried.up > recordBytes && line.carried.down >= acknowledgedBytes;
+}

@@ -1,0 +1,56 @@
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::mpsc::channel;
+
+use super::*;
+use crate::{DialOptions, Durability, Keep, Requests, dial};
+
+fn job(work: Work) -> Job {
+    let (durability, requests) = (Durability::default(), Requests::default());
+    Job { work, label: String::new(), limit: None, keep: Keep::Failed, durability, requests }
+}
+
+/// A listener, and a session of it that runs until it is told to end.
+fn endless(folder: &Path) -> (Listener, Transfer) {
+    let file = folder.join("file");
+    std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
+    let listener = listen(ListenOptions {
+        job: job(Work::Write(folder.join("inbox"))),
+        bind: vec![Ipv4Addr::LOCALHOST.into()],
+        port: None,
+        advertise: vec!["127.0.0.1".into()],
+        identity: None,
+        ticket: None,
+    })
+    .unwrap();
+    let work = job(Work::Read(vec![file]));
+    let ticket = listener.ticket().clone();
+    let retry = Duration::ZERO;
+    dial(DialOptions { job: work, ticket, lanes: Some(1), identity: None, retry }).unwrap();
+    let (sender, receiver) = channel();
+    listener.on_next(move |transfer| sender.send(transfer.unwrap()).unwrap());
+    let transfer = receiver.recv().unwrap();
+    (listener, transfer)
+}
+
+#[test]
+fn only_who_opened_a_session_can_put_another_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, transfer) = endless(folder.path());
+    let (id, peer) = {
+        let state = lock(&listener.0.state);
+        let (id, running) = state.sessions.iter().next().unwrap();
+        (*id, running.peer)
+    };
+    listener.0.supersede(id, StaticKey::new([7; 32]).public());
+    listener.0.supersede(SessionId([7; 16]), peer);
+    assert!(lock(&listener.0.state).sessions.contains_key(&id));
+    let (sender, receiver) = channel();
+    transfer.on_finished(move |outcome| sender.send(outcome).unwrap());
+    assert!(receiver.try_recv().is_err());
+
+    listener.0.supersede(id, peer);
+    assert!(!lock(&listener.0.state).sessions.contains_key(&id));
+    assert!(matches!(receiver.try_recv(), Ok(Err(Error::Superseded))));
+    listener.close(Closing::Finish);
+}

@@ -1,0 +1,119 @@
+//! When a session that was lost is tried again, and for how long.
+
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::dial::jittered;
+use crate::progress::Outage;
+use crate::transfer::Transfer;
+
+/// The first attempt is made after so long, and each further one after twice as long as the one
+/// before, a little more or less.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A line that breaks in the middle of a handshake looks like a listener that does not accept the
+/// ticket: only so many times in a row it is believed.
+const REFUSALS: u32 = 3;
+
+/// The patience of a dialled transfer with its line.
+pub(crate) struct Retry {
+    /// For how long a lost session is tried again.
+    allowed: Duration,
+    /// Whether there has been a session at all.
+    established: bool,
+    session: Option<Begun>,
+    lost: Option<Lost>,
+}
+
+/// The session that runs, and what the transfer had moved before.
+struct Begun {
+    at: Instant,
+    moved: u64,
+}
+
+/// What was lost, and how often it was tried again.
+struct Lost {
+    since: Instant,
+    attempt: u64,
+    pause: Duration,
+    refusals: u32,
+    last: Error,
+}
+
+impl Retry {
+    pub fn new(allowed: Duration) -> Self {
+        Self { allowed, established: false, session: None, lost: None }
+    }
+
+    /// How long to wait before the next attempt.
+    pub fn pause(&mut self) -> Duration {
+        self.lost.as_mut().map_or(Duration::ZERO, |lost| {
+            let pause = jittered(lost.pause);
+            lost.pause = (lost.pause * 2).min(LONGEST_PAUSE);
+            pause
+        })
+    }
+
+    /// When the next attempt must have succeeded, if ever.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.lost.as_ref()?.since.checked_add(self.allowed)
+    }
+
+    /// A session is open.
+    pub fn opened(&mut self, transfer: &Transfer) {
+        self.established = true;
+        self.session = Some(Begun { at: Instant::now(), moved: transfer.moved() });
+    }
+
+    /// The session, or the attempt to open one, has failed.
+    ///
+    /// # Errors
+    /// Why the transfer fails, when there is to be no other attempt.
+    pub fn failed(&mut self, error: Error, transfer: &Transfer) -> Result<(), Error> {
+        if !self.established || self.allowed.is_zero() || !may_pass(&error) {
+            return Err(error);
+        }
+        // One that came to nothing leaves the clock as it is: that must not go on for ever.
+        let worth =
+            |session: Begun| transfer.moved() > session.moved || session.at.elapsed() >= LONGEST_PAUSE;
+        if self.session.take().is_some_and(worth) {
+            self.lost = None;
+        }
+        let lost = self.lost.get_or_insert_with(|| Lost {
+            since: Instant::now(),
+            attempt: 0,
+            pause: FIRST_PAUSE,
+            refusals: 0,
+            last: Error::Lost,
+        });
+        lost.attempt += 1;
+        lost.refusals = if matches!(error, Error::Authentication) { lost.refusals + 1 } else { 0 };
+        if lost.refusals == REFUSALS {
+            return Err(error);
+        }
+        let reason = error.to_string();
+        let Lost { since, attempt, .. } = *lost;
+        transfer.interrupt(Outage { since, allowed: self.allowed, attempt, reason });
+        lost.last = error;
+        Ok(())
+    }
+
+    /// Why the transfer fails when the deadline has passed.
+    pub fn given_up(self) -> Error {
+        let last = self.lost.map_or(Error::Lost, |lost| lost.last);
+        Error::NotResumed { tried: self.allowed, last: Box::new(last) }
+    }
+}
+
+/// Whether it is of the line, or of a listener that is being started again, and so may pass.
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::ClosedByPeer { code, .. } => *code == hawser_protocol::message::CloseCode::Away,
+        // Another network, with a page to log in at, or another program that has the port meanwhile.
+        Error::NotHawser { .. } | Error::NameNotFound { .. } => true,
+        Error::Lost | Error::Connect { .. } | Error::HungUp { .. } | Error::Busy { .. } => true,
+        Error::Authentication => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,29 @@
+import {open, rm} from 'node:fs/promises';
+
+/**
+ * Makes a file with this text that only its owner can read, on the disk before it has its name: `name` gives it that.
+ */
+export async function writePrivately(
+  path: string,
+  text: string,
+  name: (written: string, path: string) => Promise<void>,
+): Promise<void> {
+  const written = `${path}.${process.pid}-${Date.now()}`;
+  try {
+    const file = await open(written, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await name(written, path);
+  } finally {
+    await rm(written, {force: true});
+  }
+}
+
+/** The code of a failed system call, such as `ENOENT`. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}

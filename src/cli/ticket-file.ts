@@ -1,0 +1,29 @@
+import {readFile, rename} from 'node:fs/promises';
+import {HawserError} from '../index.ts';
+import {systemCode, writePrivately} from './private-file.ts';
+
+/** The ticket that an earlier run has left in a file; undefined where there is no file. */
+export async function readTicket(path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (cause) {
+    if (systemCode(cause) === 'ENOENT') return undefined;
+    throw failed('read', path, cause);
+  }
+}
+
+/** Leaves a ticket in a file for the next run. It holds a secret. */
+export async function keepTicket(path: string, ticket: string): Promise<void> {
+  try {
+    await writePrivately(path, `${ticket}\n`, rename);
+  } catch (cause) {
+    throw failed('keep the ticket in', path, cause);
+  }
+}
+
+function failed(action: string, path: string, cause: unknown): HawserError {
+  const denied = ['EACCES', 'EPERM', 'EROFS'].includes(systemCode(cause) ?? '');
+  const code = denied ? 'PERMISSION_DENIED' : systemCode(cause) === 'ENOENT' ? 'NOT_FOUND' : 'IO';
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new HawserError(code, `cannot ${action} ${path}: ${reason}`, {cause});
+}
