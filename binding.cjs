@@ -842,6 +842,7 @@ module.exports.dial = nativeBinding.dial
 module.exports.listen = nativeBinding.listen
 module.exports.NativeChange = nativeBinding.NativeChange
 module.exports.NativeClosing = nativeBinding.NativeClosing
+module.exports.NativeDurability = nativeBinding.NativeDurability
 module.exports.NativeFate = nativeBinding.NativeFate
 module.exports.NativeKeep = nativeBinding.NativeKeep
 module.exports.NativeKind = nativeBinding.NativeKind

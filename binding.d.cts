@@ -78,7 +78,7 @@ export interface NativeDialOptions {
   ticket: string
   /** TCP connections, 1 to 16; as many as pay if missing. */
   lanes?: number
-  /** The 32 bytes of an X25519 private key; a new one if missing. */
+  /** The 32 bytes of an X25519 private key; that of the process if missing. */
   identity?: Uint8Array
   /**
    * For how many milliseconds to try to resume a session that was lost; 0: not at all, Infinity:
@@ -95,6 +95,9 @@ export interface NativeDifference {
   /** What has become of it, for people. */
   message: string
 }
+
+/** When what a sink has written is on disk. */
+export type NativeDurability = 'file' | 'session' | 'none'
 
 /** What became of one entry. */
 export interface NativeEntry {
@@ -142,6 +145,12 @@ export interface NativeJob {
   entries: NativeKeep
   /** Bytes a second, 10,000 or more: of a transfer that dials, or of all of a listener together. */
   limit?: number | undefined
+  /** When what the sink writes is on disk. */
+  durability: NativeDurability
+  /** Whether only the same content makes a file one that is there already. */
+  compare: boolean
+  /** Whether the sink reads each file again before it gets its name. */
+  reread: boolean
 }
 
 /** Which settled entries takeEntries() yields. */
@@ -159,7 +168,7 @@ export interface NativeListenOptions {
   port?: number
   /** Hosts (addresses or names) to put into the ticket. */
   advertise: Array<string>
-  /** The 32 bytes of an X25519 private key; a new one if missing. */
+  /** The 32 bytes of an X25519 private key; that of the process if missing. */
   identity?: Uint8Array
   /** A ticket of an earlier listener of the same identity, to be kept. */
   ticket?: string
@@ -231,6 +240,10 @@ export interface NativeProgress {
   bytesDone: number
   /** Bytes of files that have crossed the line, in all sessions: never goes back. */
   bytesMoved: number
+  /** Of those done, bytes of unfinished files that were there from an earlier session. */
+  bytesResumed: number
+  /** Files of which something was there from an earlier session that was of no use any more. */
+  restarted: number
   /** Files transferred and in their place. */
   filesDelivered: number
   /** Bytes of files transferred and in their place. */

@@ -34,6 +34,8 @@ export type ErrorCode =
   | 'NOT_FOUND'
   /** No space, or no quota, is left on the disk. */
   | 'DISK_FULL'
+  /** Another receiver writes into the folder. */
+  | 'FOLDER_IN_USE'
   /** Reading or writing failed in another way. */
   | 'IO'
   /** The peer speaks another version of the protocol. */

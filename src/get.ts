@@ -1,10 +1,10 @@
 import {startTransfer, type DialOptions} from './dial.ts';
 import type {FilePath} from './path.ts';
-import {sinkJob} from './session.ts';
+import {sinkJob, type CheckOptions, type DurabilityOption} from './session.ts';
 import type {Transfer} from './transfer.ts';
 
 /** What {@link get} takes. */
-export interface GetOptions extends DialOptions {
+export interface GetOptions extends DialOptions, DurabilityOption, CheckOptions {
   /** The folder to write into; created if missing. Nothing that exists in it is ever overwritten. */
   readonly directory: FilePath;
 }

@@ -16,7 +16,7 @@ export type {Receiver, ReceiveOptions} from './receive.ts';
 export type {Report} from './report.ts';
 export {send} from './send.ts';
 export type {SendOptions} from './send.ts';
-export type {SessionOptions} from './session.ts';
+export type {CheckOptions, DurabilityOption, SessionOptions} from './session.ts';
 export {share} from './share.ts';
 export type {Sharer, ShareOptions} from './share.ts';
 export type {Transfer} from './transfer.ts';

@@ -26,6 +26,10 @@ export interface Progress {
   readonly bytesDone: number;
   /** Of those done, the bytes that were already there. */
   readonly bytesPresent: number;
+  /** Of those done, the bytes of unfinished files that were there from an earlier transfer. */
+  readonly bytesResumed: number;
+  /** Files of which something was there from an earlier transfer that was of no use: they have changed since. */
+  readonly restarted: number;
   /** Bytes of files transferred and in their place. */
   readonly bytesDelivered: number;
   /** TCP connections in use. */
@@ -74,6 +78,8 @@ export class ProgressReader {
       bytesTotal: native.bytesTotal,
       bytesDone: native.bytesDone,
       bytesPresent: native.bytesPresent,
+      bytesResumed: native.bytesResumed,
+      restarted: native.restarted,
       bytesDelivered: native.bytesDelivered,
       lanes: native.lanes,
       reconnects: native.reconnects,

@@ -16,6 +16,10 @@ export interface Report {
   readonly filesPresent: number;
   /** Bytes of those files. */
   readonly bytesPresent: number;
+  /** Bytes of the delivered files that were there already, of an earlier transfer that did not finish them. */
+  readonly bytesResumed: number;
+  /** Files begun by an earlier transfer that had to start over, as they have changed since. */
+  readonly restarted: number;
   /** Milliseconds from the beginning of the session to its end. */
   readonly durationMs: number;
   /** What became of each entry; with `entries: 'failed'`, of those that failed. */
@@ -39,6 +43,8 @@ export async function makeReport(transfer: NativeTransfer, peer: Peer): Promise<
     renamed: progress.renamed,
     filesPresent: progress.filesPresent,
     bytesPresent: progress.bytesPresent,
+    bytesResumed: progress.bytesResumed,
+    restarted: progress.restarted,
     durationMs: progress.elapsedMs,
     entries,
     failed,

@@ -1,10 +1,10 @@
 import {startTransfer, type DialOptions} from './dial.ts';
 import type {FilePath} from './path.ts';
-import {sourceJob} from './session.ts';
+import {sourceJob, type CheckOptions} from './session.ts';
 import type {Transfer} from './transfer.ts';
 
 /** What {@link send} takes. */
-export interface SendOptions extends DialOptions {
+export interface SendOptions extends DialOptions, CheckOptions {
   /** The receiver's ticket. */
   readonly to: string;
 }

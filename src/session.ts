@@ -10,7 +10,8 @@ export interface SessionOptions {
   readonly name?: string | undefined;
   /**
    * Who this side is, as an X25519 private key of `node:crypto`. A dialler that goes on after its connections were lost
-   * is recognised by it, and a listener's tickets are good for no other. Default: a new one for the call.
+   * is recognised by it, what it has begun to send only it goes on with, and a listener's tickets are good for no other.
+   * Default: one for the process.
    */
   readonly identity?: KeyObject | undefined;
   /** Aborting it ends what the call started, as `close()` does, but rejects with `signal.reason`. */
@@ -27,23 +28,57 @@ export interface SessionOptions {
   readonly limit?: number | undefined;
 }
 
+/** What the side that writes files takes. */
+export interface DurabilityOption {
+  /**
+   * When what is written is on disk, and survives a loss of power: with `'session'` before the transfer is complete,
+   * with `'file'` already when a file is reported as delivered, with `'none'` when the system gets round to it. With the
+   * first two no file has its name before what is in it is on disk. Default: `'session'`.
+   */
+  readonly durability?: 'session' | 'file' | 'none' | undefined;
+}
+
+const durabilities: readonly string[] = ['session', 'file', 'none'];
+
+/** What the side that dials may ask for. */
+export interface CheckOptions {
+  /**
+   * Compares the content of files that are there already, by its BLAKE3 hash, instead of size and time of modification:
+   * both sides read them. Default: false.
+   */
+  readonly checksum?: boolean | undefined;
+  /** The side that writes reads each file again, from its disk, before the file gets its name. Default: false. */
+  readonly verify?: boolean | undefined;
+}
+
 /**
  * The job of the side that reads files.
  * @internal
  */
-export function sourceJob(paths: readonly FilePath[], options: SessionOptions): NativeJob {
+export function sourceJob(paths: readonly FilePath[], options: SessionOptions & CheckOptions): NativeJob {
   if (!Array.isArray(paths) || paths.length === 0) {
     throw new HawserError('INVALID_OPTION', 'the paths must be an array with at least one path');
   }
-  return {paths: paths.map(toPathBytes), ...common(options)};
+  return {paths: paths.map(toPathBytes), ...common(options), ...checks(options)};
 }
 
 /**
  * The job of the side that writes files.
  * @internal
  */
-export function sinkJob(directory: FilePath, options: SessionOptions): NativeJob {
-  return {directory: toPathBytes(directory), ...common(options)};
+export function sinkJob(
+  directory: FilePath,
+  options: SessionOptions & DurabilityOption & CheckOptions,
+): NativeJob {
+  const {durability = 'session'} = options;
+  if (!durabilities.includes(durability)) {
+    throw new HawserError('INVALID_OPTION', `the durability must be one of ${durabilities.join(', ')}`);
+  }
+  return {directory: toPathBytes(directory), ...common(options), ...checks(options), durability};
+}
+
+function checks({checksum = false, verify = false}: CheckOptions): Pick<NativeJob, 'compare' | 'reread'> {
+  return {compare: checksum, reread: verify};
 }
 
 /**
@@ -78,11 +113,14 @@ export function checkLimit(limit: number | undefined): number | undefined {
   );
 }
 
+/** What a job is that nothing special is asked of. */
+const plain = {durability: 'session', compare: false, reread: false} as const;
+
 function common({name, entries, limit}: SessionOptions): Omit<NativeJob, 'paths' | 'directory'> {
   if (name !== undefined && Buffer.byteLength(name) > maxNameBytes) {
     throw new HawserError('INVALID_OPTION', `the name must have at most ${maxNameBytes} bytes`);
   }
-  return {name: name ?? hostLabel(), entries: entries ?? 'all', limit: checkLimit(limit)};
+  return {name: name ?? hostLabel(), entries: entries ?? 'all', limit: checkLimit(limit), ...plain};
 }
 
 /** The host name, cut at a whole character. */

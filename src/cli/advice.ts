@@ -72,6 +72,7 @@ const advice: Record<ErrorCode, Advice> = {
     next: ['Check who owns the file or folder; a port below 1024 often needs more rights than a higher one.'],
   },
   NOT_FOUND: {next: ['Check the spelling and the folder you are in.']},
+  FOLDER_IN_USE: {next: ['End the other one, or choose another folder: one receiver serves many senders.']},
   DISK_FULL: {next: ['Free some space or choose another folder.'], kept: true},
   IO: {next: ['Check the path and the disk.'], kept: true},
   VERSION_MISMATCH: {next: ['Install the same version on both machines: npm install --global hawser@latest']},

@@ -41,6 +41,7 @@ const exitCodes: Record<ErrorCode, ExitCode> = {
   PERMISSION_DENIED: exit.local,
   NOT_FOUND: exit.local,
   DISK_FULL: exit.local,
+  FOLDER_IN_USE: exit.local,
   IO: exit.local,
   VERSION_MISMATCH: exit.version,
   PROTOCOL: exit.other,

@@ -21,6 +21,9 @@ export function addGet(program: Command): void {
     .addOption(options.lanes)
     .addOption(options.limit)
     .addOption(options.retry)
+    .addOption(options.checksum)
+    .addOption(options.verify)
+    .addOption(options.durability)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
@@ -29,13 +32,16 @@ export function addGet(program: Command): void {
         const {report, signal} = context;
         const {given, directory} = placeArguments(first, second);
         const ticket = await findTicket(given, signal);
-        const {lanes, limit, retry: retryMs} = flags;
+        const {lanes, limit, retry: retryMs, checksum, verify, durability} = flags;
         const {findIdentity} = await import('./identity.ts');
         const transfer = get(ticket, {
           directory,
           lanes,
           limit,
           retryMs,
+          checksum,
+          verify,
+          durability,
           identity: await findIdentity(report),
           entries: flags.json ? 'all' : 'failed',
           signal,

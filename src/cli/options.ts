@@ -41,7 +41,21 @@ export const grace = new Option(
   'on SIGTERM, time for running transfers to finish, such as 30s or 5m (default: 10s)',
 ).argParser(duration);
 
+// How to write: receive and get.
+export const durability = new Option(
+  '--durability <when>',
+  'when files are on disk: "session", before the end (default); "file", each before it counts; "none"',
+).choices(['session', 'file', 'none'] as const);
+
 // How to dial: send and get.
+export const checksum = new Option(
+  '--checksum',
+  'compare files that are there by content, not by size and time',
+);
+export const verify = new Option(
+  '--verify',
+  'have each file read again from the disk it was written to, before it gets its name',
+);
 export const lanes = new Option(
   '--lanes <number>',
   'TCP connections to use, 1 to 16 (default: as many as pay)',

@@ -20,6 +20,7 @@ export function addReceive(program: Command): void {
     .addOption(options.bind)
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
+    .addOption(options.durability)
     .addOption(options.once)
     .addOption(options.ticketFile)
     .addOption(options.grace)
@@ -29,7 +30,7 @@ export function addReceive(program: Command): void {
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
         const receiver = await openListener(flags, context, (listening) =>
-          receive({directory, ...listening}),
+          receive({directory, durability: flags.durability, ...listening}),
         );
         return serve(receiver, flags, context);
       }),

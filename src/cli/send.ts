@@ -21,6 +21,8 @@ export function addSend(program: Command): void {
     .addOption(options.lanes)
     .addOption(options.limit)
     .addOption(options.retry)
+    .addOption(options.checksum)
+    .addOption(options.verify)
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
@@ -34,6 +36,8 @@ export function addSend(program: Command): void {
           lanes: flags.lanes,
           limit: flags.limit,
           retryMs: flags.retry,
+          checksum: flags.checksum,
+          verify: flags.verify,
           identity: await findIdentity(report),
           entries: flags.json ? 'all' : 'failed',
           signal,

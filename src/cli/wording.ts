@@ -98,12 +98,19 @@ export function failureText(entry: EntryEvent & {readonly fate: 'failed'}): stri
 
 /** `Sent 1,204 files, 1.2 GB in 3.4 s (353 MB/s)`, and what else there is to know. */
 export function summaryText(command: TransferCommand, peer: Peer | undefined, totals: FinishedEvent): string {
-  const {files, bytes, durationMs, filesPresent, renamed, failed} = totals;
-  const rate = durationMs > 0 ? ` (${formatRate((bytes / durationMs) * 1000)})` : '';
+  const {files, bytes, durationMs, filesPresent, bytesPresent, bytesResumed, restarted, renamed, failed} =
+    totals;
+  const rate = durationMs > 0 ? ` (${formatRate(((bytes - bytesResumed) / durationMs) * 1000)})` : '';
   const moved = `${formatFiles(files)}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}`;
+  const verb = command === 'send' || command === 'share' ? 'Sent' : 'Received';
+  const nothingNew = files === 0 && filesPresent > 0;
   return [
-    `${command === 'send' || command === 'share' ? 'Sent' : 'Received'} ${moved}${counterpart(command, peer)}`,
-    ...(filesPresent > 0 ? [`${formatCount(filesPresent)} already there`] : []),
+    nothingNew
+      ? `Already there: ${formatFiles(filesPresent)}, ${formatBytes(bytesPresent)}${counterpart(command, peer)}`
+      : `${verb} ${moved}${counterpart(command, peer)}`,
+    ...(filesPresent > 0 && !nothingNew ? [`${formatCount(filesPresent)} already there`] : []),
+    ...(bytesResumed > 0 ? [`${formatBytes(bytesResumed)} of them were there from before`] : []),
+    ...(restarted > 0 ? [`${formatCount(restarted)} begun before had changed and started over`] : []),
     ...(renamed > 0 ? [`${formatCount(renamed)} renamed, as their names were taken`] : []),
     ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
   ].join('; ');

@@ -24,6 +24,33 @@ pub struct NativeJob {
     /// Bytes a second, 10,000 or more: of a transfer that dials, or of all of a listener together.
     #[napi(ts_type = "number | undefined")]
     pub limit: Option<i64>,
+    /// When what the sink writes is on disk.
+    pub durability: NativeDurability,
+    /// Whether only the same content makes a file one that is there already.
+    pub compare: bool,
+    /// Whether the sink reads each file again before it gets its name.
+    pub reread: bool,
+}
+
+/// When what a sink has written is on disk.
+#[napi(string_enum = "lowercase")]
+pub enum NativeDurability {
+    /// Each file before it is reported as delivered.
+    File,
+    /// Everything before the transfer is complete.
+    Session,
+    /// When the system gets round to it.
+    None,
+}
+
+impl From<NativeDurability> for Durability {
+    fn from(durability: NativeDurability) -> Self {
+        match durability {
+            NativeDurability::File => Self::File,
+            NativeDurability::Session => Self::Session,
+            NativeDurability::None => Self::None,
+        }
+    }
 }
 
 /// How to listen.
@@ -36,7 +63,7 @@ pub struct NativeListenOptions {
     pub port: Option<u16>,
     /// Hosts (addresses or names) to put into the ticket.
     pub advertise: Vec<String>,
-    /// The 32 bytes of an X25519 private key; a new one if missing.
+    /// The 32 bytes of an X25519 private key; that of the process if missing.
     pub identity: Option<Uint8Array>,
     /// A ticket of an earlier listener of the same identity, to be kept.
     pub ticket: Option<String>,
@@ -49,7 +76,7 @@ pub struct NativeDialOptions {
     pub ticket: String,
     /// TCP connections, 1 to 16; as many as pay if missing.
     pub lanes: Option<u8>,
-    /// The 32 bytes of an X25519 private key; a new one if missing.
+    /// The 32 bytes of an X25519 private key; that of the process if missing.
     pub identity: Option<Uint8Array>,
     /// For how many milliseconds to try to resume a session that was lost; 0: not at all, Infinity:
     /// for ever.
@@ -107,8 +134,8 @@ impl TryFrom<NativeJob> for Job {
             label: job.name,
             limit: limit(job.limit)?,
             keep: job.entries.into(),
-            durability: Durability::default(),
-            requests: Requests::default(),
+            durability: job.durability.into(),
+            requests: Requests { compare: job.compare, reread: job.reread },
         })
     }
 }

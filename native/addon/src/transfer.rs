@@ -161,6 +161,10 @@ pub struct NativeProgress {
     pub bytes_done: i64,
     /// Bytes of files that have crossed the line, in all sessions: never goes back.
     pub bytes_moved: i64,
+    /// Of those done, bytes of unfinished files that were there from an earlier session.
+    pub bytes_resumed: i64,
+    /// Files of which something was there from an earlier session that was of no use any more.
+    pub restarted: i64,
     /// Files transferred and in their place.
     pub files_delivered: i64,
     /// Bytes of files transferred and in their place.
@@ -198,6 +202,8 @@ impl From<Progress> for NativeProgress {
             bytes_total: number(progress.bytes_total),
             bytes_done: number(progress.bytes_done),
             bytes_moved: number(progress.bytes_moved),
+            bytes_resumed: number(progress.bytes_resumed),
+            restarted: number(progress.restarted),
             files_delivered: number(progress.files_delivered),
             bytes_delivered: number(progress.bytes_delivered),
             renamed: number(progress.renamed),

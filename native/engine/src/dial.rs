@@ -16,7 +16,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::Error;
 use crate::climb::Climb;
 use crate::job::{Job, Work};
-use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, random};
+use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, process_identity, random};
 use crate::pace::Paces;
 use crate::retry::Retry;
 use crate::serve::{Beginning, start};
@@ -75,7 +75,7 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
     options.job.work.check()?;
     let key = match &options.identity {
         Some(key) => key.clone(),
-        None => StaticKey::new(random()?),
+        None => process_identity()?,
     };
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()

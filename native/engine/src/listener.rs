@@ -22,7 +22,9 @@ use crate::Error;
 use crate::closing::Closing;
 use crate::disk::Claim;
 use crate::job::{Job, Work};
-use crate::opening::{BUSY, HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, random};
+use crate::opening::{
+    BUSY, HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, process_identity, random,
+};
 use crate::pace::{Limit, Pace, Paces};
 use crate::serve::{AnySession, Beginning, start};
 use crate::session::spawn;
@@ -118,7 +120,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let permits = Permits { push: !pull, pull };
     let key = match identity {
         Some(key) => key,
-        None => StaticKey::new(random()?),
+        None => process_identity()?,
     };
     let secret = match &kept {
         None => TicketSecret::new(random()?),

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub(crate) use hawser_protocol::cipher::Side as Who;
@@ -241,6 +242,16 @@ fn opened(
     let keys = first_lane.into_ciphers(&secret, side).into();
     let stream = blocking(stream).map_err(|error| connect_error(address, &error))?;
     Ok(Opened { connection: Connection { stream, keys, rtt }, secret, session, peer, address })
+}
+
+/// Who this process is for those who name no identity: the same to everybody, for as long as it runs.
+pub(crate) fn process_identity() -> Result<StaticKey, Error> {
+    static IDENTITY: OnceLock<StaticKey> = OnceLock::new();
+    if let Some(identity) = IDENTITY.get() {
+        return Ok(identity.clone());
+    }
+    let new = StaticKey::new(random()?);
+    Ok(IDENTITY.get_or_init(|| new).clone())
 }
 
 /// Random bytes from the operating system.
