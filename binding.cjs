@@ -847,4 +847,6 @@ module.exports.NativeFate = nativeBinding.NativeFate
 module.exports.NativeKeep = nativeBinding.NativeKeep
 module.exports.NativeKind = nativeBinding.NativeKind
 module.exports.NativeState = nativeBinding.NativeState
+module.exports.partials = nativeBinding.partials
+module.exports.removePartials = nativeBinding.removePartials
 module.exports.verify = nativeBinding.verify

@@ -186,6 +186,31 @@ export interface NativeOutage {
   reason: string
 }
 
+/** A part file, or something else where they are kept. */
+export interface NativePartFile {
+  /** Its name in `.hawser/partials`, invalid UTF-8 replaced. */
+  name: string
+  /** Missing when it is not known what it is a part of. */
+  of?: NativePartOf
+  bytesOnDisk: number
+  /** When something was last written to it, in milliseconds since 1970. */
+  writtenMs: number
+  /** Whether a session is writing it. */
+  inUse: boolean
+}
+
+/** The file of which there is a part. */
+export interface NativePartOf {
+  /** Relative to the folder, "/"-separated, invalid UTF-8 replaced. */
+  path: string
+  /** Bytes of the whole file. */
+  size: number
+  /** Bytes that are here. */
+  held: number
+  /** The fingerprint of the key of the peer that sends it. */
+  fingerprint: string
+}
+
 /** The other side of a session. */
 export interface NativePeer {
   /** host:port */
@@ -239,6 +264,20 @@ export interface NativeProgress {
   outage?: NativeOutage
 }
 
+/** Something that was to be removed. */
+export interface NativeRemaining {
+  file: NativePartFile
+  /** Why it is still there, for people. */
+  message: string
+}
+
+/** What has been removed, and what has not. */
+export interface NativeRemoval {
+  removed: Array<NativePartFile>
+  /** What is still there though it was to be removed. */
+  remaining: Array<NativeRemaining>
+}
+
 /** Where a transfer is in its life. */
 export type NativeState = 'connecting' | 'running' | 'reconnecting' | 'ended'
 
@@ -265,6 +304,15 @@ export interface NativeVerifyProgress {
   /** Milliseconds since it began, up to its end. */
   elapsedMs: number
 }
+
+/** Lists the part files in a folder; bytes, as in NativeJob. Resolves with them, or with why not. */
+export declare function partials(directory: Uint8Array): Promise<Array<NativePartFile> | NativeFailure> | NativeFailure
+
+/**
+ * Removes those that no session is writing and that were last written so long ago, or longer.
+ * Resolves with what became of them, or with why nothing did.
+ */
+export declare function removePartials(directory: Uint8Array, olderThanMs: number): Promise<NativeRemoval | NativeFailure> | NativeFailure
 
 /** Starts to read and hash what was delivered into a folder. */
 export declare function verify(options: NativeVerifyOptions): NativeVerification | NativeFailure

@@ -8,7 +8,7 @@ test('--version prints the version', async (t) => {
   t.deepEqual(await run(t, ['--version'], broken), {code: 0, stdout: '0.1.0\n', stderr: ''});
 });
 
-for (const command of ['receive', 'send', 'share', 'get', 'verify']) {
+for (const command of ['receive', 'send', 'share', 'get', 'verify', 'partials']) {
   test(`${command} --help explains it, with examples, in 80 columns`, async (t) => {
     const {code, stdout, stderr} = await run(t, [command, '--help'], {...broken, COLUMNS: '80'});
 
@@ -27,7 +27,7 @@ test('--help names every command and every exit code', async (t) => {
   const {code, stdout} = await run(t, ['--help'], broken);
 
   t.is(code, 0);
-  for (const command of ['receive', 'send', 'share', 'get', 'verify'])
+  for (const command of ['receive', 'send', 'share', 'get', 'verify', 'partials'])
     t.regex(stdout, new RegExp(`^  ${command} `, 'm'));
   for (const exit of [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 130]) t.regex(stdout, new RegExp(`\\b${exit} [a-z]`));
 });

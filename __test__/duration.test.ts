@@ -2,7 +2,7 @@ import test from 'ava';
 import {commandLine} from '../src/cli/command-line.ts';
 import {parseDuration} from '../src/cli/duration.ts';
 
-test('a duration is hours, minutes and seconds, or a number of seconds', (t) => {
+test('a duration is days, hours, minutes and seconds, or a number of seconds', (t) => {
   const durations = {
     '0': 0,
     '0s': 0,
@@ -13,6 +13,9 @@ test('a duration is hours, minutes and seconds, or a number of seconds', (t) => 
     '1h30m': 5_400_000,
     '1h5s': 3_605_000,
     '1.5h': 5_400_000,
+    '7d': 604_800_000,
+    '1d2h3m4s': 93_784_000,
+    '0.0004s': 0,
     '2H': 7_200_000,
     ' 10m ': 600_000,
     forever: Infinity,
@@ -21,7 +24,23 @@ test('a duration is hours, minutes and seconds, or a number of seconds', (t) => 
 });
 
 test('what is no duration is none', (t) => {
-  for (const text of ['', ' ', '10x', 'm', '5m1h', '1h30', '-5', '10 m', '1,5s', 'ever', 'NaN'])
+  for (const text of [
+    '',
+    ' ',
+    '10x',
+    'm',
+    '5m1h',
+    '1h1d',
+    '1w',
+    '1.h',
+    '.5h',
+    '1h30',
+    '-5',
+    '10 m',
+    '1,5s',
+    'ever',
+    'NaN',
+  ])
     t.is(parseDuration(text), undefined, text);
 });
 

@@ -1,5 +1,6 @@
 import test from 'ava';
 import {
+  formatAge,
   formatBytes,
   formatClock,
   formatCount,
@@ -33,4 +34,13 @@ test('a duration is seconds below a minute and a clock from there', (t) => {
 test('a clock is rounded up to the second', (t) => {
   t.is(formatClock(13_001), '0:14');
   t.is(formatClock(0), '0:00');
+});
+
+test('an age is in one unit, rounded down', (t) => {
+  t.is(formatAge(-1), 'just now');
+  t.is(formatAge(999), 'just now');
+  t.is(formatAge(1000), '1 second ago');
+  t.is(formatAge(119_999), '1 minute ago');
+  t.is(formatAge(3 * 3_600_000), '3 hours ago');
+  t.is(formatAge(1204 * 86_400_000), '1,204 days ago');
 });

@@ -6,6 +6,8 @@ import type {
   NativeFailure,
   NativeListener,
   NativeListenOptions,
+  NativePartFile,
+  NativeRemoval,
   NativeTransfer,
   NativeVerification,
   NativeVerifyOptions,
@@ -18,6 +20,7 @@ export type {
   NativeJob,
   NativeListener,
   NativeListenOptions,
+  NativePartFile,
   NativeProgress,
   NativeTransfer,
   NativeVerification,
@@ -49,6 +52,22 @@ export function verify(options: NativeVerifyOptions): NativeVerification {
 }
 
 /**
+ * Lists the part files in a folder. Rejects with a HawserError.
+ * @internal
+ */
+export function partials(directory: Uint8Array): Promise<NativePartFile[]> {
+  return later((binding) => binding.partials(directory));
+}
+
+/**
+ * Removes part files in a folder. Rejects with a HawserError.
+ * @internal
+ */
+export function removePartials(directory: Uint8Array, olderThanMs: number): Promise<NativeRemoval> {
+  return later((binding) => binding.removePartials(directory, olderThanMs));
+}
+
+/**
  * The error that a failure stands for: failures cross the binding as values, because an async native function
  * could only reject with a code of Node-API's own.
  * @internal
@@ -66,6 +85,14 @@ function call<T extends object>(invoke: (binding: typeof Binding) => T | NativeF
     // The binding returns its failures; what it throws is an argument of the wrong type.
     throw new HawserError('INVALID_OPTION', `an option has the wrong type: ${String(cause)}`, {cause});
   }
+  if (isFailure(result)) throw toError(result);
+  return result;
+}
+
+async function later<T extends object>(
+  invoke: (binding: typeof Binding) => Promise<T | NativeFailure> | NativeFailure,
+): Promise<T> {
+  const result = await call(invoke);
   if (isFailure(result)) throw toError(result);
   return result;
 }

@@ -4,6 +4,7 @@ import {
   type Entry,
   type ErrorCode,
   type Outage,
+  type PartFile,
   type Peer,
   type Progress,
   type Report,
@@ -28,6 +29,8 @@ export type CommandEvent =
   | VerifyingEvent
   | DifferenceEvent
   | VerifiedEvent
+  | PartialEvent
+  | PartialsEvent
   | ErrorEvent;
 
 /** `receive` and `share`: the port is open; first of all events. */
@@ -79,6 +82,27 @@ export interface VerifiedEvent extends Omit<VerifyReport, 'differences'> {
   readonly changed: number;
   readonly missing: number;
   readonly unreadable: number;
+}
+
+/** `partials`: a part file, or something else where they are kept; all of them come right before `partials`. */
+export type PartialEvent = PartFile & {
+  readonly event: 'partial';
+  /** With `--clean`: whether it is gone. */
+  readonly removed: boolean;
+  /** With `--clean`: why it is not. */
+  readonly message?: string;
+};
+
+/** `partials`: that was all. Those removed are counted among the others, too. */
+export interface PartialsEvent {
+  readonly event: 'partials';
+  /** Whether it was to remove them. */
+  readonly clean: boolean;
+  readonly files: number;
+  readonly bytesOnDisk: number;
+  readonly inUse: number;
+  readonly removed: number;
+  readonly bytesFreed: number;
 }
 
 /** All connections of a transfer are lost, and new ones are tried: one event an attempt; `message` says what led to it. */

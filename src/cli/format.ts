@@ -41,6 +41,23 @@ export function formatClock(milliseconds: number): string {
   return parts.join(':');
 }
 
+/** `just now` below a second, `1 minute ago`, `3 hours ago`, `400 days ago`; rounded down. */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000);
+  for (const [unit, length] of ages) {
+    const count = Math.floor(seconds / length);
+    if (count > 0) return `${formatCount(count)} ${unit}${count === 1 ? '' : 's'} ago`;
+  }
+  return 'just now';
+}
+
+const ages = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+] as const;
+
 function pad(number: number): string {
   return String(number).padStart(2, '0');
 }

@@ -3,6 +3,7 @@ import {createRequire} from 'node:module';
 import {Command, CommanderError} from './commander.ts';
 import {exit} from './exit.ts';
 import {addGet} from './get.ts';
+import {addPartials} from './partials.ts';
 import {addReceive} from './receive.ts';
 import {addSend} from './send.ts';
 import {addShare} from './share.ts';
@@ -19,6 +20,7 @@ Examples:
   hawser get …                           and the other fetches them
 
   hawser verify inbox                    later: is all as it was delivered?
+  hawser partials inbox                  what is there of unfinished files?
 
 Exit codes:
   0 ok                  3 cannot connect        6 integrity
@@ -41,6 +43,7 @@ addSend(program);
 addShare(program);
 addGet(program);
 addVerify(program);
+addPartials(program);
 
 try {
   await program.parseAsync();

@@ -1,5 +1,6 @@
 import type {CommandEvent} from './events.ts';
 import {reportJson} from './json-reporter.ts';
+import {PartialsReporter} from './partials-reporter.ts';
 import {openScreen} from './screen.ts';
 import {TextReporter} from './text-reporter.ts';
 import {VerifyReporter} from './verify-reporter.ts';
@@ -12,7 +13,7 @@ export type Reporter = (event: CommandEvent) => void;
 export type TransferCommand = 'receive' | 'share' | 'send' | 'get';
 
 /** The command that speaks. */
-export type CommandName = TransferCommand | 'verify';
+export type CommandName = TransferCommand | 'verify' | 'partials';
 
 /** How a command was asked to speak. */
 export interface ReporterFlags {
@@ -23,6 +24,20 @@ export interface ReporterFlags {
 export async function createReporter(command: CommandName, {json, quiet}: ReporterFlags): Promise<Reporter> {
   if (json) return reportJson;
   const voice = new Voice(await openScreen(), quiet ?? false);
-  const text = command === 'verify' ? new VerifyReporter(voice) : new TextReporter(command, voice);
+  const text = createTextReporter(command, voice);
   return (event) => text.report(event);
+}
+
+function createTextReporter(command: CommandName, voice: Voice): {report: Reporter} {
+  switch (command) {
+    case 'verify':
+      return new VerifyReporter(voice);
+    case 'partials':
+      return new PartialsReporter(voice);
+    case 'receive':
+    case 'share':
+    case 'send':
+    case 'get':
+      return new TextReporter(command, voice);
+  }
 }

@@ -57,7 +57,9 @@ export class TextReporter {
       case 'verifying':
       case 'difference':
       case 'verified':
-        // Of another command.
+      case 'partial':
+      case 'partials':
+        // Of other commands.
         return;
     }
   }

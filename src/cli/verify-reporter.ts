@@ -34,6 +34,8 @@ export class VerifyReporter {
       case 'reconnecting':
       case 'reconnected':
       case 'notice':
+      case 'partial':
+      case 'partials':
         // Of other commands.
         return;
     }

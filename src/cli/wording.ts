@@ -145,6 +145,6 @@ function counterpart(command: TransferCommand, peer: Peer | undefined): string {
   return command === 'share' ? ` to ${peerName(peer)}` : '';
 }
 
-function percent(done: number, total: number): number {
+export function percent(done: number, total: number): number {
   return total > 0 ? Math.floor((done / total) * 100) : 100;
 }

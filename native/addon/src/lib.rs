@@ -6,6 +6,7 @@
 mod environment;
 mod listener;
 mod options;
+mod partials;
 mod transfer;
 mod verify;
 

@@ -55,6 +55,11 @@ impl Claim {
     }
 }
 
+/// Whether anybody receives into `directory`, as far as that can be known.
+pub fn is_claimed(directory: &Path) -> bool {
+    open(directory).is_some_and(|folder| matches!(folder.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// The folder itself is locked, so that nothing has to be left in it.
 #[cfg(unix)]
 fn open(directory: &Path) -> Option<File> {

@@ -108,8 +108,8 @@ impl Kept {
                 part => break (folder, part?.into_std()),
             }
         };
-        // Between the two calls somebody else may have found it, and has it now.
-        if !self.lock(&part) {
+        // Between the two calls somebody else may have found it, and has it now or has removed it.
+        if !self.lock(&part) || !is_named(&part, &folder, &name)? {
             return Ok(None);
         }
         let part = PartFile::new(part, subject.size);
@@ -168,9 +168,13 @@ impl Kept {
     }
 }
 
-/// Whether `part` still has its name: it may have got its place while its lock was waited for.
+/// Whether `part` still has its name: it may have got its place while its lock was waited for, or have
+/// been removed.
+///
+/// # Errors
+/// Those of the operating system.
 #[cfg(unix)]
-fn is_named(part: &File, folder: &Dir, name: &str) -> io::Result<bool> {
+pub fn is_named(part: &File, folder: &Dir, name: &str) -> io::Result<bool> {
     let Some(name) = hawser_protocol::manifest::Name::new(name.as_bytes()) else { return Ok(false) };
     match Stat::named(folder, &name) {
         Ok(named) => Ok(named.version.is_same_file(&Stat::open(part)?.version)),
@@ -181,12 +185,18 @@ fn is_named(part: &File, folder: &Dir, name: &str) -> io::Result<bool> {
 
 /// Windows renames no file that is open.
 #[cfg(not(unix))]
-fn is_named(_: &File, _: &Dir, _: &str) -> io::Result<bool> {
+pub fn is_named(_: &File, _: &Dir, _: &str) -> io::Result<bool> {
     Ok(true)
 }
 
 fn part_name(subject: &Subject) -> String {
     format!("{}.part", subject.key())
+}
+
+/// Whether a part file may be called `name`.
+pub fn is_part_name(name: &str) -> bool {
+    let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    name.strip_suffix(".part").is_some_and(|key| key.len() == 32 && key.bytes().all(is_hex))
 }
 
 /// The name of the journal of a part.

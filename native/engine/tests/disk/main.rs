@@ -8,6 +8,7 @@ mod deep;
 mod full;
 mod helpers;
 mod hostile;
+mod leftover;
 mod race;
 mod record;
 mod sink;
