@@ -15,6 +15,7 @@ use super::journal::{self, Journal, Subject, Written};
 use super::part_file::PartFile;
 use super::partials::{ATTEMPTS, make_in_shared, open_private};
 use super::stamp::new_file;
+#[cfg(unix)]
 use super::stat::Stat;
 use super::stored::Stored;
 
