@@ -116,7 +116,7 @@ test('what is already there is counted, not sent again', async (t) => {
   const again = await run(t, ['send', join(folder, 'tree'), '--to', ticket]);
 
   t.is(again.code, 0);
-  t.regex(again.stderr, /\nSent 0 files, 0 B in .+; 2 already there\n$/);
+  t.regex(again.stderr, /\nAlready there: 2 files, 2 B\n$/);
 });
 
 test('--quiet says nothing but the ticket and what failed', async (t) => {

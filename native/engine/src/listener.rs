@@ -109,7 +109,6 @@ struct Running {
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ListenOptions { job, bind, port, advertise, identity, ticket: kept } = options;
     job.work.prepare()?;
-    let claim = job.work.claim()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
             |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
@@ -141,6 +140,8 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
 
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Internal(format!("cannot start: {error}")))?;
+    // Last: whoever is told that the folder is in use has made no other mistake.
+    let claim = job.work.claim()?;
     let shared = Arc::new(Shared {
         pace: Arc::new(Pace::new(job.limit)),
         job,

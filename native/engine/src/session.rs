@@ -93,6 +93,8 @@ pub(crate) struct State<M> {
 pub(crate) enum Awaited {
     /// That its machine has something for it to do, or the end.
     Work,
+    /// That a lane has left it something to do, or the end.
+    Left,
     /// The end.
     End,
 }
@@ -116,6 +118,7 @@ impl<M: Machine> State<M> {
     fn is_awaited(&self) -> bool {
         match self.awaited {
             Some(Awaited::Work) => self.is_ended() || self.has_work || self.machine.is_due(),
+            Some(Awaited::Left) => self.is_ended() || self.has_work,
             Some(Awaited::End) => self.is_ended(),
             None => false,
         }

@@ -280,7 +280,9 @@ impl SinkSide {
         let folder = state.machine.place(id, result);
         session.wake(&mut state);
         drop(state);
-        self.work.end();
+        if self.work.end() {
+            session.leave_work();
+        }
         Some(folder)
     }
 

@@ -56,17 +56,20 @@ impl SinkWork {
         self.lock().under_way += 1;
     }
 
-    /// A file that was wanted is settled.
-    pub fn end(&self) {
+    /// A file that was wanted is settled. Returns whether those that are complete wait for no other now.
+    pub fn end(&self) -> bool {
         let mut queues = self.lock();
         queues.under_way = queues.under_way.saturating_sub(1);
+        !queues.complete.is_empty() && queues.is_enough()
     }
 
-    /// A file is complete.
-    pub fn complete(&self, id: EntryId, hash: ContentHash) {
+    /// A file is complete. Returns whether the thread that names it should have a look: not for each.
+    pub fn complete(&self, id: EntryId, hash: ContentHash) -> bool {
         let mut queues = self.lock();
         queues.complete.push((id, hash));
+        let is_first = queues.since.is_none();
         queues.since.get_or_insert_with(Instant::now);
+        is_first || queues.is_enough()
     }
 
     /// Something should be here of a file.
@@ -77,9 +80,7 @@ impl SinkWork {
     fn next(&self) -> Next {
         let mut queues = self.lock();
         let waited = queues.since.map_or(Duration::ZERO, |since| since.elapsed());
-        let enough = queues.under_way.min(ENOUGH);
-        let due = queues.complete.len() >= enough || waited >= GATHER;
-        if !queues.complete.is_empty() && due {
+        if !queues.complete.is_empty() && (queues.is_enough() || waited >= GATHER) {
             queues.since = None;
             return Next::Place(std::mem::take(&mut queues.complete));
         }
@@ -96,6 +97,13 @@ impl SinkWork {
 
     fn lock(&self) -> MutexGuard<'_, Queues> {
         lock(&self.0)
+    }
+}
+
+impl Queues {
+    /// Whether those that are complete need not wait for more: there are no others, or many.
+    fn is_enough(&self) -> bool {
+        self.complete.len() >= self.under_way.min(ENOUGH)
     }
 }
 
@@ -134,8 +142,9 @@ impl SinkSide {
         match written.and_then(|()| self.sink.complete(id, hash)) {
             Ok(Completed::Ready) if self.durability == Durability::None => self.place(session, id, hash),
             Ok(Completed::Ready) => {
-                self.work.complete(id, hash);
-                session.leave_work();
+                if self.work.complete(id, hash) {
+                    session.leave_work();
+                }
             }
             Ok(Completed::Same) => {
                 self.settle_placed(session, id, info, Placed::Present, hash);

@@ -47,7 +47,7 @@ impl Side for SourceSide {
                 self.hash_held(session, chunk);
                 state = session.state();
             } else {
-                state = session.wait(Awaited::Work, state, PATIENCE);
+                state = session.wait(Awaited::Left, state, PATIENCE);
             }
         }
     }
