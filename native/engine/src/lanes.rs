@@ -44,7 +44,10 @@ impl<S: Side> Session<S> {
         let lanes = lock(&self.lanes);
         lane.0 < MAX_LANES
             && !lanes.ended
-            && !self.state().is_running(lane)
+            && {
+                let state = self.state();
+                !state.is_ended() && !state.is_running(lane)
+            }
             && lanes.attempts.get(&lane).is_none_or(|&last| attempt > last)
     }
 

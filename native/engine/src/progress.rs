@@ -204,11 +204,8 @@ impl Counters {
 
     /// Bytes that were counted are to be sent again.
     pub fn lack(&self, bytes: u64) {
-        let less = |count: u64| Some(count.saturating_sub(bytes));
-        for counter in [&self.bytes_done, &self.resumed] {
-            // It never refuses.
-            let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        }
+        less(&self.bytes_done, bytes);
+        less(&self.resumed, bytes);
     }
 
     /// Bytes that have arrived, without those of files found already there.
@@ -232,6 +229,10 @@ impl Counters {
         match &entry.fate {
             Fate::Failed(_) => add(&self.failed, 1),
             Fate::Placed(Placed::Present, transferred) if file => {
+                if transferred.is_some() {
+                    // What it was compared with is that file, and no part of another.
+                    less(&self.resumed, entry.size);
+                }
                 let (files, bytes) = if unheard {
                     (&self.files_delivered, &self.bytes_delivered)
                 } else {
@@ -260,6 +261,12 @@ fn split(delivered: &AtomicU64, found: &AtomicU64, earlier: &AtomicU64) -> (u64,
 
 fn load(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
+}
+
+fn less(counter: &AtomicU64, value: u64) {
+    // It never refuses.
+    let _ =
+        counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| Some(count.saturating_sub(value)));
 }
 
 fn add(counter: &AtomicU64, value: u64) {

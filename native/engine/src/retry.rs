@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::dial::jittered;
 use crate::progress::Outage;
+use crate::session::{CLOSE_GRACE, LOST_AFTER};
 use crate::transfer::Transfer;
 
 /// The first attempt is made after so long, and each further one after twice as long as the one
@@ -13,7 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A line that breaks in the middle of a handshake looks like a listener that does not accept the
-/// ticket: only so many times in a row it is believed.
+/// ticket: it is believed when it comes so many times in a row.
 const REFUSALS: u32 = 3;
 
 /// The patience of a dialled transfer with its line.
@@ -74,9 +75,12 @@ impl Retry {
         if !self.established || self.allowed.is_zero() || !may_pass(&error) {
             return Err(error);
         }
-        // One that came to nothing leaves the clock as it is: that must not go on for ever.
-        let worth =
-            |session: Begun| transfer.moved() > session.moved || session.at.elapsed() >= LONGEST_PAUSE;
+        // One that came to nothing leaves the clock as it is: that must not go on for ever. One on
+        // which nothing came at all ends after LOST_AFTER; a longer one compared what is there.
+        let worth = |session: Begun| {
+            transfer.moved() > session.moved
+                || session.at.elapsed() >= LOST_AFTER + CLOSE_GRACE + LONGEST_PAUSE
+        };
         if self.session.take().is_some_and(worth) {
             self.lost = None;
         }
@@ -115,5 +119,38 @@ fn may_pass(error: &Error) -> bool {
         Error::Lost | Error::Connect { .. } | Error::HungUp { .. } | Error::Busy { .. } => true,
         Error::Authentication => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Keep;
+    use crate::pace::Paces;
+
+    const ALLOWED: Duration = Duration::from_secs(600);
+
+    /// A transfer that was lost five minutes ago, and has had a session since that lasted so long.
+    fn lost_again_after(session: Duration, moved: u64) -> Instant {
+        let transfer = Transfer::new(Keep::All, Paces::new(None, None));
+        let mut retry = Retry::new(ALLOWED);
+        retry.opened(&transfer);
+        retry.failed(Error::Lost, &transfer).unwrap();
+        let lost = retry.lost.as_mut().unwrap();
+        lost.since = lost.since.checked_sub(Duration::from_secs(300)).unwrap();
+        retry.opened(&transfer);
+        let begun = retry.session.as_mut().unwrap();
+        begun.at = begun.at.checked_sub(session).unwrap();
+        transfer.count_bytes(moved);
+        retry.failed(Error::Lost, &transfer).unwrap();
+        retry.deadline().unwrap() - ALLOWED
+    }
+
+    #[test]
+    fn a_session_on_which_nothing_comes_does_not_start_the_clock_anew() {
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(299)).unwrap();
+        assert!(lost_again_after(LOST_AFTER + CLOSE_GRACE, 0) < long_ago);
+        assert!(lost_again_after(Duration::ZERO, 1) > long_ago);
+        assert!(lost_again_after(ALLOWED, 0) > long_ago);
     }
 }

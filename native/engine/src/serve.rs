@@ -110,6 +110,9 @@ pub(crate) fn start(
                     Ok(claim) => claim,
                     Err(Taken) => return Err(turn_away(in_use(directory), connection)),
                 };
+                if let Some(earlier) = hello.continues {
+                    sink.go_on(earlier.0);
+                }
                 if job.requests.compare {
                     sink.compare_contents();
                 }

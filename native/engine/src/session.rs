@@ -279,10 +279,9 @@ pub(crate) fn panicked() -> Error {
 /// What the peer is told about the end.
 pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
     let (code, text) = match result {
-        Ok(()) | Err(Error::ClosedByPeer { .. } | Error::Lost | Error::Superseded) => {
-            (CloseCode::Done, String::new())
-        }
-        Err(Error::Parked) => (CloseCode::Away, String::new()),
+        Ok(()) | Err(Error::ClosedByPeer { .. }) => (CloseCode::Done, String::new()),
+        // Whoever still hears it, on a lane that was just joining, may come again.
+        Err(Error::Parked | Error::Lost | Error::Superseded) => (CloseCode::Away, String::new()),
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
         // What exactly failed on this machine, and where, is not the peer's business.

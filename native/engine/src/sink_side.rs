@@ -86,6 +86,9 @@ impl Side for SinkSide {
                         self.sink.compare_contents();
                     }
                     self.rereads.fetch_or(hello.requests.reread, Ordering::Relaxed);
+                    if let Some(earlier) = hello.continues {
+                        self.sink.go_on(earlier.0);
+                    }
                     // A session that was killed may have given names that are not on disk yet.
                     if self.durability == Durability::File && !self.flush(session) {
                         return Ok(Flow::Continue);

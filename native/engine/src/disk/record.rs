@@ -32,6 +32,8 @@ struct Writing {
     /// What is not in the file yet. Whole lines, so that the file never ends within one, but for
     /// what the system does when it crashes.
     lines: Vec<u8>,
+    /// The session that this one continues.
+    earlier: Option<[u8; 16]>,
     state: State,
 }
 
@@ -46,8 +48,14 @@ enum State {
 impl Record {
     /// That of `transfer`, which begins now, into `target`. Nothing is created yet.
     pub fn new(target: Arc<Dir>, transfer: [u8; 16]) -> Self {
-        let writing = Mutex::new(Writing { lines: Vec::new(), state: State::NotYet });
+        let writing = Mutex::new(Writing { lines: Vec::new(), earlier: None, state: State::NotYet });
         Self { target, name: record_name(SystemTime::now(), transfer), writing }
+    }
+
+    /// Goes on with the record of an earlier session of the same transfer, if there is one: what both
+    /// deliver is one delivery to whoever looks again.
+    pub fn go_on(&self, earlier: [u8; 16]) {
+        self.lock().earlier = Some(earlier);
     }
 
     /// Writes down that the file with this hash is at `location`.
@@ -88,10 +96,11 @@ impl Record {
         }
         let lines = std::mem::take(&mut writing.lines);
         if let State::NotYet = writing.state {
-            writing.state = match Records::begin(&self.target, &self.name) {
-                Ok((records, file)) => State::Open(records, file),
-                Err(_) => State::Ended,
-            };
+            writing.state =
+                match Records::begin(&self.target, &self.name, writing.earlier.map(ending).as_deref()) {
+                    Ok((records, file)) => State::Open(records, file),
+                    Err(_) => State::Ended,
+                };
         }
         if let State::Open(_, file) = &mut writing.state
             && file.write_all(&lines).is_err()
@@ -122,10 +131,13 @@ fn record_name(now: SystemTime, transfer: [u8; 16]) -> String {
     let (year, month, day) = date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     let milliseconds = since.subsec_millis();
-    let [a, b, c, d, ..] = transfer;
-    format!(
-        "{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{milliseconds:03}Z-{a:02x}{b:02x}{c:02x}{d:02x}.b3"
-    )
+    let ending = ending(transfer);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{milliseconds:03}Z{ending}")
+}
+
+/// What the name of a session's record ends with.
+fn ending([a, b, c, d, ..]: [u8; 16]) -> String {
+    format!("-{a:02x}{b:02x}{c:02x}{d:02x}.b3")
 }
 
 /// Year, month and day of the `days`-th day after 1 January 1970.

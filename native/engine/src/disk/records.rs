@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
-use cap_fs_ext::DirExt;
-use cap_std::fs::Dir;
+use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
+use cap_std::fs::{Dir, OpenOptions};
 use hawser_protocol::error::ContentHash;
 use hawser_protocol::manifest::{Name, PARTIALS_FOLDER};
 
@@ -51,20 +51,44 @@ impl Records {
         }
     }
 
-    /// Begins a record, for the user alone, after removing old ones.
+    /// Begins a record, for the user alone, after removing old ones; or goes on with the one whose name
+    /// has the ending `earlier`, under the new name.
     ///
     /// # Errors
     /// Those of the operating system; `PermissionDenied` when the folder belongs to someone else.
-    pub fn begin(target: &Dir, name: &str) -> io::Result<(Self, File)> {
+    pub fn begin(target: &Dir, name: &str, earlier: Option<&str>) -> io::Result<(Self, File)> {
         // `.hawser` is there, with the session's part files: nobody removes it in between.
         let records = Self(make_private(&make_private(target, PARTIALS_FOLDER)?, RECORDS_FOLDER)?);
-        records.make_room();
-        let file = records.0.open_with(name, &new_file(0o600))?.into_std();
+        let file = match earlier.and_then(|earlier| records.go_on(earlier, name).ok()) {
+            Some(file) => file,
+            None => {
+                records.make_room();
+                records.0.open_with(name, &new_file(0o600))?.into_std()
+            }
+        };
         // Tells others that it is being written. Without it, one of many newer sessions may remove
         // the record of one that takes very long. Windows would keep its readers out, too.
         #[cfg(unix)]
         let _ = file.try_lock_shared();
         Ok((records, file))
+    }
+
+    /// Opens the record whose name has the ending `earlier`, to add to it, under its new `name`.
+    fn go_on(&self, earlier: &str, name: &str) -> io::Result<File> {
+        let names = self.names()?;
+        let known = names.iter().find(|known| known.ends_with(earlier)).ok_or(io::ErrorKind::NotFound)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).follow(FollowSymlinks::No);
+        let mut file = self.0.open_with(known, &options)?.into_std();
+        // Behind the half of a line, nothing more could be read.
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.0.rename(known, &self.0, name)?;
+        Ok(file)
     }
 
     /// Removes one.

@@ -129,6 +129,11 @@ impl Sink {
         self.file(id)?.write(&self.partials, offset, bytes)
     }
 
+    /// What is delivered goes on the record of an earlier session of the same transfer.
+    pub fn go_on(&self, earlier: [u8; 16]) {
+        self.record.go_on(earlier);
+    }
+
     /// From now on, a file is taken for one that is there only if it has the same content.
     pub fn compare_contents(&self) {
         self.compares.store(true, Ordering::Relaxed);

@@ -50,6 +50,38 @@ fn a_record_has_a_line_for_each_file_under_the_name_it_got() {
 }
 
 #[test]
+fn sessions_of_one_transfer_have_one_record() {
+    let target = tempfile::tempdir().unwrap();
+    for number in 1..4 {
+        let sink = Sink::open(target.path(), [number; 16], [0; 32]).unwrap();
+        if number > 1 {
+            sink.go_on([number - 1; 16]);
+        }
+        let called = number.to_string();
+        deliver(&sink, A, &file(ROOT, &called, 1), called.as_bytes()).unwrap();
+        sink.close();
+    }
+    let records = records(target.path());
+    let [record] = &records[..] else { panic!("{records:?}") };
+    assert!(record.to_string_lossy().ends_with("-03030303.b3"));
+    assert_eq!(fs::read_to_string(record).unwrap(), line(b"1", "1") + &line(b"2", "2") + &line(b"3", "3"));
+}
+
+#[test]
+fn nothing_is_added_behind_the_half_of_a_line() {
+    let target = tempfile::tempdir().unwrap();
+    session(target.path(), 1).close();
+    let torn = records(target.path()).remove(0);
+    fs::write(&torn, "half a li").unwrap();
+    let sink = Sink::open(target.path(), [2; 16], [0; 32]).unwrap();
+    sink.go_on([1; 16]);
+    deliver(&sink, A, &file(ROOT, "other", 1), b"2").unwrap();
+    sink.close();
+    assert_eq!(fs::read_to_string(&torn).unwrap(), "half a li");
+    assert_eq!(records(target.path()).len(), 2);
+}
+
+#[test]
 fn a_session_that_delivers_nothing_leaves_no_record() {
     let target = tempfile::tempdir().unwrap();
     let sink = sink(target.path());
