@@ -1,7 +1,8 @@
 //! A listening port that serves sessions, several at a time.
 
+mod door;
+
 use std::collections::{HashMap, VecDeque};
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,19 +13,14 @@ use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::JoinRequest;
 use hawser_protocol::link::LaneId;
 use hawser_protocol::ticket::{Host, Permits, Ticket, TicketSecret};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{self, Runtime};
+use tokio::runtime;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
 use crate::Error;
 use crate::closing::Closing;
 use crate::disk::Claim;
 use crate::job::{Job, Work};
-use crate::opening::{
-    BUSY, HANDSHAKE_TIMEOUT, Knock, Opened, Who, admit, admit_lane, answer, process_identity, random,
-};
+use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::serve::{AnySession, Beginning, start};
 use crate::session::spawn;
@@ -34,9 +30,6 @@ use crate::transfer::{Peer, Transfer, lock};
 
 /// Sessions at the same time, and finished ones that nobody has asked for yet.
 const MAX_SESSIONS: usize = 1024;
-
-/// How long to leave accepting alone when the system has no descriptor or memory for more.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a session waits for the one that it takes the place of to end.
 const SUPERSEDE_PATIENCE: Duration = Duration::from_secs(10);
@@ -155,7 +148,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         ended: Condvar::new(),
     });
     let serving = shared.clone();
-    spawn("hawser-listen".into(), move || serve(runtime, &serving, sockets))?;
+    spawn("hawser-listen".into(), move || door::serve(runtime, &serving, sockets))?;
     Ok(Listener(shared))
 }
 
@@ -336,70 +329,6 @@ impl Drop for Place {
         state.reserved -= 1;
         self.0.announce_if_over(state);
     }
-}
-
-fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::net::TcpListener>) {
-    runtime.block_on(async {
-        let mut accepting = JoinSet::new();
-        for socket in sockets {
-            // Both were set up by bind(); should the runtime refuse one, the others serve.
-            if let Ok(socket) = TcpListener::from_std(socket) {
-                accepting.spawn(accept(socket, shared.clone()));
-            }
-        }
-        shared.closing.notified().await;
-    });
-    // Closes the sockets, with the tasks that hold them.
-    drop(runtime);
-    let mut state = lock(&shared.state);
-    state.deaf = true;
-    shared.announce_if_over(state);
-}
-
-async fn accept(socket: TcpListener, shared: Arc<Shared>) {
-    let mut greeting = JoinSet::new();
-    loop {
-        while greeting.try_join_next().is_some() {}
-        let Ok((stream, address)) = socket.accept().await else {
-            // Out of descriptors, most likely: sessions that end give some back.
-            sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        let Some(admitted) = shared.strangers.admit(address.ip()) else {
-            // Eight bytes fit any socket; whoever does not hear them is turned away all the same.
-            // Not through the runtime, which has yet to hear from the system that it may write.
-            let _ = stream.into_std().and_then(|mut stream| stream.write(&BUSY));
-            continue;
-        };
-        let shared = shared.clone();
-        greeting.spawn(async move {
-            // Whoever has not proven anything by then never will.
-            let _ = timeout(HANDSHAKE_TIMEOUT, greet(stream, address, &shared)).await;
-            drop(admitted);
-        });
-    }
-}
-
-/// Finds out what a connection is for. One that proves nothing is dropped without a word.
-async fn greet(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>) -> Option<()> {
-    stream.set_nodelay(true).ok()?;
-    match answer(&mut stream).await? {
-        Knock::Session => {
-            let wanted = shared.job.work.peer_role();
-            let secret = shared.ticket.secret();
-            let place = || shared.reserve();
-            let (opened, place) = admit(stream, address, &shared.key, secret, wanted, place).await?;
-            shared.open_session(opened, place);
-        }
-        Knock::Join(request) => {
-            let (lane, attempt) = (LaneId(request.lane), request.attempt);
-            let (session, secret) = shared.joinable(&request)?;
-            let connection = admit_lane(stream, &secret, request).await?;
-            session.join(Who::Listener, lane, attempt, connection);
-        }
-    }
-    Some(())
 }
 
 #[cfg(test)]

@@ -384,13 +384,10 @@ impl Sender {
         if room < END_BYTES {
             return None;
         }
-        loop {
-            let (id, hash) = self.ends.pop_front()?;
-            if self.unsettled.contains_key(&id) {
-                self.link.log(lane, Sent::End(id, hash));
-                return Some(Outgoing::End(id, hash));
-            }
-        }
+        let mut ends = core::iter::from_fn(|| self.ends.pop_front());
+        let (id, hash) = ends.find(|(id, _)| self.unsettled.contains_key(id))?;
+        self.link.log(lane, Sent::End(id, hash));
+        Some(Outgoing::End(id, hash))
     }
 
     fn next_chunk(&mut self, lane: LaneId, room: usize) -> Option<Outgoing> {
