@@ -67,7 +67,7 @@ export class Proxy {
   /** The address that the next connection seems to come from. */
   nextSource = (): string => visible;
   #isCut = false;
-  #most = Infinity;
+  readonly #most = {up: Infinity, down: Infinity};
 
   private constructor(port: number) {
     this.#port = port;
@@ -108,14 +108,14 @@ export class Proxy {
     for (const direction of directions) this.#held.add(direction);
   }
 
-  /** Holds back what a connection brings to the listener beyond so many bytes. */
-  holdEachAfter(bytes: number): void {
-    this.#most = bytes;
+  /** Holds back what a connection brings to the listener, or from it, beyond so many bytes. */
+  holdEachAfter(bytes: number, direction: Direction = 'up'): void {
+    this.#most[direction] = bytes;
   }
 
   /** Carries again, what was held back first. */
   release(): void {
-    this.#most = Infinity;
+    this.#most.up = this.#most.down = Infinity;
     this.#held.clear();
     this.#stopped.clear();
     this.#changed();
@@ -135,7 +135,7 @@ export class Proxy {
 
   /** Whether bytes that come now, on a connection that has carried so many, are to be held back. */
   holds(direction: Direction, carried: number): boolean {
-    if (!this.#held.has(direction) && !(direction === 'up' && carried > this.#most)) return false;
+    if (!this.#held.has(direction) && carried <= this.#most[direction]) return false;
     this.#stopped.add(direction);
     this.#changed();
     return true;
