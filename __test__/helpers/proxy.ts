@@ -181,6 +181,7 @@ export class Line {
   readonly ended: Promise<unknown>;
   readonly #proxy: Proxy;
   readonly #sockets: Readonly<Record<Direction, Socket>>;
+  #isSilent = false;
 
   constructor(proxy: Proxy, dialler: Socket, listener: Socket) {
     this.#proxy = proxy;
@@ -196,13 +197,27 @@ export class Line {
     for (const socket of Object.values(this.#sockets)) socket.destroy();
   }
 
+  /** Carries nothing any more, not even that an end has closed: a black hole. */
+  silence(): void {
+    this.#isSilent = true;
+    this.flow();
+  }
+
+  /** Ends it for the dialler; the listener does not get to know. */
+  abandon(): void {
+    this.silence();
+    this.#sockets.down.destroy();
+  }
+
   /** Takes up again what was held back. */
   flow(): void {
     for (const socket of Object.values(this.#sockets)) socket.resume();
   }
 
   #join(direction: Direction, from: Socket, to: Socket): void {
+    const other = (): Socket | undefined => (this.#isSilent ? undefined : to);
     from.on('data', (bytes: Buffer) => {
+      if (this.#isSilent) return;
       if (this.#proxy.holds(direction, this.carried[direction])) {
         // First paused: what flows would come right back.
         from.pause();
@@ -219,9 +234,9 @@ export class Line {
         to.once('drain', () => from.resume());
       }
     });
-    from.on('end', () => to.end());
-    from.on('error', () => to.destroy());
-    from.on('close', () => to.destroy());
+    from.on('end', () => (this.#isSilent ? from.destroy() : to.end()));
+    from.on('error', () => other()?.destroy());
+    from.on('close', () => other()?.destroy());
   }
 }
 
