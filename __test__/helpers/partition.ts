@@ -3,6 +3,7 @@ import {setTimeout} from 'node:timers/promises';
 import type {ExecutionContext} from 'ava';
 import {checkDelivered, ended, push} from './attempt.ts';
 import {makeFolder} from './folder.ts';
+import {isLane} from './lanes.ts';
 import {startProxied} from './proxy.ts';
 import {Tally} from './tally.ts';
 import {pseudoRandom, writeFiles} from './tree.ts';
@@ -42,7 +43,8 @@ export async function blackHole(t: ExecutionContext, {told}: {readonly told: boo
   await tally.run('the transfer', async () => {
     proxy.holdEachAfter(2 ** 20);
     const end = ended(push.dial(trees, listener.ticket, {lanes: 4, retryMs: Infinity}));
-    await proxy.until(() => proxy.lines.length === 4 && proxy.isHolding('up'));
+    // One that nobody has used yet is a stranger to the listener, which gives it ten seconds.
+    await proxy.until(() => proxy.lines.length === 4 && proxy.lines.every(isLane));
     const swallowed = proxy.lines;
     for (const line of swallowed) {
       if (told) line.abandon();
