@@ -11,7 +11,11 @@ import {Tally} from './helpers/tally.ts';
 import {pseudoRandom, writeFiles} from './helpers/tree.ts';
 
 test.serial('a hundred lanes killed during one transfer cost nothing while one is left', (t) =>
-  killLanes(t, 100),
+  killLanes(t, {kills: 100, sparing: true}),
+);
+
+test.serial('a hundred lanes killed during one transfer cost nothing when all are lost, either', (t) =>
+  killLanes(t, {kills: 100, sparing: false}),
 );
 
 test.serial('a network that carries nothing for a while costs nothing', (t) => partition(t, 2));

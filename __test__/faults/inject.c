@@ -17,8 +17,8 @@
 // Ends as the program does, with 128 + the signal that ended it if one did. Linux on x86-64 and arm64. Nothing that runs
 // inside a program, such as LD_PRELOAD, sees the calls of one that makes them without the C library.
 //
-// Options: --dir DIR (whose path has no links)  --kinds KIND,… (all but send)  --at N (1)  --do WHAT (count)
-// --after  --on  --log FILE (a line for each call counted)
+// Options: --dir DIR (whose path has no links)  --name END (only what is called something that ends so)
+// --kinds KIND,… (all but send)  --at N (1)  --do WHAT (count)  --after  --on  --log FILE (a line for each call counted)
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -72,7 +72,7 @@ static const struct { const char *name; int number; } errors[] = {
     {"EIO", EIO},       {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT},        {"EROFS", EROFS},
     {"EACCES", EACCES}, {"EMFILE", EMFILE}, {"ECONNRESET", ECONNRESET}};
 
-static const char *directory = "/", *action = "count";
+static const char *directory = "/", *ending = "", *action = "count";
 static unsigned chosen = (1 << KINDS) - 1 - (1 << SEND);
 static long at = 1, counted;
 static int after, on, failure;
@@ -149,6 +149,11 @@ static int is_inside(const char *target) {
     return !strncmp(target, directory, length) && (!target[length] || strchr("/ ", target[length]));
 }
 
+static int ends(const char *target) {
+    size_t length = strlen(target), end = strlen(ending);
+    return length >= end && !strcmp(target + length - end, ending);
+}
+
 // Whether an opening call may make a file.
 static int creates(pid_t thread, const struct call *call, const uint64_t *args) {
     uint64_t flags = args[call->path + 1];
@@ -191,7 +196,7 @@ static int handle(pid_t thread) {
     if (kind == WRITE && !strncmp(target, "socket:", 7)) kind = SEND;
     if (kind == OPEN && creates(thread, call, args)) kind = CREATE;
     // The first three descriptors may be sockets, and are no connection.
-    int counts = kind == SEND ? args[0] > 2 && !strncmp(target, "socket:", 7) : is_inside(target);
+    int counts = kind == SEND ? args[0] > 2 && !strncmp(target, "socket:", 7) : is_inside(target) && ends(target);
     if (!counts || !(chosen & 1 << kind)) return PTRACE_CONT;
 
     counted++;
@@ -225,6 +230,7 @@ static char **parse(char **argv) {
         else if (!strcmp(option, "--on")) on = 1;
         else if (!argv[1]) break;
         else if (!strcmp(option, "--dir")) directory = *++argv;
+        else if (!strcmp(option, "--name")) ending = *++argv;
         else if (!strcmp(option, "--kinds")) choose(*++argv);
         else if (!strcmp(option, "--at")) at = atol(*++argv);
         else if (!strcmp(option, "--do")) action = *++argv;

@@ -2,6 +2,7 @@ import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdirSync, readFileSync, renameSync} from 'node:fs';
 import {join, resolve} from 'node:path';
 import type {ExecutionContext} from 'ava';
+import {configFolder} from '../helpers/identity.ts';
 import {Process} from '../helpers/process.ts';
 
 const main = resolve('dist/cli/main.js');
@@ -13,6 +14,8 @@ export const program = join(tools, 'inject');
 export interface Fault {
   /** The folder, whose path has no links. */
   readonly inside: string;
+  /** How the path of what they touch ends, if not anyhow. */
+  readonly named?: string;
   /** Separated by commas; all but `send` when left out. */
   readonly kinds?: string;
   readonly at?: number;
@@ -31,11 +34,13 @@ export interface Injected {
 
 /** What the injector is told to run a command so that the fault hits it. */
 export function injectArgs(fault: Fault, log: string, command: readonly string[]): readonly string[] {
-  const {inside, kinds, at = 1, what, flags = []} = fault;
+  const {inside, named = '', kinds, at = 1, what, flags = []} = fault;
   const chosen = kinds === undefined ? [] : ['--kinds', kinds];
   return [
     '--dir',
     inside,
+    '--name',
+    named,
     ...chosen,
     '--at',
     String(at),
@@ -49,16 +54,17 @@ export function injectArgs(fault: Fault, log: string, command: readonly string[]
   ];
 }
 
-/** Starts `hawser` so that the fault hits it. */
+/** Starts `hawser` so that the fault hits it. `home` is where the test has its key and the log of the calls. */
 export function hawserWith(
   t: ExecutionContext,
   fault: Fault,
-  log: string,
+  home: string,
   args: readonly string[],
 ): Injected {
+  const log = join(home, 'calls');
   const words = injectArgs(fault, log, [process.execPath, main, ...args]);
   return {
-    process: new Process(t, program, words, {HAWSER_TICKET: undefined}),
+    process: new Process(t, program, words, {HAWSER_TICKET: undefined, ...configFolder(home)}),
     calls: () => readFileSync(log, 'utf8').split('\n').slice(0, -1),
   };
 }

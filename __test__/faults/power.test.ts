@@ -63,7 +63,7 @@ async function everyFailure(
     // A new one each time: the removal of an old one may be undone with everything else.
     const work = join(image.path, String(at));
     const calls = await tally.run(`at call ${at}`, () =>
-      failAt(t, image, {...fault, inside: image.path, at}, {tree, work, log: join(home, 'calls')}),
+      failAt(t, image, {...fault, inside: image.path, at}, {tree, work, home}),
     );
     unlock(work);
     rmSync(work, {recursive: true, force: true});
@@ -77,15 +77,15 @@ async function failAt(
   t: ExecutionContext,
   image: Image,
   fault: Fault,
-  folders: {readonly tree: string; readonly work: string; readonly log: string},
+  folders: {readonly tree: string; readonly work: string; readonly home: string},
 ): Promise<number> {
-  const {tree, work, log} = folders;
+  const {tree, work, home} = folders;
   const inbox = join(work, 'inbox');
   mkdirSync(inbox, {recursive: true});
   image.flush();
 
   const args = ['receive', inbox, '--bind', '127.0.0.1', '--port', '0', '--once'];
-  const {process: receiver, calls} = hawserWith(t, fault, log, args);
+  const {process: receiver, calls} = hawserWith(t, fault, home, args);
   const ticket = await receiver.said('stdout', /hawser1\w+/).catch(() => undefined);
   const sent =
     ticket === undefined

@@ -10,6 +10,7 @@ import {
   type Report,
   type Transfer,
 } from '../../src/index.ts';
+import {identity} from './identity.ts';
 import {loopback} from './loopback.ts';
 import {none} from './tally.ts';
 import {differences, wrongs} from './tree-state.ts';
@@ -28,14 +29,14 @@ export interface Way {
 
 /** `hawser receive` and `hawser send`. */
 export const push: Way = {
-  listen: ({inbox}, options) => receive({directory: inbox, ...options}),
-  dial: ({tree}, to, options) => send([tree], {to, retryMs: 0, ...options}),
+  listen: ({inbox}, options) => receive({directory: inbox, identity, ...options}),
+  dial: ({tree}, to, options) => send([tree], {to, identity, retryMs: 0, ...options}),
 };
 
 /** `hawser share` and `hawser get`. */
 export const pull: Way = {
-  listen: ({tree}, options) => share([tree], options),
-  dial: ({inbox}, ticket, options) => get(ticket, {directory: inbox, retryMs: 0, ...options}),
+  listen: ({tree}, options) => share([tree], {identity, ...options}),
+  dial: ({inbox}, ticket, options) => get(ticket, {directory: inbox, identity, retryMs: 0, ...options}),
 };
 
 /** How a transfer ended that a fault may have hit. */

@@ -44,6 +44,14 @@ export class Process {
     }
   }
 
+  /** Waits until this holds of all that it has written to its standard output. */
+  async until(holds: (stdout: string) => boolean): Promise<void> {
+    while (!holds(this.#stdout)) {
+      if (this.#ended) throw new Error(`It ended too soon: ${this.#stdout}${this.#stderr}`);
+      await once(this.#changes, 'change');
+    }
+  }
+
   /** Waits for its end. */
   ended(): Promise<Result> {
     return this.#result;

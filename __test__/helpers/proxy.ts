@@ -67,7 +67,7 @@ export class Proxy {
   /** The address that the next connection seems to come from. */
   nextSource = (): string => visible;
   #isCut = false;
-  #most = Infinity;
+  readonly #most = {up: Infinity, down: Infinity};
 
   private constructor(port: number) {
     this.#port = port;
@@ -108,14 +108,14 @@ export class Proxy {
     for (const direction of directions) this.#held.add(direction);
   }
 
-  /** Holds back what a connection brings to the listener beyond so many bytes. */
-  holdEachAfter(bytes: number): void {
-    this.#most = bytes;
+  /** Holds back what a connection brings to the listener, or from it, beyond so many bytes. */
+  holdEachAfter(bytes: number, direction: Direction = 'up'): void {
+    this.#most[direction] = bytes;
   }
 
   /** Carries again, what was held back first. */
   release(): void {
-    this.#most = Infinity;
+    this.#most.up = this.#most.down = Infinity;
     this.#held.clear();
     this.#stopped.clear();
     this.#changed();
@@ -135,7 +135,7 @@ export class Proxy {
 
   /** Whether bytes that come now, on a connection that has carried so many, are to be held back. */
   holds(direction: Direction, carried: number): boolean {
-    if (!this.#held.has(direction) && !(direction === 'up' && carried > this.#most)) return false;
+    if (!this.#held.has(direction) && carried <= this.#most[direction]) return false;
     this.#stopped.add(direction);
     this.#changed();
     return true;
@@ -181,6 +181,7 @@ export class Line {
   readonly ended: Promise<unknown>;
   readonly #proxy: Proxy;
   readonly #sockets: Readonly<Record<Direction, Socket>>;
+  #isSilent = false;
 
   constructor(proxy: Proxy, dialler: Socket, listener: Socket) {
     this.#proxy = proxy;
@@ -196,13 +197,27 @@ export class Line {
     for (const socket of Object.values(this.#sockets)) socket.destroy();
   }
 
+  /** Carries nothing any more, not even that an end has closed: a black hole. */
+  silence(): void {
+    this.#isSilent = true;
+    this.flow();
+  }
+
+  /** Ends it for the dialler; the listener does not get to know. */
+  abandon(): void {
+    this.silence();
+    this.#sockets.down.destroy();
+  }
+
   /** Takes up again what was held back. */
   flow(): void {
     for (const socket of Object.values(this.#sockets)) socket.resume();
   }
 
   #join(direction: Direction, from: Socket, to: Socket): void {
+    const other = (): Socket | undefined => (this.#isSilent ? undefined : to);
     from.on('data', (bytes: Buffer) => {
+      if (this.#isSilent) return;
       if (this.#proxy.holds(direction, this.carried[direction])) {
         // First paused: what flows would come right back.
         from.pause();
@@ -219,9 +234,9 @@ export class Line {
         to.once('drain', () => from.resume());
       }
     });
-    from.on('end', () => to.end());
-    from.on('error', () => to.destroy());
-    from.on('close', () => to.destroy());
+    from.on('end', () => (this.#isSilent ? from.destroy() : to.end()));
+    from.on('error', () => other()?.destroy());
+    from.on('close', () => other()?.destroy());
   }
 }
 

@@ -243,7 +243,7 @@ impl Incoming {
         };
         let finished = || {
             let file = stored.file().complete()?;
-            finish(file, Form::File, self.mode, self.mtime)?;
+            finish(file, self.mode, self.mtime)?;
             // Where nothing flushes a whole disk at once, each file is flushed by itself.
             #[cfg(not(target_os = "linux"))]
             file.sync_all()?;
@@ -277,7 +277,7 @@ impl Incoming {
             let promising = compared < MAX_COMPARED && self.resembles(&folder, name).unwrap_or(false);
             compared += u32::from(promising);
             // What cannot be read is not known to be the same.
-            promising && self.is_at(&folder, name, expected).unwrap_or(false)
+            Ok(promising && self.is_at(&folder, name, expected).unwrap_or(false))
         };
         let (placed, name) = place(&self.location.name, create, same)?;
         if placed == Placed::Present {

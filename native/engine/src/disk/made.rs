@@ -1,6 +1,7 @@
 //! Folders and links, which are made as soon as they are offered.
 
-use cap_fs_ext::DirExt;
+use std::io;
+
 use cap_std::fs::Dir;
 use hawser_protocol::error::Reason;
 use hawser_protocol::manifest::{LinkTarget, Mtime, Name};
@@ -9,6 +10,7 @@ use hawser_protocol::message::Placed;
 use super::names::os_name;
 use super::place::place;
 use super::stamp::new_folder;
+use super::stat::{Form, Stat};
 
 /// Makes a folder in `parent`, or finds it there: a real one, not a link to one. Answers the name
 /// it has, too.
@@ -23,7 +25,10 @@ pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name
     place(
         name,
         |name| parent.create_dir_with(name, &builder),
-        |name| os_name(name).is_some_and(|name| parent.open_dir_nofollow(name).is_ok()),
+        |name| match Stat::named(parent, name) {
+            Ok(stat) => Ok(stat.form == Form::Folder),
+            Err(error) => none_if_gone(error),
+        },
     )
 }
 
@@ -33,9 +38,9 @@ pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name
 /// What the disk says.
 #[cfg(unix)]
 pub fn finish_folder(folder: &Dir, mode: u16, mtime: Mtime) -> Result<(), Reason> {
-    let finish = || -> std::io::Result<()> {
+    let finish = || -> io::Result<()> {
         let file = readable(folder)?;
-        super::stamp::finish(&file, super::stat::Form::Folder, mode, mtime)?;
+        super::stamp::finish(&file, mode, mtime)?;
         // Where nothing flushes a whole disk at once, each folder is flushed by itself.
         #[cfg(not(target_os = "linux"))]
         file.sync_all()?;
@@ -66,9 +71,13 @@ pub fn make_link(parent: &Dir, depth: u16, name: &Name, target: &LinkTarget) -> 
         use std::os::unix::ffi::OsStrExt;
         let target = OsStr::from_bytes(target.as_bytes());
         let leads_there = |name: &Name| {
-            os_name(name)
-                .and_then(|name| parent.read_link_contents(name).ok())
-                .is_some_and(|found| found == target)
+            let name = os_name(name).ok_or(io::ErrorKind::InvalidFilename)?;
+            match parent.read_link_contents(name) {
+                Ok(found) => Ok(found == target),
+                // It is no link.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+                Err(error) => none_if_gone(error),
+            }
         };
         let create = |name: &OsStr| parent.symlink_contents(target, name);
         let (placed, _) = place(name, create, leads_there)?;
@@ -82,11 +91,16 @@ pub fn make_link(parent: &Dir, depth: u16, name: &Name, target: &LinkTarget) -> 
     }
 }
 
+/// What had a name may be gone by now, and then it is nothing that was looked for.
+fn none_if_gone(error: io::Error) -> io::Result<bool> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) }
+}
+
 /// Opens a folder again, for what a handle that only finds things in it cannot do.
 ///
 /// # Errors
 /// Those of the operating system.
 #[cfg(unix)]
-pub fn readable(folder: &Dir) -> std::io::Result<std::fs::File> {
+pub fn readable(folder: &Dir) -> io::Result<std::fs::File> {
     Ok(folder.open(".")?.into_std())
 }

@@ -8,7 +8,7 @@ use hawser_protocol::error::Reason;
 use hawser_protocol::manifest::Name;
 use hawser_protocol::message::Placed;
 
-use super::fault::naming_reason;
+use super::fault::{naming_reason, sink_reason};
 use super::names::{numbered, os_name};
 use super::stamp::new_file;
 
@@ -20,14 +20,15 @@ const MAX_COPIES: u32 = 1000;
 ///
 /// `create` makes it appear under a name in one step that fails with `AlreadyExists` when anything
 /// has that name: the disk is the judge, and nobody looks first. `same` says whether what has the
-/// name is the entry itself. Answers the name it has, too.
+/// name is the entry itself: one that cannot tell is no reason for a copy. Answers the name it has,
+/// too.
 ///
 /// # Errors
-/// What `create` says, as the reason for the entry; `NameRefused` when all names are taken.
+/// What `create` or `same` says, as the reason for the entry; `NameRefused` when all names are taken.
 pub fn place(
     name: &Name,
     mut create: impl FnMut(&OsStr) -> io::Result<()>,
-    mut same: impl FnMut(&Name) -> bool,
+    mut same: impl FnMut(&Name) -> io::Result<bool>,
 ) -> Result<(Placed, Name), Reason> {
     for number in 1..=MAX_COPIES {
         let candidate = match number {
@@ -38,8 +39,11 @@ pub fn place(
             Ok(()) if number == 1 => return Ok((Placed::AsNamed, candidate)),
             Ok(()) => return Ok((Placed::Renamed(candidate.clone()), candidate)),
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(naming_reason(&error)),
-            Err(_) if same(&candidate) => return Ok((Placed::Present, candidate)),
-            Err(_) => {}
+            Err(_) => {
+                if same(&candidate).map_err(|error| sink_reason(&error))? {
+                    return Ok((Placed::Present, candidate));
+                }
+            }
         }
     }
     Err(Reason::NameRefused)

@@ -206,10 +206,12 @@ impl Sink {
             Fate::Found { mode, mtime, .. } => {
                 // Finishing only takes bits away, and 0o777 has them all.
                 let mode = if mode & 0o700 == 0o700 { 0o777 } else { mode };
-                let handle = self.folders.open(&folder);
-                // It may be someone else's, who lets us write into it but not change it.
-                let _ = handle.map(|handle| finish_folder(&handle, mode, mtime));
-                Ok(Placed::Present)
+                let handle = self.folders.open(&folder).map_err(|error| entering_reason(&error));
+                match handle.and_then(|handle| finish_folder(&handle, mode, mtime)) {
+                    // It may be someone else's, who lets us write into it but not change it.
+                    Ok(()) | Err(Reason::PermissionDenied) => Ok(Placed::Present),
+                    Err(reason) => Err(reason),
+                }
             }
             Fate::Target | Fate::Refused => Err(Reason::ParentFailed),
         };

@@ -32,18 +32,22 @@ pub fn new_folder(mode: u16) -> DirBuilder {
 
 /// Gives a file or folder that was created with [`new_file`] or [`new_folder`] its mode and its time.
 ///
-/// The mode only ever loses bits here, so even a handle that someone managed to exchange could
+/// What an earlier session has begun may have bits that the source has taken away since. The mode
+/// only ever loses bits here, so even a handle that someone managed to exchange could
 /// not be opened up to anybody.
 ///
 /// # Errors
 /// Those of the operating system.
 #[cfg_attr(not(unix), expect(unused_variables, reason = "only Unix has modes"))]
-pub fn finish(file: &File, form: Form, mode: u16, mtime: Mtime) -> io::Result<()> {
+pub fn finish(file: &File, mode: u16, mtime: Mtime) -> io::Result<()> {
     #[cfg(unix)]
-    if u32::from(mode & 0o777) != mode_while_filled(mode, form) {
+    {
         use std::os::unix::fs::PermissionsExt;
-        let kept = file.metadata()?.permissions().mode() & u32::from(mode & 0o777);
-        file.set_permissions(std::fs::Permissions::from_mode(kept))?;
+        let found = file.metadata()?.permissions().mode() & 0o777;
+        let kept = found & u32::from(mode);
+        if kept != found {
+            file.set_permissions(std::fs::Permissions::from_mode(kept))?;
+        }
     }
     file.set_modified(time_of(mtime))
 }
