@@ -1,4 +1,6 @@
-import {chmod, readFile, readdir, rm, stat, writeFile} from 'node:fs/promises';
+import {execFileSync} from 'node:child_process';
+import {generateKeyPairSync} from 'node:crypto';
+import {chmod, open, readFile, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {hawser, listenOn, parseEvents, run} from './helpers/cli.ts';
@@ -87,6 +89,95 @@ test('where no key can be kept, a new one is used, and said to be', async (t) =>
   t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: /);
 });
 
+test('a config folder that is none is said, too', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+
+  const {code, stderr} = await run(t, ['send', join(folder, 'file'), '--to', ticket], {
+    HAWSER_CONFIG_DIR: join(folder, 'file'),
+  });
+
+  t.is(code, 0, stderr);
+  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: EEXIST/);
+});
+
+/** Makes Node find no home folder, as for a number without a name in a container. */
+const homeless = {
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`
+    import os from 'node:os';
+    import {syncBuiltinESMExports} from 'node:module';
+    os.homedir = () => { throw new Error('no home'); };
+    syncBuiltinESMExports();`)}`,
+  HAWSER_CONFIG_DIR: undefined,
+  XDG_CONFIG_HOME: undefined,
+  APPDATA: undefined,
+};
+
+test('a user without a home gets a new key, and no kept ticket', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+
+  const sent = await run(t, ['send', join(folder, 'file'), '--to', ticket], homeless);
+  t.is(sent.code, 0, sent.stderr);
+  t.regex(sent.stderr, /^hawser: using a new key this time, as it cannot be kept: no home/);
+
+  const args = ['receive', join(folder, 'other'), '--ticket-file', join(folder, 'ticket')];
+  const received = await run(t, args, homeless);
+  t.is(received.code, 7);
+  t.regex(received.stderr, /^hawser: cannot keep the key .+: no home; set HAWSER_CONFIG_DIR /);
+});
+
+test('a ticket for a key that cannot be kept is not kept either', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+
+  const {code, stdout, stderr} = await run(
+    t,
+    ['receive', join(folder, 'inbox'), '--ticket-file', join(folder, 'ticket')],
+    {HAWSER_CONFIG_DIR: join(folder, 'file/config')},
+  );
+
+  t.is(code, 7, stderr);
+  t.is(stdout, '');
+  t.regex(stderr, /^hawser: cannot keep the key .+; set HAWSER_CONFIG_DIR to a folder for it\n/);
+  t.deepEqual(await readdir(folder), ['file']);
+});
+
+test('a ticket that cannot be kept ends the listener before anyone learns of it', async (t) => {
+  const folder = makeFolder(t);
+  const args = ['receive', join(folder, 'inbox'), '--bind', '127.0.0.1', '--port', '0'];
+
+  const {code, stdout, stderr} = await run(t, [...args, '--ticket-file', join(folder, 'none/ticket')]);
+
+  t.is(code, 7, stderr);
+  t.is(stdout, '');
+  t.regex(stderr, /^hawser: cannot keep the ticket in .+none\/ticket: ENOENT/);
+});
+
+const posix = process.platform === 'win32' ? test.skip : test;
+
+posix('a key that another process is just writing is waited for', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+  const pem = generateKeyPairSync('x25519').privateKey.export({type: 'pkcs8', format: 'pem'}).toString();
+  const path = join(folder, 'identity.pem');
+  execFileSync('mkfifo', ['-m', '600', path]);
+
+  const sender = run(t, ['send', join(folder, 'file'), '--to', ticket], {HAWSER_CONFIG_DIR: folder});
+  // Whoever has opened the pipe gets the first half; whoever opens the path from then on gets all of it.
+  const half = await open(path, 'w');
+  await writeFile(join(folder, 'whole'), pem, {mode: 0o600});
+  await rename(join(folder, 'whole'), path);
+  await half.writeFile(pem.slice(0, 40));
+  await half.close();
+
+  const {code, stderr} = await sender;
+  t.is(code, 0, stderr);
+});
+
 test('a kept ticket is the same when the receiver is started again', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {one: pseudoRandom(1000), two: '2'});
@@ -120,7 +211,10 @@ test('a ticket file of another user, or without a ticket, is an error and stays'
 
   const other = await run(t, args);
   t.is(other.code, 2);
-  t.regex(other.stderr, /one of another identity/);
+  t.regex(
+    other.stderr,
+    /the ticket in .+\/ticket is one of another identity than that in .+\/identity\.pem: /,
+  );
   t.is(await readFile(path, 'utf8'), `${ticket}\n`);
 
   await writeFile(path, 'no ticket');

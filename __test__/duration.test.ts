@@ -1,5 +1,4 @@
 import test from 'ava';
-import {commandLine} from '../src/cli/command-line.ts';
 import {parseDuration} from '../src/cli/duration.ts';
 
 test('a duration is days, hours, minutes and seconds, or a number of seconds', (t) => {
@@ -40,13 +39,8 @@ test('what is no duration is none', (t) => {
     '1,5s',
     'ever',
     'NaN',
+    '9999999999999d',
+    '9'.repeat(400),
   ])
     t.is(parseDuration(text), undefined, text);
-});
-
-test('a command line comes back as a shell takes it', (t) => {
-  t.is(
-    commandLine(['send', 'a b', "it's", '$HOME', 'plain-1.txt', '--to', 'hawser1abc']),
-    String.raw`hawser send 'a b' 'it'\''s' '$HOME' plain-1.txt --to hawser1abc`,
-  );
 });

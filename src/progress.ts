@@ -28,7 +28,7 @@ export interface Progress {
   readonly bytesPresent: number;
   /** Of those done, the bytes of unfinished files that were there from an earlier transfer. */
   readonly bytesResumed: number;
-  /** Files of which something was there from an earlier transfer that was of no use: they have changed since. */
+  /** Files begun by an earlier transfer that had to start over. */
   readonly restarted: number;
   /** Bytes of files transferred and in their place. */
   readonly bytesDelivered: number;
@@ -54,7 +54,7 @@ export interface Outage {
   readonly elapsedMs: number;
   /** After so many milliseconds since the loss it is given up; Infinity: never. */
   readonly retryMs: number;
-  /** What the connections were lost by, or what the last attempt failed by, for people. */
+  /** What the connections were lost by, or what the last attempt failed by, for people. Not for display as it is. */
   readonly reason: string;
 }
 

@@ -3,10 +3,10 @@ import {toEntry, type Entry, type FailedEntry} from './entry.ts';
 import type {NativeTransfer} from './native.ts';
 import type {Peer} from './peer.ts';
 
-/** What a completed session did. Entries that failed do not fail the session: look at `failed`. */
+/** What a completed transfer did. Entries that failed do not fail the transfer: look at `failed`. */
 export interface Report {
   readonly peer: Peer;
-  /** Files that this session delivered. */
+  /** Files that this transfer delivered. */
   readonly files: number;
   /** Bytes of those files. */
   readonly bytes: number;
@@ -16,11 +16,13 @@ export interface Report {
   readonly filesPresent: number;
   /** Bytes of those files. */
   readonly bytesPresent: number;
+  /** Bytes of files that crossed the line, in all connections. */
+  readonly bytesMoved: number;
   /** Bytes of the delivered files that were there already, of an earlier transfer that did not finish them. */
   readonly bytesResumed: number;
-  /** Files begun by an earlier transfer that had to start over, as they have changed since. */
+  /** Files begun by an earlier transfer that had to start over. */
   readonly restarted: number;
-  /** Milliseconds from the beginning of the session to its end. */
+  /** Milliseconds from the first connection to the end. */
   readonly durationMs: number;
   /** What became of each entry; with `entries: 'failed'`, of those that failed. */
   readonly entries: readonly Entry[];
@@ -29,7 +31,7 @@ export interface Report {
 }
 
 /**
- * The report of a session that has ended and did not fail.
+ * The report of a transfer that has ended and did not fail.
  * @internal
  */
 export async function makeReport(transfer: NativeTransfer, peer: Peer): Promise<Report> {
@@ -43,6 +45,7 @@ export async function makeReport(transfer: NativeTransfer, peer: Peer): Promise<
     renamed: progress.renamed,
     filesPresent: progress.filesPresent,
     bytesPresent: progress.bytesPresent,
+    bytesMoved: progress.bytesMoved,
     bytesResumed: progress.bytesResumed,
     restarted: progress.restarted,
     durationMs: progress.elapsedMs,

@@ -12,7 +12,7 @@ export function displayName(text: string, limit = 200): string {
 }
 
 /** Controls, format characters (bidirectional and zero-width ones among them), lone surrogates, line separators. */
-const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+export const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 function escape(character: string): string {
   return `\\u{${character.codePointAt(0)?.toString(16)}}`;

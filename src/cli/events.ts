@@ -47,7 +47,10 @@ export interface PeerEvent extends Peer {
   readonly transfer: number;
 }
 
-/** Where a transfer stands, about ten times a second. */
+/**
+ * Where a transfer stands, about ten times a second. As JSON has no Infinity, the `retryMs` of an outage that is tried to
+ * end for ever is null.
+ */
 export interface ProgressEvent extends Progress {
   readonly event: 'progress';
   readonly transfer: number;
@@ -136,6 +139,8 @@ export interface ErrorEvent {
   readonly bytesDelivered?: number;
   readonly code: ErrorCode;
   readonly message: string;
+  /** The user has ended it. */
+  readonly interrupted?: true;
   /** Whether the same command may succeed later without a change. */
   readonly retryable: boolean;
 }

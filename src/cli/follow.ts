@@ -7,7 +7,7 @@ import type {CommandContext} from './run.ts';
 export async function follow(
   transfer: Transfer,
   id: number,
-  {report, intervalMs}: CommandContext,
+  {report, intervalMs, signal}: CommandContext,
 ): Promise<ExitCode> {
   let introduced = false;
   let last: Progress | undefined;
@@ -18,11 +18,13 @@ export async function follow(
       introduced = true;
     }
     const {outage, reconnects} = progress;
-    if (outage && outage.attempt !== last?.outage?.attempt) {
+    // Between two snapshots it may have gone on and been lost again, at its first attempt each time.
+    const reconnected = reconnects > (last?.reconnects ?? 0);
+    if (reconnected) report({event: 'reconnected', transfer: id, reconnects});
+    if (outage && (reconnected || outage.attempt !== last?.outage?.attempt)) {
       const {attempt, elapsedMs, retryMs, reason: message} = outage;
       report({event: 'reconnecting', transfer: id, attempt, elapsedMs, retryMs, message});
     }
-    if (reconnects > (last?.reconnects ?? 0)) report({event: 'reconnected', transfer: id, reconnects});
     report({event: 'progress', transfer: id, ...progress});
     last = progress;
   }
@@ -34,7 +36,8 @@ export async function follow(
     return failed.length > 0 ? exit.partial : exit.ok;
   } catch (error) {
     const {filesDelivered = 0, bytesDelivered = 0} = last ?? {};
-    report({...errorEvent(error), transfer: id, filesDelivered, bytesDelivered});
+    const interrupted = signal.aborted && error === signal.reason ? ({interrupted: true} as const) : {};
+    report({...errorEvent(error), transfer: id, filesDelivered, bytesDelivered, ...interrupted});
     return exitCodeOf(error);
   }
 }

@@ -2,44 +2,80 @@ import type {KeyObject} from 'node:crypto';
 import {constants} from 'node:fs';
 import {copyFile, link, mkdir, open} from 'node:fs/promises';
 import {homedir} from 'node:os';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
+import {setTimeout} from 'node:timers/promises';
 import {HawserError} from '../index.ts';
-import {systemCode, writePrivately} from './private-file.ts';
+import {isDenied, systemCode, writePrivately} from './private-file.ts';
 import type {Reporter} from './reporter.ts';
 
-/**
- * Who the user is to all peers: one key, made at its first use. Undefined, with a word about it, where it cannot be
- * kept; one that is there and cannot be used is an error, and stays.
- */
+/** Who the user is to all peers: a key, and the file that keeps it. */
+export interface Identity {
+  readonly key: KeyObject;
+  readonly path: string;
+}
+
+/** The user's key; where none can be kept, one for this time, with a word about it. */
 export async function findIdentity(report: Reporter): Promise<KeyObject | undefined> {
-  const folder = configFolder();
-  const path = join(folder, 'identity.pem');
-  const known = await readIdentity(path);
-  if (known) return known;
   try {
-    await mkdir(folder, {recursive: true, mode: 0o700});
+    return (await keepIdentity()).key;
+  } catch (error) {
+    if (!(error instanceof NotKept)) throw error;
+    report({event: 'notice', message: `using a new key this time, as it cannot be kept: ${error.reason}`});
+    return undefined;
+  }
+}
+
+/**
+ * The user's key, made at its first use. That none can be kept is an error, and so is one that is there and cannot be
+ * used, which stays.
+ */
+export async function keepIdentity(): Promise<Identity> {
+  const path = join(configFolder(), 'identity.pem');
+  const key = (await readIdentity(path)) ?? (await makeIdentity(path));
+  return {key, path};
+}
+
+/** There is no key, and none can be kept; an error to who needs the same again. */
+class NotKept extends HawserError {
+  readonly reason: string;
+
+  constructor(cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
+    super(
+      code,
+      `cannot keep the key that a kept ticket is for: ${reason}; set HAWSER_CONFIG_DIR to a folder for it`,
+      {cause},
+    );
+    this.reason = reason;
+  }
+}
+
+async function makeIdentity(path: string): Promise<KeyObject> {
+  try {
+    await mkdir(dirname(path), {recursive: true, mode: 0o700});
     const {generateKeyPairSync} = await import('node:crypto');
     const pem = generateKeyPairSync('x25519').privateKey.export({type: 'pkcs8', format: 'pem'});
     await writePrivately(path, pem.toString(), nameOnce);
-  } catch (error) {
-    // Another process was first: its key it is.
-    if (systemCode(error) !== 'EEXIST') {
-      const reason = error instanceof Error ? error.message : String(error);
-      report({event: 'notice', message: `using a new key this time, as it cannot be kept: ${reason}`});
-      return undefined;
-    }
+  } catch (cause) {
+    throw new NotKept(cause);
   }
-  return readIdentity(path);
+  const key = await readIdentity(path);
+  if (!key) throw new NotKept(`${path} has gone again`);
+  return key;
 }
 
 /** Gives a file its name, unless another has it: of two processes that start at once, one key must win. */
 async function nameOnce(written: string, path: string): Promise<void> {
   try {
-    await link(written, path);
+    await link(written, path).catch(async (error: unknown) => {
+      if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error;
+      // A file system without hard links. Where it fails, nothing is left behind.
+      await copyFile(written, path, constants.COPYFILE_EXCL);
+    });
   } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error;
-    // A file system without hard links.
-    await copyFile(written, path, constants.COPYFILE_EXCL);
+    // Another process was first: its key it is.
+    if (systemCode(error) !== 'EEXIST') throw error;
   }
 }
 
@@ -47,15 +83,41 @@ async function nameOnce(written: string, path: string): Promise<void> {
 function configFolder(): string {
   const {HAWSER_CONFIG_DIR, XDG_CONFIG_HOME, APPDATA} = process.env;
   if (HAWSER_CONFIG_DIR) return HAWSER_CONFIG_DIR;
-  if (process.platform === 'darwin') return join(homedir(), 'Library/Application Support/hawser');
+  if (process.platform === 'darwin') return join(homeFolder(), 'Library/Application Support/hawser');
   const [asked, custom] =
     process.platform === 'win32' ? [APPDATA, 'AppData/Roaming'] : [XDG_CONFIG_HOME, '.config'];
-  return join(asked || join(homedir(), custom), 'hawser');
+  return join(asked || join(homeFolder(), custom), 'hawser');
+}
+
+/** Not every user has one: a container may run as a number that has no name. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new NotKept(cause);
+  }
 }
 
 /** The key in a file, or undefined where there is no file. */
 async function readIdentity(path: string): Promise<KeyObject | undefined> {
-  let pem;
+  for (let attempt = 1; ; attempt++) {
+    const pem = await readPrivately(path);
+    if (pem === undefined) return undefined;
+    const key = await parse(pem);
+    if (key?.asymmetricKeyType === 'x25519') return key;
+    if (key || attempt === attempts) {
+      throw new HawserError('IO', `${path} holds no X25519 private key: move it away, and a new one is made`);
+    }
+    // Where there are no hard links, another process may be in the middle of writing it.
+    await setTimeout(attemptMs);
+  }
+}
+
+const attempts = 10;
+const attemptMs = 50;
+
+/** The text of a file, or undefined where there is no file. */
+async function readPrivately(path: string): Promise<string | undefined> {
   try {
     const file = await open(path);
     try {
@@ -63,19 +125,16 @@ async function readIdentity(path: string): Promise<KeyObject | undefined> {
       if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
         throw new HawserError('PERMISSION_DENIED', `others have access to ${path}: make it "chmod 600"`);
       }
-      pem = await file.readFile('utf8');
+      return await file.readFile('utf8');
     } finally {
       await file.close();
     }
   } catch (cause) {
     if (cause instanceof HawserError) throw cause;
     if (systemCode(cause) === 'ENOENT' || systemCode(cause) === 'ENOTDIR') return undefined;
-    const code = systemCode(cause) === 'EACCES' ? 'PERMISSION_DENIED' : 'IO';
+    const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
     throw new HawserError(code, `cannot read ${path}: ${String(cause)}`, {cause});
   }
-  const key = await parse(pem);
-  if (key?.asymmetricKeyType === 'x25519') return key;
-  throw new HawserError('IO', `${path} holds no X25519 private key: move it away, and a new one is made`);
 }
 
 async function parse(pem: string): Promise<KeyObject | undefined> {

@@ -1,6 +1,7 @@
 import {partials, removePartials, type PartFile} from '../index.ts';
 import {InvalidArgumentError, type Command} from './commander.ts';
 import {parseDuration} from './duration.ts';
+import {errorEvent} from './events.ts';
 import {exit, type ExitCode} from './exit.ts';
 import * as options from './options.ts';
 import {run} from './run.ts';
@@ -23,8 +24,19 @@ export function addPartials(program: Command): void {
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((directory, {clean, olderThan = 0, ...flags}) =>
-      run('partials', flags, ({report}) => (clean ? remove : list)(directory, olderThan, report)),
+      run('partials', flags, ({report, signal}) => {
+        endAtOnce(signal, report);
+        return (clean ? remove : list)(directory, olderThan, report);
+      }),
     );
+}
+
+/** Nothing that is listed or removed can be left half done, so there is nothing to wait for. */
+function endAtOnce(signal: AbortSignal, report: Reporter): void {
+  signal.addEventListener('abort', () => {
+    report(errorEvent(signal.reason));
+    process.exit(exit.interrupted);
+  });
 }
 
 async function list(directory: string, olderThanMs: number, report: Reporter): Promise<ExitCode> {
@@ -59,7 +71,7 @@ function count(files: readonly PartFile[]): {files: number; bytesOnDisk: number;
 
 function age(text: string): number {
   const milliseconds = parseDuration(text);
-  if (milliseconds !== undefined && Number.isSafeInteger(milliseconds)) return milliseconds;
+  if (milliseconds !== undefined && milliseconds !== Infinity) return milliseconds;
   throw new InvalidArgumentError('It must be a time such as 7d, 12h, 90m or 1h30m, or a number of seconds.');
 }
 

@@ -8,9 +8,9 @@ export async function writePrivately(
   text: string,
   name: (written: string, path: string) => Promise<void>,
 ): Promise<void> {
-  const written = `${path}.${process.pid}-${Date.now()}`;
+  const written = `${path}.${crypto.randomUUID()}`;
+  const file = await open(written, 'wx', 0o600);
   try {
-    const file = await open(written, 'wx', 0o600);
     try {
       await file.writeFile(text);
       await file.sync();
@@ -21,6 +21,11 @@ export async function writePrivately(
   } finally {
     await rm(written, {force: true});
   }
+}
+
+/** Whether the system would not let it be done. */
+export function isDenied(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EROFS'].includes(systemCode(error) ?? '');
 }
 
 /** The code of a failed system call, such as `ENOENT`. */

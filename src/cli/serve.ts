@@ -27,29 +27,53 @@ export async function openListener(
   open: (options: ListenOptions) => Promise<Listener>,
 ): Promise<Listener> {
   const {bind, advertise, limit, ticketFile} = flags;
-  const {findIdentity} = await import('./identity.ts');
-  const identity = await findIdentity(report);
-  const {keepTicket, readTicket} = await import('./ticket-file.ts');
-  const ticket = ticketFile === undefined ? undefined : await readTicket(ticketFile);
+  const {findIdentity, keepIdentity} = await import('./identity.ts');
   const entries = flags.json ? 'all' : 'failed';
-  const options = {bind, advertise, limit, entries, signal, identity, ticket} as const;
-  try {
-    const listener = await openPort(flags.port, ticket !== undefined, (port) => open({...options, port}));
-    if (ticketFile !== undefined && listener.ticket !== ticket) await keepTicket(ticketFile, listener.ticket);
-    return listener;
-  } catch (cause) {
-    if (!isHawserError(cause) || cause.code !== 'TICKET_INVALID') throw cause;
-    const text = `${ticketFile} holds no ticket: move it away, and a new one is made`;
-    throw new HawserError('IO', text, {cause});
+  const options = {bind, advertise, limit, entries, signal} as const;
+  if (ticketFile === undefined) {
+    const identity = await findIdentity(report);
+    return openPort(flags.port, (port) => open({...options, identity, port}));
   }
+  // A ticket is good for one key only: without the key there is no use in keeping it.
+  const {key: identity, path: identityFile} = await keepIdentity();
+  const {keepTicket, readTicket} = await import('./ticket-file.ts');
+  const ticket = await readTicket(ticketFile);
+  if (ticket !== undefined) {
+    const opened = open({...options, identity, ticket, port: flags.port});
+    return opened.catch((cause: unknown) => {
+      throw explainTicket(cause, ticketFile, identityFile);
+    });
+  }
+  const listener = await openPort(flags.port, (port) => open({...options, identity, port}));
+  try {
+    await keepTicket(ticketFile, listener.ticket);
+  } catch (error) {
+    await listener.close({graceMs: 0});
+    throw error;
+  }
+  return listener;
+}
+
+/** What is wrong with a ticket that is kept, in terms of the files. */
+function explainTicket(cause: unknown, ticketFile: string, identityFile: string): unknown {
+  if (!isHawserError(cause)) return cause;
+  if (cause.code === 'TICKET_INVALID') {
+    const text = `${ticketFile} holds no ticket: move it away, and a new one is made`;
+    return new HawserError('IO', text, {cause});
+  }
+  // The code is that of every wrong option.
+  if (cause.code !== 'INVALID_OPTION' || !cause.message.includes('another identity')) return cause;
+  const text =
+    `the ticket in ${ticketFile} is one of another identity than that in ${identityFile}: bring that one back, or ` +
+    'move the ticket away, and a new one is made';
+  return new HawserError('INVALID_OPTION', text, {cause});
 }
 
 async function openPort(
   asked: number | undefined,
-  kept: boolean,
-  open: (port: number | undefined) => Promise<Listener>,
+  open: (port: number) => Promise<Listener>,
 ): Promise<Listener> {
-  if (asked !== undefined || kept) return open(asked);
+  if (asked !== undefined) return open(asked);
   try {
     return await open(defaultPort);
   } catch (error) {

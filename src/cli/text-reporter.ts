@@ -96,7 +96,7 @@ export class TextReporter {
     const connected = transfer !== undefined && this.#peers.has(transfer);
     const from = transfer === undefined ? '' : this.#from(transfer);
     if (transfer !== undefined) this.#forget(transfer);
-    if (code === 'CANCELLED' && message === 'interrupted' && connected) {
+    if (event.interrupted && connected) {
       const [first, ...more] = wording.interruptedLines(this.#command, event);
       this.#voice.screen.line(`${from}${first}`);
       for (const line of more) this.#voice.screen.line(line);

@@ -1,6 +1,6 @@
 import {readFile, rename} from 'node:fs/promises';
 import {HawserError} from '../index.ts';
-import {systemCode, writePrivately} from './private-file.ts';
+import {isDenied, systemCode, writePrivately} from './private-file.ts';
 
 /** The ticket that an earlier run has left in a file; undefined where there is no file. */
 export async function readTicket(path: string): Promise<string | undefined> {
@@ -22,8 +22,7 @@ export async function keepTicket(path: string, ticket: string): Promise<void> {
 }
 
 function failed(action: string, path: string, cause: unknown): HawserError {
-  const denied = ['EACCES', 'EPERM', 'EROFS'].includes(systemCode(cause) ?? '');
-  const code = denied ? 'PERMISSION_DENIED' : systemCode(cause) === 'ENOENT' ? 'NOT_FOUND' : 'IO';
+  const code = isDenied(cause) ? 'PERMISSION_DENIED' : systemCode(cause) === 'ENOENT' ? 'NOT_FOUND' : 'IO';
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new HawserError(code, `cannot ${action} ${path}: ${reason}`, {cause});
 }

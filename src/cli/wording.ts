@@ -1,5 +1,5 @@
 import type {Outage, Peer, Progress, VerifyProgress} from '../index.ts';
-import {commandLine} from './command-line.ts';
+import {commandLine, withoutTicket} from './command-line.ts';
 import {displayName} from './display.ts';
 import type {
   EntryEvent,
@@ -63,17 +63,21 @@ export function interruptedLines(
   const stay = `Interrupted. ${delivered} ${filesDelivered === 1 ? 'is delivered and stays' : 'are delivered and stay'}`;
   switch (command) {
     case 'send':
-      return [
-        `${stay}; parts of files under way are kept by the receiver.`,
-        'Continue with:',
-        `  ${commandLine()}`,
-      ];
+      return [`${stay}; parts of files under way are kept by the receiver.`, ...continueLines()];
     case 'get':
-      return [`${stay}; parts of files under way are kept.`, 'Continue with:', `  ${commandLine()}`];
+      return [`${stay}; parts of files under way are kept.`, ...continueLines()];
     case 'receive':
     case 'share':
       return [`${stay}. When the other side runs its command again, it goes on from there.`];
   }
+}
+
+/** With the ticket only where a person reads it: the log of a build is kept, and read by others. */
+function continueLines(): string[] {
+  const args = process.argv.slice(2);
+  return process.stderr.isTTY
+    ? ['Continue with:', `  ${commandLine(args)}`]
+    : ['Continue, with the ticket in HAWSER_TICKET, with:', `  ${commandLine(withoutTicket(args))}`];
 }
 
 /** ` 62%  911/1,204 files  23.7 GB/38.2 GB  1.08 GB/s  ETA 0:14`; a `+` marks totals that still grow. */
@@ -98,9 +102,19 @@ export function failureText(entry: EntryEvent & {readonly fate: 'failed'}): stri
 
 /** `Sent 1,204 files, 1.2 GB in 3.4 s (353 MB/s)`, and what else there is to know. */
 export function summaryText(command: TransferCommand, peer: Peer | undefined, totals: FinishedEvent): string {
-  const {files, bytes, durationMs, filesPresent, bytesPresent, bytesResumed, restarted, renamed, failed} =
-    totals;
-  const rate = durationMs > 0 ? ` (${formatRate(((bytes - bytesResumed) / durationMs) * 1000)})` : '';
+  const {
+    files,
+    bytes,
+    durationMs,
+    filesPresent,
+    bytesPresent,
+    bytesMoved,
+    bytesResumed,
+    restarted,
+    renamed,
+    failed,
+  } = totals;
+  const rate = durationMs > 0 ? ` (${formatRate((bytesMoved / durationMs) * 1000)})` : '';
   const moved = `${formatFiles(files)}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}`;
   const verb = command === 'send' || command === 'share' ? 'Sent' : 'Received';
   const nothingNew = files === 0 && filesPresent > 0;
@@ -109,8 +123,8 @@ export function summaryText(command: TransferCommand, peer: Peer | undefined, to
       ? `Already there: ${formatFiles(filesPresent)}, ${formatBytes(bytesPresent)}${counterpart(command, peer)}`
       : `${verb} ${moved}${counterpart(command, peer)}`,
     ...(filesPresent > 0 && !nothingNew ? [`${formatCount(filesPresent)} already there`] : []),
-    ...(bytesResumed > 0 ? [`${formatBytes(bytesResumed)} of them were there from before`] : []),
-    ...(restarted > 0 ? [`${formatCount(restarted)} begun before had changed and started over`] : []),
+    ...(files > 0 && bytesResumed > 0 ? [`${formatBytes(bytesResumed)} of them were there from before`] : []),
+    ...(restarted > 0 ? [`${formatCount(restarted)} begun before had to start over`] : []),
     ...(renamed > 0 ? [`${formatCount(renamed)} renamed, as their names were taken`] : []),
     ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
   ].join('; ');
