@@ -35,7 +35,7 @@ export async function partition(t: ExecutionContext, seconds: number): Promise<v
  */
 export async function blackHole(t: ExecutionContext, {told}: {readonly told: boolean}): Promise<void> {
   const home = makeFolder(t);
-  await writeFiles(home, {'tree/large': pseudoRandom(2 ** 23), 'tree/small': 'small'});
+  await writeFiles(home, {'tree/large': pseudoRandom(2 ** 25), 'tree/small': 'small'});
   const trees = {tree: join(home, 'tree'), inbox: join(home, 'inbox')};
   const {listener, proxy} = await startProxied(t, push, trees);
   const tally = new Tally('all connections swallowed in the middle of a transfer, and new ones let through');
