@@ -56,7 +56,8 @@ export async function blackHole(t: ExecutionContext, {told}: {readonly told: boo
     for await (const transfer of listener) if (heard.push(await ended(transfer)) === 2) break;
     checkDelivered(await end, trees);
     const [earlier, later] = heard;
-    if (earlier?.error === undefined || !later?.succeeded) throw new Error('nothing took the place of another');
+    if (earlier?.error === undefined || !later?.succeeded)
+      throw new Error('nothing took the place of another');
     // Nobody but the listener had them any more.
     await Promise.all(swallowed.map((line) => line.ended));
   });
