@@ -143,7 +143,8 @@ test.serial('whatever is in the place of a part or a journal does no harm', asyn
     'a part that is a link': () => replace(part, () => symlinkSync(elsewhere, part)),
     'a journal that is a link': () => replace(journal, () => symlinkSync(elsewhere, journal)),
     'a part that is a folder': () => replace(part, () => mkdirSync(part)),
-    'a journal that is a folder': () => replace(journal, () => mkdirSync(join(journal, 'inside'), {recursive: true})),
+    'a journal that is a folder': () =>
+      replace(journal, () => mkdirSync(join(journal, 'inside'), {recursive: true})),
     'the part as the journal': () => writeFileSync(journal, readFileSync(part)),
     'the journal as the part': () => writeFileSync(part, readFileSync(journal)),
   };

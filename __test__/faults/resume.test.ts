@@ -1,5 +1,4 @@
-import {writeFileSync} from 'node:fs';
-import {mkdirSync} from 'node:fs';
+import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {pseudoRandom} from '../helpers/tree.ts';
@@ -88,17 +87,29 @@ for (const {title, row, victim, fault} of thorough ? [...resumed, ...thoroughly]
 }
 
 run(`a receiver killed before any change of its disk as it keeps parts loses nothing${because}`, async (t) =>
-  everyPoint(t, 'receiver that keeps parts killed before its n-th change of the disk', await cutOffReceiver(t), {
-    what: 'kill',
-    kinds: changes,
-  }),
+  everyPoint(
+    t,
+    'receiver that keeps parts killed before its n-th change of the disk',
+    await cutOffReceiver(t),
+    {
+      what: 'kill',
+      kinds: changes,
+    },
+  ),
 );
 
-run(`a receiver whose disk answers EIO once, anywhere, as it keeps parts loses nothing${because}`, async (t) =>
-  everyPoint(t, "EIO at the n-th change of the disk of a receiver that keeps parts", await cutOffReceiver(t), {
-    what: 'EIO',
-    kinds: changes,
-  }),
+run(
+  `a receiver whose disk answers EIO once, anywhere, as it keeps parts loses nothing${because}`,
+  async (t) =>
+    everyPoint(
+      t,
+      'EIO at the n-th change of the disk of a receiver that keeps parts',
+      await cutOffReceiver(t),
+      {
+        what: 'EIO',
+        kinds: changes,
+      },
+    ),
 );
 
 /** A file of more chunks than are recorded at once: its journal is written while the rest of it comes. */

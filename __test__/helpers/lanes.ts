@@ -45,9 +45,13 @@ export async function killLanes(t: ExecutionContext, {kills, sparing}: Killing):
   proxy.holdEachAfter(recordBytes);
   let sources = 0;
   proxy.nextSource = () => `127.0.1.${1 + (sources++ % 250)}`;
-  const tally = new Tally(`lanes killed at random, ${sparing ? 'one left' : 'the last one, too'}, during one transfer`);
+  const tally = new Tally(
+    `lanes killed at random, ${sparing ? 'one left' : 'the last one, too'}, during one transfer`,
+  );
 
-  const end = ended(push.dial(trees, listener.ticket, {lanes: sparing ? 16 : 4, retryMs: sparing ? 0 : Infinity}));
+  const end = ended(
+    push.dial(trees, listener.ticket, {lanes: sparing ? 16 : 4, retryMs: sparing ? 0 : Infinity}),
+  );
   const next = random(seed);
   const killing = sparing ? killSome(proxy, tally, kills, next) : killAny(proxy, tally, kills, next);
   const early = await Promise.race([end, killing]);

@@ -35,7 +35,7 @@ export async function partition(t: ExecutionContext, seconds: number): Promise<v
  */
 export async function blackHole(t: ExecutionContext, {told}: {readonly told: boolean}): Promise<void> {
   const home = makeFolder(t);
-  await writeFiles(home, {'tree/large': pseudoRandom(2 ** 23), 'tree/small': 'small'});
+  await writeFiles(home, {'tree/large': pseudoRandom(2 ** 25), 'tree/small': 'small'});
   const trees = {tree: join(home, 'tree'), inbox: join(home, 'inbox')};
   const {listener, proxy} = await startProxied(t, push, trees);
   const tally = new Tally('all connections swallowed in the middle of a transfer, and new ones let through');
@@ -56,7 +56,8 @@ export async function blackHole(t: ExecutionContext, {told}: {readonly told: boo
     for await (const transfer of listener) if (heard.push(await ended(transfer)) === 2) break;
     checkDelivered(await end, trees);
     const [earlier, later] = heard;
-    if (earlier?.error === undefined || !later?.succeeded) throw new Error('nothing took the place of another');
+    if (earlier?.error === undefined || !later?.succeeded)
+      throw new Error('nothing took the place of another');
     // Nobody but the listener had them any more.
     await Promise.all(swallowed.map((line) => line.ended));
   });
