@@ -18,7 +18,7 @@ export interface Report {
   readonly bytesPresent: number;
   /** Bytes of files that crossed the line, in all connections. */
   readonly bytesMoved: number;
-  /** Bytes of the delivered files that were there already, of an earlier transfer that did not finish them. */
+  /** Bytes of the delivered files that did not cross the line: they were there, from an earlier transfer that was cut off. */
   readonly bytesResumed: number;
   /** Files begun by an earlier transfer that had to start over. */
   readonly restarted: number;
@@ -46,7 +46,7 @@ export async function makeReport(transfer: NativeTransfer, peer: Peer): Promise<
     filesPresent: progress.filesPresent,
     bytesPresent: progress.bytesPresent,
     bytesMoved: progress.bytesMoved,
-    bytesResumed: progress.bytesResumed,
+    bytesResumed: Math.max(0, progress.bytesDelivered - progress.bytesMoved),
     restarted: progress.restarted,
     durationMs: progress.elapsedMs,
     entries,
