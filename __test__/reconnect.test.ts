@@ -273,7 +273,8 @@ test('Ctrl-C while the connection is lost is 130, and says how to continue', asy
   const {code, stderr} = await sender.ended();
   t.is(code, 130);
   // The ticket came from the environment, and is still there.
-  const again = `Continue with:\n  hawser send ${join(folder, 'endless')} --retry forever\n`;
+  const command = `hawser send ${join(folder, 'endless')} --retry forever`;
+  const again = `Continue, with the ticket in HAWSER_TICKET, with:\n  ${command}\n`;
   t.true(stderr.endsWith(again), stderr);
 });
 
