@@ -23,6 +23,14 @@ for (const command of ['receive', 'send', 'share', 'get', 'verify', 'partials'])
   });
 }
 
+for (const command of ['receive', 'send']) {
+  test(`${command} --help says where the key of the user is`, async (t) => {
+    const {stdout} = await run(t, [command, '--help'], broken);
+
+    t.regex(stdout, /identity\.pem .+HAWSER_CONFIG_DIR/s);
+  });
+}
+
 test('--help names every command and every exit code', async (t) => {
   const {code, stdout} = await run(t, ['--help'], broken);
 

@@ -123,3 +123,27 @@ test('a folder that is not there is 7, and an age that is none is 2', async (t) 
     t.regex(stderr, /It must be a time such as 7d/);
   }
 });
+
+/** Makes Node interrupt itself as soon as the command listens for that. */
+const interrupted = {
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
+    "process.on('newListener', (name) => name === 'SIGTERM' && process.kill(process.pid, 'SIGINT'));",
+  )}`,
+};
+
+const posix = process.platform === 'win32' ? test.skip : test;
+
+posix('Ctrl-C ends it at once, and is 130', async (t) => {
+  const inbox = makeFolder(t);
+  // So many that the signal comes first.
+  await writeFiles(
+    inbox,
+    Object.fromEntries(Array.from({length: 3000}, (_, n) => [`.hawser/partials/${n}`, ''])),
+  );
+
+  const {code, stdout, stderr} = await run(t, ['partials', inbox], interrupted);
+
+  t.is(code, 130);
+  t.is(stdout, '');
+  t.is(stderr, 'hawser: interrupted\n');
+});

@@ -33,6 +33,25 @@ linux('Ctrl-C at the prompt is 130, and no answer is wrong usage', async (t) => 
   }
 });
 
+linux('Ctrl-C on a terminal shows the command that continues, as it was run', async (t) => {
+  const folder = makeFolder(t);
+  writeSparse(join(folder, 'endless'), 2 ** 32);
+  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+
+  for (const [npm, command] of [
+    [undefined, 'hawser'],
+    ['exec', 'npx hawser'],
+  ] as const) {
+    const args = ['send', join(folder, 'endless'), '--to', ticket, '--limit', '5M'];
+    const sender = hawserOnTerminal(t, args, {npm_command: npm});
+    await sender.said('stdout', /files {2}[1-9]/);
+    sender.type('\u0003');
+    const {code, stdout} = await sender.ended();
+    t.is(code, 130, stdout);
+    t.true(stdout.includes(`Continue with:\r\n  ${command} ${args.join(' ')}\r\n`), stdout.slice(-500));
+  }
+});
+
 linux('a terminal shows one live line, and takes it away at the end', async (t) => {
   const folder = makeFolder(t);
   writeSparse(join(folder, 'large'), 2 ** 28);

@@ -13,7 +13,7 @@ interface EntryBase {
   readonly size: number;
 }
 
-/** An entry that this session wrote. */
+/** An entry that this transfer wrote. */
 export interface DeliveredEntry extends EntryBase {
   readonly fate: 'delivered';
   /** The name it was given instead, because something different already had its own. */
@@ -30,7 +30,7 @@ export interface PresentEntry extends EntryBase {
   readonly fate: 'present';
 }
 
-/** An entry that was not delivered, while the rest of the session went on. */
+/** An entry that was not delivered, while the rest of the transfer went on. */
 export interface FailedEntry extends EntryBase {
   readonly fate: 'failed';
   /** Why, stable across versions. */

@@ -1,6 +1,6 @@
 import {types} from 'node:util';
 
-/** Why a call or a session failed. Codes are added over time, never renamed. */
+/** Why a call or a transfer failed. Codes are added over time, never renamed. */
 export type ErrorCode =
   /** An option or a path has a value that cannot be used. */
   | 'INVALID_OPTION'
@@ -16,7 +16,7 @@ export type ErrorCode =
   | 'UNREACHABLE'
   /** The other machine did not answer in time. */
   | 'CONNECTION_TIMEOUT'
-  /** The connection broke, or the peer went away, before the session was complete. */
+  /** The connection broke, or the peer went away, before the transfer was complete. */
   | 'CONNECTION_LOST'
   /** The other side is not who the ticket says, or it does not accept the ticket. */
   | 'AUTHENTICATION_FAILED'
@@ -49,7 +49,7 @@ export type ErrorCode =
   /** A defect in hawser. */
   | 'INTERNAL';
 
-/** Why one entry failed while the rest of its session went on. Codes are added over time, never renamed. */
+/** Why one entry failed while the rest of its transfer went on. Codes are added over time, never renamed. */
 export type EntryErrorCode =
   /** The file or folder is not there, or vanished before it was read. */
   | 'SOURCE_GONE'

@@ -7,7 +7,7 @@ import {makeReport, type Report} from './report.ts';
 import {checkLimit, integer} from './session.ts';
 import {snapshots} from './snapshots.ts';
 
-/** A session that moves files, on either side and in either direction. It runs whether or not anyone looks. */
+/** Files that are moved, on either side and in either direction. It runs whether or not anyone looks. */
 export class Transfer implements AsyncDisposable {
   readonly #native: NativeTransfer;
   readonly #signal: AbortSignal | undefined;
@@ -40,8 +40,8 @@ export class Transfer implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the session is complete, with every entry delivered, found there or reported as failed. Rejects
-   * with a {@link HawserError} when the session failed, and with the signal's reason when its signal was aborted.
+   * Resolves when the transfer is complete, with every entry delivered, found there or reported as failed. Rejects
+   * with a {@link HawserError} when it failed, and with the signal's reason when its signal was aborted.
    */
   finished(): Promise<Report> {
     return this.#report;
@@ -78,7 +78,7 @@ export class Transfer implements AsyncDisposable {
       if (failure?.code === 'CANCELLED') this.#signal?.throwIfAborted();
       if (failure) throw toError(failure);
       const {peer} = this;
-      if (!peer) throw new HawserError('INTERNAL', 'the session is complete but its peer is unknown');
+      if (!peer) throw new HawserError('INTERNAL', 'the transfer is complete but its peer is unknown');
       return await makeReport(this.#native, peer);
     } finally {
       listening?.[Symbol.dispose]();

@@ -66,6 +66,12 @@ export const retry = new Option(
   'when the connection is lost, try again for so long: 0, 90s, 1h30m, forever (default: 10m)',
 ).argParser(duration);
 
+/** For whoever may need to know who they are to others. */
+export const whoYouAre = `
+Others know you by a key, made at its first use. It is identity.pem in the
+folder HAWSER_CONFIG_DIR or else in ~/.config/hawser (on macOS in
+~/Library/Application Support/hawser, on Windows in %APPDATA%\\hawser).`;
+
 function duration(text: string): number {
   const milliseconds = parseDuration(text);
   if (milliseconds !== undefined) return milliseconds;

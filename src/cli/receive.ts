@@ -27,6 +27,7 @@ export function addReceive(program: Command): void {
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
+    .addHelpText('after', options.whoYouAre)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
         const receiver = await openListener(flags, context, (listening) =>

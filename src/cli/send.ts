@@ -26,6 +26,7 @@ export function addSend(program: Command): void {
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
+    .addHelpText('after', options.whoYouAre)
     .action((paths, flags) =>
       run('send', flags, async (context) => {
         const {report, signal} = context;
