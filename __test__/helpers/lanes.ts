@@ -79,7 +79,7 @@ async function killAny(proxy: Proxy, tally: Tally, kills: number, next: () => nu
     await proxy.until(() => (lanes = proxy.lines.filter(isLane)).length > 1);
     const victims = next() * massacre < 1 ? proxy.lines : lanes.slice(0, 1);
     for (const line of victims) await tally.run('a kill', async () => line.cut());
-    await Promise.all(victims.map(({ended}) => ended));
+    await Promise.all(victims.map((line) => line.ended));
   }
 }
 
