@@ -53,24 +53,24 @@ async function sendBoth(t: ExecutionContext, {identities, contents, names}: Pair
 }
 
 const [me, you] = [generateKeyPairSync('x25519').privateKey, generateKeyPairSync('x25519').privateKey];
-const [this_, that] = [pseudoRandom(bytes, 'this'), pseudoRandom(bytes, 'that')];
+const [first, second] = [pseudoRandom(bytes, 'first'), pseudoRandom(bytes, 'second')];
 
 for (const [who, identities] of [
   ['one person', [me, me]],
   ['two people', [me, you]],
 ] as const) {
   test(`${who} may send the same file twice at once`, (t) =>
-    sendBoth(t, {identities, contents: [this_, this_], names: ['file']}));
+    sendBoth(t, {identities, contents: [first, first], names: ['file']}));
 
   test(`${who} may send two files of one name at once`, (t) =>
-    sendBoth(t, {identities, contents: [this_, that], names: ['file', 'file (2)']}));
+    sendBoth(t, {identities, contents: [first, second], names: ['file', 'file (2)']}));
 }
 
 test('a second receiver in a folder says that it is in use, and the first goes on', async (t) => {
   const folder = makeFolder(t);
   const inbox = join(folder, 'inbox');
   writeSparse(join(folder, 'large'), 2 ** 26);
-  const {process: first, ticket} = await listenOn(t, [
+  const {process: receiver, ticket} = await listenOn(t, [
     'receive',
     inbox,
     '--once',
@@ -79,15 +79,15 @@ test('a second receiver in a folder says that it is in use, and the first goes o
     '20M',
   ]);
   const sent = run(t, ['send', join(folder, 'large'), '--to', ticket]);
-  await first.said('stdout', /"event":"progress".*"bytesDone":[1-9]/);
+  await receiver.said('stdout', /"event":"progress".*"bytesDone":[1-9]/);
 
-  const second = await run(t, ['receive', inbox, '--bind', '127.0.0.1', '--port', '0', '--json']);
-  t.is(second.code, 7);
-  t.regex(second.stdout, /"code":"FOLDER_IN_USE"/);
+  const late = await run(t, ['receive', inbox, '--bind', '127.0.0.1', '--port', '0', '--json']);
+  t.is(late.code, 7);
+  t.regex(late.stdout, /"code":"FOLDER_IN_USE"/);
   await t.throwsAsync(receive({directory: inbox, bind: loopback}), {code: 'FOLDER_IN_USE'});
 
   t.is((await sent).code, 0);
-  t.is((await first.ended()).code, 0);
+  t.is((await receiver.ended()).code, 0);
   t.deepEqual(await listDelivered(inbox), ['large']);
   assertSameBytes(t, join(inbox, 'large'), join(folder, 'large'));
 });

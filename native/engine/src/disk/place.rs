@@ -145,6 +145,14 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_looked_at_gets_no_copy_beside_it() {
+        let name = Name::new(b"name").unwrap();
+        let taken = |_: &OsStr| Err(io::ErrorKind::AlreadyExists.into());
+        let blind = |_: &Name| Err(io::Error::from_raw_os_error(24));
+        assert_eq!(place(&name, taken, blind), Err(Reason::Io));
+    }
+
+    #[test]
     fn a_claim_whose_move_fails_is_taken_back() {
         let home = tempfile::tempdir().unwrap();
         let folder = open(&home.path().join("folder"));
