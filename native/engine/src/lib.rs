@@ -5,6 +5,7 @@
 
 mod climb;
 mod closing;
+mod descriptors;
 mod dial;
 pub mod disk;
 mod error;

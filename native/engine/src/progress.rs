@@ -1,11 +1,15 @@
 //! How far a transfer is: its counters, over all of its sessions.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use hawser_protocol::manifest::EntryId;
 use hawser_protocol::message::Placed;
 use hawser_protocol::sender::Fate;
 
+use crate::transfer::lock;
 use crate::{EntryKind, Settled};
 
 /// Where a transfer is in its life.
@@ -41,7 +45,7 @@ pub struct Progress {
     pub bytes_total: u64,
     /// Bytes that the sink has dealt with, and those of files found already there.
     pub bytes_done: u64,
-    /// Of those, bytes of unfinished files that were there from an earlier session.
+    /// Of those, bytes that were there from an earlier session, of files delivered or under way.
     pub bytes_resumed: u64,
     /// Files of which something was there from an earlier session that was of no use any more.
     pub restarted: u64,
@@ -94,7 +98,7 @@ pub(crate) struct Counters {
     files_total: AtomicU64,
     bytes_total: AtomicU64,
     bytes_done: AtomicU64,
-    resumed: AtomicU64,
+    resumed: Mutex<Resumed>,
     restarted: AtomicU64,
     moved: AtomicU64,
     lanes: AtomicU64,
@@ -107,6 +111,14 @@ pub(crate) struct Counters {
     files_present: AtomicU64,
     bytes_present: AtomicU64,
     earlier: Earlier,
+}
+
+/// Bytes that were there from an earlier session.
+#[derive(Debug, Default)]
+struct Resumed {
+    bytes: u64,
+    /// Those of files that are not settled.
+    unsettled: HashMap<EntryId, u64>,
 }
 
 /// What earlier sessions delivered. The present one finds it there: so much of what it finds is
@@ -134,7 +146,7 @@ impl Counters {
             failed: load(&self.failed),
             bytes_total: load(&self.bytes_total),
             bytes_done: load(&self.bytes_done),
-            bytes_resumed: load(&self.resumed),
+            bytes_resumed: lock(&self.resumed).bytes,
             restarted: load(&self.restarted),
             bytes_moved: load(&self.moved),
             files_delivered,
@@ -156,11 +168,11 @@ impl Counters {
         add(bytes, load(&self.bytes_delivered));
         add(renamed, load(&self.renamed));
         self.walked.store(false, Ordering::Relaxed);
+        *lock(&self.resumed) = Resumed::default();
         for counter in [
             &self.files_total,
             &self.bytes_total,
             &self.bytes_done,
-            &self.resumed,
             &self.files_done,
             &self.others_done,
             &self.failed,
@@ -192,9 +204,11 @@ impl Counters {
     }
 
     /// Bytes of a file are there from an earlier session.
-    pub fn count_resumed(&self, bytes: u64) {
+    pub fn count_resumed(&self, id: EntryId, bytes: u64) {
         add(&self.bytes_done, bytes);
-        add(&self.resumed, bytes);
+        let mut resumed = lock(&self.resumed);
+        resumed.bytes += bytes;
+        resumed.unsettled.insert(id, bytes);
     }
 
     /// What there was of a file from an earlier session is of no use.
@@ -202,10 +216,25 @@ impl Counters {
         add(&self.restarted, 1);
     }
 
-    /// Bytes that were counted are to be sent again.
-    pub fn lack(&self, bytes: u64) {
+    /// Bytes of a file that were counted are to be sent again: first of all those from an earlier
+    /// session.
+    pub fn lack(&self, id: EntryId, bytes: u64) {
         less(&self.bytes_done, bytes);
-        less(&self.resumed, bytes);
+        let Resumed { bytes: all, unsettled } = &mut *lock(&self.resumed);
+        if let Some(held) = unsettled.get_mut(&id) {
+            let gone = bytes.min(*held);
+            *held -= gone;
+            *all = all.saturating_sub(gone);
+        }
+    }
+
+    /// A file is settled: what was there of it counts as resumed only if it has been delivered.
+    pub fn settle_resumed(&self, id: EntryId, fate: &Fate) {
+        let Resumed { bytes: all, unsettled } = &mut *lock(&self.resumed);
+        let held = unsettled.remove(&id).unwrap_or(0);
+        if matches!(fate, Fate::Failed(_) | Fate::Placed(Placed::Present, _)) {
+            *all = all.saturating_sub(held);
+        }
     }
 
     /// Bytes that have arrived, without those of files found already there.
@@ -229,10 +258,6 @@ impl Counters {
         match &entry.fate {
             Fate::Failed(_) => add(&self.failed, 1),
             Fate::Placed(Placed::Present, transferred) if file => {
-                if transferred.is_some() {
-                    // What it was compared with is that file, and no part of another.
-                    less(&self.resumed, entry.size);
-                }
                 let (files, bytes) = if unheard {
                     (&self.files_delivered, &self.bytes_delivered)
                 } else {

@@ -121,7 +121,7 @@ pub(crate) fn start(
                     directory: directory.clone(),
                     durability: job.durability,
                     rereads: AtomicBool::new(job.requests.reread),
-                    work: SinkWork::default(),
+                    work: SinkWork::new(),
                     control: Mutex::default(),
                     claim: Mutex::new(claim),
                 };

@@ -182,7 +182,7 @@ impl SinkSide {
         }
         let decision = match self.sink.offer(id, entry) {
             disk::Decision::Want => Decision::Accept,
-            disk::Decision::Resume(held) => resume(session, entry, held),
+            disk::Decision::Resume(held) => resume(session, id, entry, held),
             // A folder is settled only when everything in it is.
             disk::Decision::Placed(_) if entry.kind == Kind::Folder => Decision::Accept,
             disk::Decision::Placed(placed) => Decision::Placed(placed),
@@ -248,8 +248,10 @@ impl SinkSide {
         hash: ContentHash,
     ) {
         let folder = self.settle(session, id, Ok(placed.clone()));
+        let fate = Fate::Placed(placed, Some(hash));
+        session.transfer.settle_resumed(id, &fate);
         if let Some(info) = info {
-            report(session, info, Fate::Placed(placed, Some(hash)));
+            report(session, info, fate);
         }
         self.finish_folders(session, folder.flatten());
     }
@@ -262,6 +264,7 @@ impl SinkSide {
         let Some(folder) = self.settle(session, id, Err(reason)) else { return };
         let info = self.sink.info(id);
         self.sink.discard(id, reason);
+        session.transfer.settle_resumed(id, &Fate::Failed(reason));
         if let Some(info) = info {
             report(session, info, Fate::Failed(reason));
         }
@@ -311,11 +314,11 @@ fn report(session: &Session<SinkSide>, info: Info, fate: Fate) {
 }
 
 /// Counts what should be here of a file from an earlier session.
-fn resume(session: &Session<SinkSide>, entry: &Entry, held: Vec<ChunkRange>) -> Decision {
+fn resume(session: &Session<SinkSide>, id: EntryId, entry: &Entry, held: Vec<ChunkRange>) -> Decision {
     let Kind::File { size } = entry.kind else { return Decision::Accept };
     if held.is_empty() {
         session.transfer.count_restarted();
     }
-    session.transfer.count_resumed(length(&held, size));
+    session.transfer.count_resumed(id, length(&held, size));
     Decision::Resume(held)
 }

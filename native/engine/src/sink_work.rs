@@ -12,6 +12,7 @@ use hawser_protocol::ranges::length;
 use hawser_protocol::receiver::ReceiverEvent;
 
 use crate::Error;
+use crate::descriptors;
 use crate::disk::{Checked, Completed};
 use crate::job::Durability;
 use crate::session::{Awaited, Session};
@@ -28,13 +29,18 @@ const GATHER: Duration = Duration::from_millis(200);
 const ENOUGH: usize = 4096;
 
 /// Work that the lanes leave for the session's own thread.
-#[derive(Default)]
-pub(crate) struct SinkWork(Mutex<Queues>);
+pub(crate) struct SinkWork {
+    queues: Mutex<Queues>,
+    /// So many complete files may be open.
+    most_open: usize,
+}
 
 #[derive(Default)]
 struct Queues {
     /// Files that are wanted and not settled.
     under_way: usize,
+    /// Complete files that have not got their names: each is open, and locked.
+    open: usize,
     /// Complete files, which are to be flushed and named.
     complete: Vec<(EntryId, ContentHash)>,
     /// When the first of them was.
@@ -50,7 +56,22 @@ enum Next {
     Wait(Duration),
 }
 
+/// What a lane has to do about a file that it has completed.
+enum Duty {
+    /// Nothing: it waits for others.
+    None,
+    /// To wake the thread that names it.
+    Wake,
+    /// To name all of these itself, for too many are waiting.
+    Place(Vec<(EntryId, ContentHash)>),
+}
+
 impl SinkWork {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { queues: Mutex::default(), most_open: descriptors::quarter() }
+    }
+
     /// Another file is wanted.
     pub fn begin(&self) {
         self.lock().under_way += 1;
@@ -63,13 +84,23 @@ impl SinkWork {
         !queues.complete.is_empty() && queues.is_enough()
     }
 
-    /// A file is complete. Returns whether the thread that names it should have a look: not for each.
-    pub fn complete(&self, id: EntryId, hash: ContentHash) -> bool {
+    /// A file is complete. The thread that names it is not woken for each.
+    fn complete(&self, id: EntryId, hash: ContentHash) -> Duty {
         let mut queues = self.lock();
         queues.complete.push((id, hash));
+        queues.open += 1;
+        if queues.open > self.most_open {
+            return Duty::Place(queues.take());
+        }
         let is_first = queues.since.is_none();
         queues.since.get_or_insert_with(Instant::now);
-        is_first || queues.is_enough()
+        if is_first || queues.is_enough() { Duty::Wake } else { Duty::None }
+    }
+
+    /// So many complete files have their names, or have failed.
+    fn placed(&self, count: usize) {
+        let mut queues = self.lock();
+        queues.open = queues.open.saturating_sub(count);
     }
 
     /// Something should be here of a file.
@@ -81,8 +112,7 @@ impl SinkWork {
         let mut queues = self.lock();
         let waited = queues.since.map_or(Duration::ZERO, |since| since.elapsed());
         if !queues.complete.is_empty() && (queues.is_enough() || waited >= GATHER) {
-            queues.since = None;
-            return Next::Place(std::mem::take(&mut queues.complete));
+            return Next::Place(queues.take());
         }
         match queues.checks.front() {
             Some(id) => Next::Check(*id),
@@ -96,7 +126,7 @@ impl SinkWork {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues> {
-        lock(&self.0)
+        lock(&self.queues)
     }
 }
 
@@ -104,6 +134,11 @@ impl Queues {
     /// Whether those that are complete need not wait for more: there are no others, or many.
     fn is_enough(&self) -> bool {
         self.complete.len() >= self.under_way.min(ENOUGH)
+    }
+
+    fn take(&mut self) -> Vec<(EntryId, ContentHash)> {
+        self.since = None;
+        std::mem::take(&mut self.complete)
     }
 }
 
@@ -141,17 +176,19 @@ impl SinkSide {
         let written = if size == 0 { self.sink.write_chunk(id, 0, &[]) } else { Ok(()) };
         match written.and_then(|()| self.sink.complete(id, hash)) {
             Ok(Completed::Ready) if self.durability == Durability::None => self.place(session, id, hash),
-            Ok(Completed::Ready) => {
-                if self.work.complete(id, hash) {
-                    session.leave_work();
-                }
-            }
-            Ok(Completed::Same) => {
+            Ok(Completed::Ready) => match self.work.complete(id, hash) {
+                Duty::None => {}
+                Duty::Wake => session.leave_work(),
+                Duty::Place(batch) => self.place_all(session, &batch),
+            },
+            Ok(Completed::Same(_)) => {
                 self.settle_placed(session, id, info, Placed::Present, hash);
             }
-            Ok(Completed::StartOver) => {
-                session.transfer.count_restarted();
-                session.transfer.lack(size);
+            Ok(again @ (Completed::StartOver | Completed::Differs)) => {
+                if again == Completed::StartOver {
+                    session.transfer.count_restarted();
+                }
+                session.transfer.lack(id, size);
                 let mut state = session.state();
                 let given_up = state.machine.start_over(id, size);
                 session.wake(&mut state);
@@ -171,9 +208,11 @@ impl SinkSide {
             return;
         }
         if self.durability != Durability::File {
-            return batch.iter().for_each(|(id, hash)| self.place(session, *id, *hash));
+            batch.iter().for_each(|(id, hash)| self.place(session, *id, *hash));
+            return self.work.placed(batch.len());
         }
         let placed: Vec<_> = batch.iter().map(|(id, hash)| (*id, *hash, self.name(*id, *hash))).collect();
+        self.work.placed(batch.len());
         if self.flush(session) {
             placed.into_iter().for_each(|(id, hash, (info, placed))| match placed {
                 Ok(placed) => self.settle_placed(session, id, info, placed, hash),
@@ -193,13 +232,13 @@ impl SinkSide {
         let checked = self.sink.check_next(id);
         let mut state = session.state();
         let complete = match checked {
-            Some(Checked::Good(_, length)) => state.machine.written(id, length),
+            Some(Checked::Good(length)) => state.machine.written(id, length),
             Some(Checked::Bad) => None,
             Some(Checked::Done(bad)) => {
                 self.work.end_check();
                 if !bad.is_empty() {
                     let size = self.sink.info(id).map_or(0, |info| info.size);
-                    session.transfer.lack(length(&bad, size));
+                    session.transfer.lack(id, length(&bad, size));
                     state.machine.lacks(id, bad);
                 }
                 None

@@ -101,11 +101,11 @@ impl Side for SourceSide {
             match event {
                 SenderEvent::Hello(hello) => session.transfer.introduce(hello.label, hello.continues),
                 SenderEvent::Held(id, held, bytes) => {
-                    session.transfer.count_resumed(bytes);
+                    session.transfer.count_resumed(id, bytes);
                     self.hold(session, id, held);
                 }
                 SenderEvent::StartedOver(_) => session.transfer.count_restarted(),
-                SenderEvent::Lacking(bytes) => session.transfer.lack(bytes),
+                SenderEvent::Lacking(id, bytes) => session.transfer.lack(id, bytes),
                 SenderEvent::Arrived(bytes) => session.transfer.count_bytes(bytes),
                 SenderEvent::Settled(id, fate) => self.settle(session, id, fate),
                 SenderEvent::Finished => session.end(Ok(())),
@@ -188,6 +188,7 @@ impl SourceSide {
     fn settle(&self, session: &Session<Self>, id: EntryId, fate: Fate) {
         let info = self.source.info(id);
         self.source.release(id);
+        session.transfer.settle_resumed(id, &fate);
         if let Some(info) = info {
             session.transfer.settle(Settled {
                 path: info.path,

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use hawser_protocol::error::ContentHash;
 use hawser_protocol::handshake::SessionId;
+use hawser_protocol::manifest::EntryId;
+use hawser_protocol::sender::Fate;
 
 use crate::pace::{Limit, Paces};
 use crate::progress::{Counters, Outage, Phase, Progress};
@@ -179,8 +181,13 @@ impl Transfer {
     }
 
     /// Bytes of a file are there from an earlier session.
-    pub(crate) fn count_resumed(&self, bytes: u64) {
-        self.0.counters.count_resumed(bytes);
+    pub(crate) fn count_resumed(&self, id: EntryId, bytes: u64) {
+        self.0.counters.count_resumed(id, bytes);
+    }
+
+    /// A file, of which something may be there from an earlier session, is settled.
+    pub(crate) fn settle_resumed(&self, id: EntryId, fate: &Fate) {
+        self.0.counters.settle_resumed(id, fate);
     }
 
     /// What there was of a file from an earlier session is of no use.
@@ -188,9 +195,9 @@ impl Transfer {
         self.0.counters.count_restarted();
     }
 
-    /// Bytes that were counted are to be sent again.
-    pub(crate) fn lack(&self, bytes: u64) {
-        self.0.counters.lack(bytes);
+    /// Bytes of a file that were counted are to be sent again.
+    pub(crate) fn lack(&self, id: EntryId, bytes: u64) {
+        self.0.counters.lack(id, bytes);
     }
 
     /// Bytes that have arrived, without those of files found already there.

@@ -59,7 +59,7 @@ impl Offered {
         self.ask(bytes)?;
         if core::mem::replace(&mut self.wanted, true) {
             let counted = self.lack(bytes);
-            return Ok((counted > 0).then_some(SenderEvent::Lacking(counted)));
+            return Ok((counted > 0).then_some(SenderEvent::Lacking(id, counted)));
         }
         self.arrived = size.saturating_sub(bytes);
         let held = complement(missing, count);

@@ -47,8 +47,8 @@ pub enum SenderEvent {
     Held(EntryId, Vec<ChunkRange>, u64),
     /// What the sink had of this file from an earlier session is of no use any more.
     StartedOver(EntryId),
-    /// The sink lacks so many bytes after all that counted as held or arrived.
-    Lacking(u64),
+    /// The sink lacks so many bytes of this file after all that counted as held or arrived.
+    Lacking(EntryId, u64),
     /// An entry is settled, for good.
     Settled(EntryId, Fate),
     /// Everything is settled and the sink vouches for it.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io;
 
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::ranges::{ChunkRange, chunk_count};
@@ -16,7 +17,8 @@ const MAX_RANGES: usize = 4000;
 /// Chunks that should be in a file.
 #[derive(Debug)]
 pub struct Checking {
-    file: SourceFile,
+    /// Open from the first chunk on: many may be waiting for their turn.
+    file: Option<SourceFile>,
     size: u64,
     /// Their numbers, each with its hash, if that is known.
     left: VecDeque<(u32, Option<[u8; 32]>)>,
@@ -27,8 +29,8 @@ pub struct Checking {
 /// What came of one chunk.
 #[derive(Debug)]
 pub enum Checked {
-    /// It is there, so many bytes.
-    Good(ChunkHash, u32),
+    /// It is there, so many bytes; or it need not be.
+    Good(u32),
     /// It is not.
     Bad,
     /// There are no more. These were bad.
@@ -37,7 +39,7 @@ pub enum Checked {
 
 impl Checking {
     /// The chunks of a part file of `size` bytes that its journal has.
-    pub fn of_part(file: File, size: u64, written: Written) -> Self {
+    pub fn of_part(size: u64, written: Written) -> Self {
         let mut left: VecDeque<_> = written.into_iter().map(|(chunk, hash)| (chunk, Some(hash))).collect();
         let mut ranges = 0;
         let mut next = None;
@@ -46,16 +48,16 @@ impl Checking {
             ranges > MAX_RANGES
         });
         left.truncate(most.unwrap_or(left.len()));
-        Self::new(file, size, left)
+        Self::new(size, left)
     }
 
     /// All of a file of `size` bytes; `None` when that has too many chunks.
-    pub fn of_whole(file: File, size: u64) -> Option<Self> {
-        Some(Self::new(file, size, (0..chunk_count(size)?).map(|chunk| (chunk, None)).collect()))
+    pub fn of_whole(size: u64) -> Option<Self> {
+        Some(Self::new(size, (0..chunk_count(size)?).map(|chunk| (chunk, None)).collect()))
     }
 
-    fn new(file: File, size: u64, left: VecDeque<(u32, Option<[u8; 32]>)>) -> Self {
-        Self { file: SourceFile::new(file, size), size, left, bad: Vec::new(), buffer: Vec::new() }
+    fn new(size: u64, left: VecDeque<(u32, Option<[u8; 32]>)>) -> Self {
+        Self { file: None, size, left, bad: Vec::new(), buffer: Vec::new() }
     }
 
     /// What is still to be checked.
@@ -65,24 +67,39 @@ impl Checking {
         ranges
     }
 
-    /// Reads the next chunk.
-    pub fn next(&mut self) -> Checked {
+    /// Reads the next chunk of the file that `open` opens, and tells `found` of it.
+    pub fn next(
+        &mut self,
+        open: impl FnOnce() -> io::Result<File>,
+        found: impl FnOnce(ChunkHash),
+    ) -> Checked {
         let Some((number, hash)) = self.left.pop_front() else {
             return Checked::Done(std::mem::take(&mut self.bad));
         };
-        match self.read(number).filter(|chunk| hash.is_none_or(|hash| hash == *chunk.as_bytes())) {
-            Some(chunk) => Checked::Good(chunk, self.buffer.len() as u32),
-            None => {
+        let chunk = self.read(number, open);
+        let length = self.buffer.len() as u32;
+        match (chunk, hash) {
+            (Some(chunk), _) if hash.is_none_or(|hash| hash == *chunk.as_bytes()) => {
+                found(chunk);
+                Checked::Good(length)
+            }
+            // What cannot be read differs from what is sent, which is found out in the end.
+            (_, None) => Checked::Good(length),
+            (_, Some(_)) => {
                 add(&mut self.bad, number);
                 Checked::Bad
             }
         }
     }
 
-    fn read(&mut self, number: u32) -> Option<ChunkHash> {
+    fn read(&mut self, number: u32, open: impl FnOnce() -> io::Result<File>) -> Option<ChunkHash> {
         let offset = u64::from(number) * u64::from(CHUNK_BYTES);
         self.buffer.resize(chunk_length(self.size, offset)?, 0);
-        self.file.read(offset, &mut self.buffer).ok()?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(SourceFile::new(open().ok()?, self.size)),
+        };
+        file.read(offset, &mut self.buffer).ok()?;
         ChunkHash::new(self.size, offset, &self.buffer)
     }
 }

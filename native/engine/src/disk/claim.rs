@@ -3,11 +3,17 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cap_fs_ext::DirExt;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hawser_protocol::manifest::PARTIALS_FOLDER;
+
+/// Somebody who cleans up, or looks whether anybody is there, has the folder alone for a moment.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Held while part files may be made in a folder. Whoever has it alone knows that what it finds in
 /// the folders of single sessions is left from processes that are gone.
@@ -28,7 +34,7 @@ impl Claim {
     /// [`Taken`], when any other process or call receives into `directory`.
     pub fn alone(directory: &Path) -> Result<Self, Taken> {
         let Some(folder) = open(directory) else { return Ok(Self { _folder: None }) };
-        match folder.try_lock() {
+        match patiently(|| folder.try_lock()) {
             Err(TryLockError::WouldBlock) => Err(Taken),
             locked => {
                 if locked.is_ok() {
@@ -48,9 +54,19 @@ impl Claim {
         if folder.try_lock().is_ok() {
             clean(directory);
         }
-        match folder.try_lock_shared() {
+        match patiently(|| folder.try_lock_shared()) {
             Err(TryLockError::WouldBlock) => Err(Taken),
             _ => Ok(Self { _folder: Some(folder) }),
+        }
+    }
+}
+
+fn patiently(lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
+    let begun = Instant::now();
+    loop {
+        match lock() {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => thread::sleep(LOOK_EVERY),
+            locked => return locked,
         }
     }
 }

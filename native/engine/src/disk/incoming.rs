@@ -1,5 +1,6 @@
 //! One file arriving: written by chunks from any thread, checked as a whole, then given its name.
 
+use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use hawser_protocol::message::Placed;
 use hawser_protocol::ranges::ChunkRange;
 
 use super::checking::{Checked, Checking};
+use super::existing::Existing;
 use super::fault::{entering_reason, sink_reason};
 use super::folders::{Folders, Location};
 use super::hash::{ChunkHash, TreeHash};
@@ -22,8 +24,6 @@ use super::partials::Partials;
 use super::place::place;
 use super::regular;
 use super::space::Space;
-use super::stamp::finish;
-use super::stat::{Form, Stat};
 use super::stored::Stored;
 
 /// Files read to learn whether one of them is the file that is to be placed.
@@ -53,8 +53,9 @@ pub struct Incoming {
     written: Condvar,
     checking: Mutex<Option<Checking>>,
     space: Arc<Space>,
-    /// Bytes that it was promised, and of those, what it has taken.
+    /// Bytes that it was promised and has not taken.
     promised: AtomicU64,
+    /// Bytes for which the disk has found space.
     taken: AtomicU64,
 }
 
@@ -83,29 +84,32 @@ enum Part {
 }
 
 /// What came of a file of which all chunks are here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Completed {
     /// It is what the source read, and can be placed.
     Ready,
-    /// What has its name is just that.
-    Same,
+    /// What has this name, its own or a numbered one, is just that.
+    Same(Name),
+    /// What has its name is something else: all of it is to be sent.
+    Differs,
     /// What was here before the session is of another version: all of it is to be sent.
     StartOver,
 }
 
 impl Incoming {
-    /// A file of `size` bytes of which nothing is here yet, from the peer that has the key `owner`.
+    /// A file of `size` bytes of which nothing is here yet, from the peer that has the key `owner`; without
+    /// one, what there is of it is of no use to a later session.
     pub fn new(
         id: EntryId,
         location: Location,
         size: u64,
         entry: &Entry,
-        owner: [u8; 32],
+        owner: Option<[u8; 32]>,
         space: Arc<Space>,
     ) -> Self {
         let mtime = entry.mtime;
-        let several = size > u64::from(CHUNK_BYTES);
-        let subject = several.then(|| Subject { owner, size, mtime, path: location.path() });
+        let owner = owner.filter(|_| size > u64::from(CHUNK_BYTES));
+        let subject = owner.map(|owner| Subject { owner, size, mtime, path: location.path() });
         let tree = TreeHash::new(size);
         let writing = Writing { part: Part::NotYet, tree, has_old: false, now: Vec::new(), waiting: 0 };
         Self {
@@ -127,28 +131,28 @@ impl Incoming {
     /// Looks for what an earlier session has left of it. Answers the chunks that are to be checked,
     /// none of them if what there was is of no use; `None` if there was nothing.
     pub fn resume(&self, partials: &Partials) -> Option<Vec<ChunkRange>> {
-        let (stored, written): (Arc<Stored>, _) = match partials.find(self.subject.as_ref()?) {
+        let (stored, written) = match partials.find(self.subject.as_ref()?, self.mode) {
             Left::Nothing => return None,
             Left::Useless => return Some(Vec::new()),
-            Left::Part(stored, written) => (Arc::from(stored), written),
+            Left::Part(stored, written) => (stored, written),
         };
-        let checking = stored.reader().map(|file| Checking::of_part(file, self.size, written));
-        let held = checking.as_ref().map_or_else(|_| Vec::new(), Checking::ranges);
-        *self.lock_checking() = checking.ok().filter(|_| !held.is_empty());
-        self.taken.store(stored.file().taken(), Ordering::Relaxed);
+        let checking = Checking::of_part(self.size, written);
+        let held = checking.ranges();
+        self.taken.store(stored.taken(), Ordering::Relaxed);
         let mut writing = self.lock();
-        writing.has_old = !held.is_empty();
-        writing.part = Part::Open(stored);
+        writing.part = Part::Open(Arc::from(stored));
+        if held.is_empty() {
+            return None;
+        }
+        writing.has_old = true;
+        *self.lock_checking() = Some(checking);
         Some(held)
     }
 
     /// Looks whether what has its name is as large, and is to be compared. Answers its chunks.
     pub fn compare(&self, folder: &Dir) -> Option<Vec<ChunkRange>> {
-        let (file, stat) = regular::open(folder, &self.location.name).ok()?;
-        if stat.form != Form::File || stat.version.size != self.size || self.size == 0 {
-            return None;
-        }
-        let checking = Checking::of_whole(file, self.size)?;
+        let is_alike = self.existing(folder).resembles(&self.location.name).unwrap_or(false);
+        let checking = Checking::of_whole(self.size).filter(|_| is_alike)?;
         let held = checking.ranges();
         *self.lock_checking() = Some(checking);
         let mut writing = self.lock();
@@ -171,17 +175,29 @@ impl Incoming {
 
     /// Reads the next chunk that should be here and has not been checked; `None` when there is none
     /// any more.
-    pub fn check_next(&self) -> Option<Checked> {
+    pub fn check_next(&self, folders: &Folders) -> Option<Checked> {
         let mut checking = self.lock_checking();
-        let checked = checking.as_mut()?.next();
-        match &checked {
-            Checked::Good(chunk, _) => {
-                self.lock().tree.insert(*chunk);
-            }
-            Checked::Bad => {}
-            Checked::Done(_) => *checking = None,
+        let found = |chunk| {
+            self.lock().tree.insert(chunk);
+        };
+        let checked = checking.as_mut()?.next(|| self.open_old(folders), found);
+        if let Checked::Done(_) = checked {
+            *checking = None;
         }
         Some(checked)
+    }
+
+    /// Opens what was here before the session.
+    fn open_old(&self, folders: &Folders) -> io::Result<File> {
+        let part = self.lock().part.clone();
+        match part {
+            Part::Open(stored) => stored.reader(),
+            Part::There => {
+                let folder = folders.open(&self.location.folder)?;
+                self.existing(&folder).open(&self.location.name)
+            }
+            Part::NotYet | Part::Ready(_) | Part::Ended => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Writes the chunk at `offset` into the part file; when this returns, it counts.
@@ -192,7 +208,7 @@ impl Incoming {
     pub fn write(&self, partials: &Partials, offset: u64, bytes: &[u8]) -> Result<(), Reason> {
         let chunk = ChunkHash::new(self.size, offset, bytes).ok_or(Reason::Integrity)?;
         let Some(part) = self.begin(partials, offset)? else { return Ok(()) };
-        let written = part.file().write(offset, bytes);
+        let written = part.write(offset, bytes);
         let mut writing = self.lock();
         writing.now.retain(|&other| other != offset);
         if written.is_ok() {
@@ -204,53 +220,56 @@ impl Incoming {
         drop(writing);
         written.map_err(|error| sink_reason(&error))?;
         part.record((offset / u64::from(CHUNK_BYTES)) as u32, chunk.as_bytes());
-        self.take(part.file().taken());
+        self.take(part.taken());
+        if self.size <= u64::from(CHUNK_BYTES) {
+            // A record may bring thousands of them before it says what they are.
+            part.complete(self.mtime).map_err(|error| sink_reason(&error))?;
+        }
         Ok(())
     }
 
-    /// Closes the file, all of which is here, and gives it its mode and time.
+    /// Closes the file, all of which is here, and gives it its time.
     ///
     /// # Errors
     /// `Integrity` when a chunk is missing or the whole is not what the source read, else what
     /// the disk says. The part file stays for [`Incoming::discard`].
-    pub fn complete(&self, expected: ContentHash) -> Result<Completed, Reason> {
-        let stored = {
-            let mut writing = self.lock();
-            let is_same = writing.tree.root() == Some(expected);
-            match &writing.part {
-                Part::There if is_same => {
-                    writing.part = Part::Ended;
-                    return Ok(Completed::Same);
-                }
-                Part::Open(stored) if is_same => {
-                    let stored = stored.clone();
-                    writing.part = Part::Ready(stored.clone());
-                    stored
-                }
-                part @ (Part::There | Part::Open(_)) if writing.has_old => {
-                    if let Part::Open(stored) = part {
-                        stored.forget().map_err(|error| sink_reason(&error))?;
-                    } else {
-                        writing.part = Part::NotYet;
-                    }
-                    writing.tree = TreeHash::new(self.size);
-                    writing.has_old = false;
-                    return Ok(Completed::StartOver);
-                }
-                Part::Ended | Part::Ready(_) => return Err(Reason::Io),
-                _ => return Err(Reason::Integrity),
+    pub fn complete(&self, folders: &Folders, expected: ContentHash) -> Result<Completed, Reason> {
+        let judged = self.judge(expected)?;
+        if judged == Completed::Ready {
+            let closed = self.ready().and_then(|stored| stored.complete(self.mtime));
+            closed.map_err(|error| sink_reason(&error))?;
+        } else if judged == Completed::Differs {
+            let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
+            if let Some(name) = self.existing(&folder).find_copy(expected) {
+                self.lock().part = Part::Ended;
+                return Ok(Completed::Same(name));
             }
+            self.promise()?;
+        }
+        Ok(judged)
+    }
+
+    /// Whether what is here is the file.
+    fn judge(&self, expected: ContentHash) -> Result<Completed, Reason> {
+        let mut writing = self.lock();
+        let is_same = writing.tree.root() == Some(expected);
+        let (judged, part) = match &writing.part {
+            Part::There if is_same => (Completed::Same(self.location.name.clone()), Part::Ended),
+            Part::Open(stored) if is_same => (Completed::Ready, Part::Ready(stored.clone())),
+            Part::There => (Completed::Differs, Part::NotYet),
+            Part::Open(stored) if writing.has_old => {
+                stored.forget().map_err(|error| sink_reason(&error))?;
+                (Completed::StartOver, Part::Open(stored.clone()))
+            }
+            Part::Ended | Part::Ready(_) => return Err(Reason::Io),
+            Part::NotYet | Part::Open(_) => return Err(Reason::Integrity),
         };
-        let finished = || {
-            let file = stored.file().complete()?;
-            finish(file, self.mode, self.mtime)?;
-            // Where nothing flushes a whole disk at once, each file is flushed by itself.
-            #[cfg(not(target_os = "linux"))]
-            file.sync_all()?;
-            Ok(())
-        };
-        finished().map_err(|error| sink_reason(&error))?;
-        Ok(Completed::Ready)
+        writing.part = part;
+        if let Completed::StartOver | Completed::Differs = judged {
+            writing.tree = TreeHash::new(self.size);
+            writing.has_old = false;
+        }
+        Ok(judged)
     }
 
     /// Reads a complete file once more, from the disk if the system lets it go.
@@ -258,26 +277,31 @@ impl Incoming {
     /// # Errors
     /// `Integrity` when it is not what was written, else what the disk says.
     pub fn reread(&self, expected: ContentHash) -> Result<(), Reason> {
-        let file = self.ready()?.reader().map_err(|error| sink_reason(&error))?;
-        regular::leave_cache(&file);
-        let read = Hasher::new().update_reader(file).map(|hasher| hasher.finalize());
-        if read.map_err(|error| sink_reason(&error))? == expected.0 { Ok(()) } else { Err(Reason::Integrity) }
+        let reread = || -> io::Result<_> {
+            let file = self.ready()?.reader()?;
+            regular::leave_cache(&file);
+            Ok(Hasher::new().update_reader(file)?.finalize())
+        };
+        let hash = reread().map_err(|error| sink_reason(&error))?;
+        if hash == expected.0 { Ok(()) } else { Err(Reason::Integrity) }
     }
 
-    /// Gives a complete file a name, which it answers, too.
+    /// Gives a complete file its mode and a name, which it answers, too.
     ///
     /// # Errors
     /// What the disk says. The part file stays for [`Incoming::discard`].
     pub fn place(&self, folders: &Folders, expected: ContentHash) -> Result<(Placed, Name), Reason> {
-        let stored = self.ready()?;
+        let stored = self.ready().map_err(|error| sink_reason(&error))?;
         let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
+        stored.finish_mode(self.mode).map_err(|error| sink_reason(&error))?;
+        let existing = self.existing(&folder);
         let create = |name: &_| stored.release(&folder, name);
         let mut compared = 0;
         let same = |name: &_| {
-            let promising = compared < MAX_COMPARED && self.resembles(&folder, name).unwrap_or(false);
+            let promising = compared < MAX_COMPARED && existing.resembles(name).unwrap_or(false);
             compared += u32::from(promising);
             // What cannot be read is not known to be the same.
-            Ok(promising && self.is_at(&folder, name, expected).unwrap_or(false))
+            Ok(promising && existing.is_at(name, expected))
         };
         let (placed, name) = place(&self.location.name, create, same)?;
         if placed == Placed::Present {
@@ -332,35 +356,26 @@ impl Incoming {
         Ok(Some(part))
     }
 
-    fn ready(&self) -> Result<Arc<Stored>, Reason> {
-        if let Part::Ready(stored) = &self.lock().part { Ok(stored.clone()) } else { Err(Reason::Io) }
-    }
-
-    /// Takes up to so much of what it was promised.
-    fn take(&self, taken: u64) {
-        let before = self.taken.fetch_max(taken, Ordering::Relaxed);
-        self.space.take(taken.saturating_sub(before));
-    }
-
-    /// Whether what has `name` may be this file, by what is known without opening it: being opened
-    /// is noticed, by a FIFO's writer for one.
-    ///
-    /// Numbered names are there because an earlier session gave them, and with them the time.
-    fn resembles(&self, folder: &Dir, name: &Name) -> io::Result<bool> {
-        let Stat { form, version, .. } = Stat::named(folder, name)?;
-        let alike = form == Form::File && version.size == self.size;
-        Ok(alike && (*name == self.location.name || version.mtime == self.mtime))
-    }
-
-    /// Whether a file with this content has `name`.
-    fn is_at(&self, folder: &Dir, name: &Name, expected: ContentHash) -> io::Result<bool> {
-        let (file, Stat { form, version, .. }) = regular::open(folder, name)?;
-        if form != Form::File || version.size != self.size {
-            return Ok(false);
+    fn ready(&self) -> io::Result<Arc<Stored>> {
+        if let Part::Ready(stored) = &self.lock().part {
+            Ok(stored.clone())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
         }
-        // One byte more than its size shows a file that grows, and an endless one ends.
-        let content = io::Read::take(file, self.size.saturating_add(1));
-        Ok(Hasher::new().update_reader(content)?.finalize() == expected.0)
+    }
+
+    /// The disk has found so much space for it by now.
+    fn take(&self, taken: u64) {
+        let more = taken.saturating_sub(self.taken.fetch_max(taken, Ordering::Relaxed));
+        // What is written a second time was not promised a second time.
+        let rest = |promised: u64| Some(promised.saturating_sub(more));
+        let before = self.promised.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).unwrap_or(0);
+        self.space.take(more.min(before));
+    }
+
+    /// What has its name, or a numbered one, in its folder.
+    fn existing<'a>(&'a self, folder: &'a Dir) -> Existing<'a> {
+        Existing { folder, name: &self.location.name, size: self.size, mtime: self.mtime }
     }
 
     fn lock(&self) -> MutexGuard<'_, Writing> {
@@ -374,8 +389,6 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let (promised, taken) = (*self.promised.get_mut(), *self.taken.get_mut());
-        let needed = self.size.saturating_sub(promised);
-        self.space.give_back(promised.saturating_sub(taken.saturating_sub(needed)));
+        self.space.give_back(*self.promised.get_mut());
     }
 }

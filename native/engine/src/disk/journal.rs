@@ -129,7 +129,10 @@ pub fn read(file: &File) -> io::Result<Found> {
 pub struct Journal {
     subject: Subject,
     check: [u8; CHECK_BYTES],
+    /// Open from the first write on.
     file: Option<File>,
+    /// Bytes of it that are good; 0 while there is none.
+    length: u64,
     pending: Vec<u8>,
     recorded_at: Instant,
 }
@@ -140,21 +143,16 @@ impl Journal {
         let header = subject.header();
         let mut check = [0; CHECK_BYTES];
         check.copy_from_slice(&header[header.len() - CHECK_BYTES..]);
-        Self { subject, check, file: None, pending: Vec::new(), recorded_at: Instant::now() }
+        Self { subject, check, file: None, length: 0, pending: Vec::new(), recorded_at: Instant::now() }
     }
 
-    /// Goes on with what [`read`] has found in `file`: what was not good of it is cut off.
-    ///
-    /// # Errors
-    /// Those of the operating system.
-    pub fn resume(mut file: File, found: Found) -> io::Result<Self> {
-        file.set_len(found.length)?;
-        file.seek(SeekFrom::End(0))?;
-        Ok(Self { file: Some(file), ..Self::new(found.subject) })
+    /// Goes on with what [`read`] has found: what was not good of it will be cut off.
+    pub fn resume(found: Found) -> Self {
+        Self { length: found.length, ..Self::new(found.subject) }
     }
 
-    /// Records that a chunk has been written, now or soon, in a file that `open` makes if there is
-    /// none yet.
+    /// Records that a chunk has been written, now or soon, in a file that `open` opens, or makes if it
+    /// is told that there is none yet.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -162,7 +160,7 @@ impl Journal {
         &mut self,
         chunk: u32,
         hash: &[u8; 32],
-        open: impl FnOnce() -> io::Result<File>,
+        open: impl FnOnce(bool) -> io::Result<File>,
     ) -> io::Result<()> {
         let number = chunk.to_be_bytes();
         self.pending.extend_from_slice(&number);
@@ -177,40 +175,54 @@ impl Journal {
     /// Writes out what is still to be recorded.
     ///
     /// # Errors
-    /// Those of the operating system.
-    pub fn write_out(&mut self, open: impl FnOnce() -> io::Result<File>) -> io::Result<()> {
+    /// Those of the operating system; then it is still to be recorded.
+    pub fn write_out(&mut self, open: impl FnOnce(bool) -> io::Result<File>) -> io::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.recorded_at = Instant::now();
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let mut file = open()?;
-                file.write_all(&self.subject.header())?;
+                let mut file = open(self.length == 0)?;
+                if self.length == 0 {
+                    let header = self.subject.header();
+                    file.write_all(&header)?;
+                    self.length = header.len() as u64;
+                } else {
+                    file.set_len(self.length)?;
+                }
                 none.insert(file)
             }
         };
-        self.recorded_at = Instant::now();
-        file.write_all(&std::mem::take(&mut self.pending))
+        // A write that failed may have left half a record, behind which no other would count.
+        file.seek(SeekFrom::Start(self.length))?;
+        file.write_all(&self.pending)?;
+        self.length += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
     }
 
     /// Forgets all that was recorded.
     ///
     /// # Errors
     /// Those of the operating system.
-    pub fn clear(&mut self) -> io::Result<()> {
+    pub fn clear(&mut self, open: impl FnOnce(bool) -> io::Result<File>) -> io::Result<()> {
         self.pending.clear();
-        if let Some(file) = &mut self.file {
-            let header = self.subject.header().len() as u64;
-            file.set_len(header)?;
-            file.seek(SeekFrom::Start(header))?;
+        if self.is_begun() {
+            let file = match &mut self.file {
+                Some(file) => file,
+                none => none.insert(open(false)?),
+            };
+            self.length = self.subject.header().len() as u64;
+            file.set_len(self.length)?;
         }
         Ok(())
     }
 
     /// Whether it has a file.
     pub fn is_begun(&self) -> bool {
-        self.file.is_some()
+        self.length > 0
     }
 }
 
@@ -248,10 +260,10 @@ mod tests {
         let mut journal = Journal::new(subject());
         let mut written = Written::new();
         for chunk in (0..chunks).rev() {
-            journal.add(chunk, &[chunk as u8; 32], || file.try_clone()).unwrap();
+            journal.add(chunk, &[chunk as u8; 32], |_| file.try_clone()).unwrap();
             written.insert(chunk, [chunk as u8; 32]);
         }
-        journal.write_out(|| file.try_clone()).unwrap();
+        journal.write_out(|_| file.try_clone()).unwrap();
         assert_eq!(journal.is_begun(), chunks > 0);
         (file, written)
     }
@@ -311,13 +323,18 @@ mod tests {
         file.set_len(file.metadata().unwrap().len() - 1).unwrap();
         let found = reread(&file).unwrap();
         assert_eq!(found.written.len(), 4);
-        let mut journal = Journal::resume(file.try_clone().unwrap(), found).unwrap();
-        let open = || panic!("it is open already");
-        journal.add(0, &[9; 32], open).unwrap();
-        journal.write_out(open).unwrap();
+        let mut journal = Journal::resume(found);
+        assert!(journal.is_begun());
+        journal.add(0, &[9; 32], |_| panic!("not so soon")).unwrap();
+        let reopen = |is_new: bool| {
+            assert!(!is_new);
+            file.try_clone()
+        };
+        journal.write_out(reopen).unwrap();
+        let open = |_| panic!("it is open already");
         written.insert(0, [9; 32]);
         assert_eq!(reread(&file).unwrap().written, written);
-        journal.clear().unwrap();
+        journal.clear(open).unwrap();
         journal.add(1, &[8; 32], open).unwrap();
         journal.write_out(open).unwrap();
         assert_eq!(reread(&file).unwrap().written, Written::from([(1, [8; 32])]));

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +11,8 @@ use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::manifest::PARTIALS_FOLDER;
+
+use crate::descriptors;
 
 use super::journal::{self, Journal, Subject, Written};
 use super::part_file::PartFile;
@@ -40,7 +43,7 @@ pub struct Kept {
 pub enum Left {
     /// Nothing.
     Nothing,
-    /// Something of another version of it, or of which nothing is known; it is removed.
+    /// Something of another version of it; it is removed.
     Useless,
     /// A part, and the chunks that it should have.
     Part(Box<Stored>, Written),
@@ -52,46 +55,49 @@ impl Kept {
         Self { target, folder: Mutex::default(), patience: Mutex::new(PATIENCE) }
     }
 
-    /// Looks for a part of `subject`. What cannot be read, or is in use, is not there.
-    pub fn find(&self, subject: &Subject) -> Left {
-        self.look(subject).unwrap_or(Left::Nothing)
+    /// Looks for a part of `subject`, which shall end up with `mode`. What cannot be read, or is in use,
+    /// is not there.
+    pub fn find(&self, subject: &Subject, mode: u16) -> Left {
+        self.look(subject, mode).unwrap_or(Left::Nothing)
     }
 
-    fn look(&self, subject: &Subject) -> io::Result<Left> {
+    #[cfg_attr(not(unix), expect(unused_variables, reason = "only Unix has modes"))]
+    fn look(&self, subject: &Subject, mode: u16) -> io::Result<Left> {
         let Some(folder) = self.folder()? else { return Ok(Left::Nothing) };
         let name = part_name(subject);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).follow(FollowSymlinks::No);
-        let part = match folder.open_with(&name, &options) {
-            Ok(part) => part.into_std(),
+        let part = match open(&folder, &name, true) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Nothing),
-            Err(error) => {
-                // Complete but for its name, it may have a mode by which nobody writes to it.
-                return if folder.remove_file(&name).is_ok() { Ok(Left::Useless) } else { Err(error) };
-            }
+            part => part?,
         };
         if !self.lock(&part) || !is_named(&part, &folder, &name)? {
             return Ok(Left::Nothing);
         }
-        let known = open_known_journal(&folder, &name).and_then(|file| Ok((journal::read(&file)?, file)));
-        match known {
-            Ok((found, file)) if found.subject == *subject => {
+        let found = match open(&folder, &journal_name(&name), false).and_then(|file| journal::read(&file)) {
+            Ok(found) => Some(found),
+            // There is none, or not even its header is whole.
+            Err(error) if is_no_journal(&error) => None,
+            Err(error) => return Err(error),
+        };
+        match found {
+            Some(found) if found.subject == *subject => {
+                let Some(share) = Share::take() else { return Ok(Left::Nothing) };
+                #[cfg(unix)]
+                super::stamp::renew_mode(&part, &folder, &format!("{name}.mode"), mode)?;
                 let written = found.written.clone();
-                let journal = Journal::resume(file, found)?;
                 let part =
                     PartFile::resume(part, subject.size, written.len() as u64 * u64::from(CHUNK_BYTES));
-                Ok(Left::Part(Box::new(Stored::new(part, folder, name, Some(journal))), written))
+                let stored = Stored::new(part, folder, name, Some(Journal::resume(found)));
+                Ok(Left::Part(Box::new(stored.found(share)), written))
             }
-            _ => {
-                let _ = folder.remove_file(journal_name(&name));
-                folder.remove_file(&name)?;
-                Ok(Left::Useless)
+            found => {
+                remove(&folder, &name)?;
+                Ok(if found.is_some() { Left::Useless } else { Left::Nothing })
             }
         }
     }
 
     /// Creates a part file of `subject`, which shall end up with `mode`; `None` when there is one
-    /// that another session is writing.
+    /// that another session is writing. One that nobody is writing was not found to be of use.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -101,7 +107,12 @@ impl Kept {
         let (folder, part) = loop {
             let folder = self.make()?;
             match folder.open_with(&name, &new_file(mode)) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let is_gone = attempts.next().is_some() && remove_unused(&folder, &name)?;
+                    if !is_gone {
+                        return Ok(None);
+                    }
+                }
                 // Another session has found the folder empty, and removed it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && attempts.next().is_some() => {
                     self.forget();
@@ -155,6 +166,9 @@ impl Kept {
 
     /// Locks a part file, which ends with its last handle. Where nothing can be locked, nothing is.
     fn lock(&self, part: &File) -> bool {
+        if !matches!(part.try_lock(), Err(TryLockError::WouldBlock)) {
+            return true;
+        }
         let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         while let Err(TryLockError::WouldBlock) = part.try_lock() {
@@ -205,12 +219,16 @@ pub fn journal_name(part: &str) -> String {
     format!("{}.journal", part.trim_end_matches(".part"))
 }
 
-/// Creates the journal of a part. One that is there has lost its own.
+/// Opens the journal of a part for writing, or makes it if it is `new`: one that is there then has lost
+/// its part.
 ///
 /// # Errors
 /// Those of the operating system.
-pub fn open_journal(folder: &Dir, part: &str) -> io::Result<File> {
+pub fn open_journal(folder: &Dir, part: &str, new: bool) -> io::Result<File> {
     let name = journal_name(part);
+    if !new {
+        return open(folder, &name, true);
+    }
     match folder.open_with(&name, &new_file(0o600)) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             folder.remove_file(&name)?;
@@ -220,8 +238,57 @@ pub fn open_journal(folder: &Dir, part: &str) -> io::Result<File> {
     }
 }
 
-fn open_known_journal(folder: &Dir, part: &str) -> io::Result<File> {
+fn open(folder: &Dir, name: &str, writable: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).follow(FollowSymlinks::No);
-    Ok(folder.open_with(journal_name(part), &options)?.into_std())
+    options.read(true).write(writable).follow(FollowSymlinks::No);
+    Ok(folder.open_with(name, &options)?.into_std())
+}
+
+fn is_no_journal(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), NotFound | InvalidData | UnexpectedEof)
+}
+
+/// Removes a part that nobody is writing. Returns whether it is gone.
+fn remove_unused(folder: &Dir, part: &str) -> io::Result<bool> {
+    // One that is complete but for its name may have a mode by which nobody writes to it.
+    let file = match open(folder, part, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(_) => return Ok(false),
+        Ok(file) => file,
+    };
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Ok(false);
+    }
+    if is_named(&file, folder, part)? {
+        remove(folder, part)?;
+    }
+    Ok(true)
+}
+
+fn remove(folder: &Dir, part: &str) -> io::Result<()> {
+    let _ = folder.remove_file(journal_name(part));
+    folder.remove_file(part)
+}
+
+/// Parts that were found are open, and locked, until their turn comes; each has one of so many shares.
+static SHARES: AtomicUsize = AtomicUsize::new(0);
+
+/// The right to keep a part open that nothing is being written to yet.
+#[derive(Debug)]
+pub struct Share(());
+
+impl Share {
+    /// One more; `None` when so many are taken that descriptors might run out.
+    fn take() -> Option<Self> {
+        let most = descriptors::quarter();
+        let more = |taken| (taken < most).then_some(taken + 1);
+        SHARES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(()))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        SHARES.fetch_sub(1, Ordering::Relaxed);
+    }
 }

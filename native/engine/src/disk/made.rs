@@ -40,7 +40,8 @@ pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name
 pub fn finish_folder(folder: &Dir, mode: u16, mtime: Mtime) -> Result<(), Reason> {
     let finish = || -> io::Result<()> {
         let file = readable(folder)?;
-        super::stamp::finish(&file, mode, mtime)?;
+        super::stamp::set_mode(&file, mode)?;
+        super::stamp::set_time(&file, mtime)?;
         // Where nothing flushes a whole disk at once, each folder is flushed by itself.
         #[cfg(not(target_os = "linux"))]
         file.sync_all()?;

@@ -11,6 +11,7 @@
 
 mod checking;
 mod claim;
+mod existing;
 mod fault;
 mod flush;
 mod folders;

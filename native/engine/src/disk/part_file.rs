@@ -15,13 +15,15 @@ use super::regular::write_all_at;
 #[derive(Debug)]
 pub struct PartFile {
     file: File,
-    #[cfg(target_os = "linux")]
-    size: u64,
     /// One thread at a time writes through the cache. Kernels let only one in, too, but there the
     /// others may wait on the processor, which the threads that send and decipher could use.
     cached: Mutex<()>,
     /// Bytes written, in earlier sessions, too.
     written: AtomicU64,
+    /// Bytes that it shall have.
+    size: u64,
+    /// Whether it may be longer than that.
+    may_be_longer: bool,
     #[cfg(target_os = "linux")]
     direct: direct::Switch,
 }
@@ -29,22 +31,26 @@ pub struct PartFile {
 impl PartFile {
     /// `file` is new and shall have `size` bytes.
     pub fn new(file: File, size: u64) -> Self {
-        Self::resume(file, size, 0)
+        #[cfg(target_os = "linux")]
+        let direct = direct::Switch::on_if_worth_it(&file, size);
+        Self {
+            file,
+            cached: Mutex::default(),
+            written: AtomicU64::new(0),
+            size,
+            // The last block is written whole.
+            #[cfg(target_os = "linux")]
+            may_be_longer: direct.is_on(),
+            #[cfg(not(target_os = "linux"))]
+            may_be_longer: false,
+            #[cfg(target_os = "linux")]
+            direct,
+        }
     }
 
     /// `file` shall have `size` bytes, of which so many have been written in an earlier session.
     pub fn resume(file: File, size: u64, written: u64) -> Self {
-        #[cfg(not(target_os = "linux"))]
-        let _ = size;
-        Self {
-            #[cfg(target_os = "linux")]
-            direct: direct::Switch::on_if_worth_it(&file, size),
-            file,
-            #[cfg(target_os = "linux")]
-            size,
-            cached: Mutex::default(),
-            written: AtomicU64::new(written),
-        }
+        Self { written: AtomicU64::new(written), may_be_longer: true, ..Self::new(file, size) }
     }
 
     /// Bytes for which the disk has found space so far.
@@ -84,9 +90,7 @@ impl PartFile {
     /// # Errors
     /// Those of the operating system.
     pub fn complete(&self) -> io::Result<&File> {
-        // The last block was written whole; this cuts it.
-        #[cfg(target_os = "linux")]
-        if self.direct.was_on() {
+        if self.may_be_longer {
             self.file.set_len(self.size)?;
         }
         Ok(&self.file)
@@ -122,7 +126,6 @@ mod direct {
     /// Whether a file is written directly.
     #[derive(Debug)]
     pub struct Switch {
-        was_on: bool,
         is_on: AtomicBool,
         /// Up to where space has been allocated.
         allocated: Mutex<u64>,
@@ -131,7 +134,7 @@ mod direct {
     impl Switch {
         pub fn on_if_worth_it(file: &File, size: u64) -> Self {
             let on = size >= FROM_BYTES && !is_in_memory(file) && set(file, true).is_ok();
-            Self { was_on: on, is_on: AtomicBool::new(on), allocated: Mutex::new(0) }
+            Self { is_on: AtomicBool::new(on), allocated: Mutex::new(0) }
         }
 
         /// Writes `bytes` of a file of `size` bytes, and zeros up to the end of the last block.
@@ -159,11 +162,6 @@ mod direct {
         /// Up to where space has been allocated.
         pub fn allocated(&self) -> u64 {
             *self.allocated.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-
-        /// Whether blocks may have been written whole that are not.
-        pub fn was_on(&self) -> bool {
-            self.was_on
         }
 
         pub fn is_on(&self) -> bool {

@@ -45,9 +45,9 @@ impl Partials {
         Self { target, name, folder: Mutex::new(State::NotYet), kept }
     }
 
-    /// Looks for a part of a file that an earlier session has left.
-    pub fn find(&self, subject: &Subject) -> Left {
-        self.kept.find(subject)
+    /// Looks for a part of a file, which shall end up with `mode`, that an earlier session has left.
+    pub fn find(&self, subject: &Subject, mode: u16) -> Left {
+        self.kept.find(subject, mode)
     }
 
     /// Creates the part file of `id`, which is open for writing, has `size` bytes and shall end up

@@ -15,17 +15,16 @@ use hawser_protocol::message::Placed;
 use hawser_protocol::ranges::ChunkRange;
 
 use super::checking::Checked;
-use super::fault::{entering_reason, naming_reason};
+use super::existing::Existing;
+use super::fault::entering_reason;
 use super::flush::Flush;
 use super::folders::{Folder, Folders, Location};
 use super::incoming::{Completed, Incoming};
 use super::info::{EntryKind, Info};
 use super::made::{finish_folder, make_folder, make_link};
-use super::names::numbered;
 use super::partials::Partials;
 use super::record::Record;
 use super::space::Space;
-use super::stat::{Form, Stat};
 
 /// Names remembered of what was offered in the target folder: more than any user names, and little
 /// memory. Beyond them every entry is transferred.
@@ -87,6 +86,18 @@ enum Fate {
     Refused,
 }
 
+/// What may have an entry's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// What was there before the session.
+    Unknown,
+    /// Nothing was there before the session: a look would only cost time.
+    Nothing,
+    /// Something from this session. It is not taken for the entry because it has the same size and
+    /// time, and the part file of their name is not free.
+    Ours,
+}
+
 impl Sink {
     /// Opens `directory`, made with the folders above it if missing, for one transfer from the peer
     /// with the key `owner`. It is held: whatever happens to its name later, everything goes where it
@@ -141,7 +152,7 @@ impl Sink {
 
     /// Reads the next chunk of file `id` that [`Decision::Resume`] spoke of; `None` when none is left.
     pub fn check_next(&self, id: EntryId) -> Option<Checked> {
-        self.file(id).ok()?.check_next()
+        self.file(id).ok()?.check_next(&self.folders)
     }
 
     /// Closes file `id`, if all of it is here and is what the source read: `expected`. An empty file
@@ -151,9 +162,9 @@ impl Sink {
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn complete(&self, id: EntryId, expected: ContentHash) -> Result<Completed, Reason> {
         let file = self.file(id)?;
-        let completed = file.complete(expected)?;
-        if completed == Completed::Same {
-            self.record.add(&file.location, expected);
+        let completed = file.complete(&self.folders, expected)?;
+        if let Completed::Same(name) = &completed {
+            self.record.add(&Location::new(file.location.folder.clone(), name.clone()), expected);
             self.lock().remove(&id);
         }
         Ok(completed)
@@ -278,10 +289,10 @@ impl Sink {
         let location = Location::new(parent, entry.name.clone());
         let decided = match fate {
             Fate::Refused => Err(Reason::ParentFailed),
-            Fate::Target => self.decide_at(id, entry, &location, self.is_seen(&entry.name)),
-            Fate::Found { again, .. } => self.decide_at(id, entry, &location, again),
-            // Nothing was there before this session: a look would only cost time.
-            Fate::Created { .. } => self.decide_at(id, entry, &location, true),
+            Fate::Target => self.decide_at(id, entry, &location, self.before(&entry.name)),
+            Fate::Found { again: true, .. } => self.decide_at(id, entry, &location, Before::Ours),
+            Fate::Found { .. } => self.decide_at(id, entry, &location, Before::Unknown),
+            Fate::Created { .. } => self.decide_at(id, entry, &location, Before::Nothing),
         };
         if decided.is_err() && entry.kind == Kind::Folder {
             self.hold(id, Held::Folder(Arc::new(Folder::At(location)), Fate::Refused));
@@ -289,31 +300,32 @@ impl Sink {
         decided
     }
 
-    /// Whether something else of this name has been offered in the target folder before. Only what
-    /// the source's user named comes there, and only there two entries can have one name.
-    fn is_seen(&self, name: &Name) -> bool {
+    /// What may have a name in the target folder. Only what the source's user named comes there, and
+    /// only there two entries can have one name.
+    fn before(&self, name: &Name) -> Before {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.len() >= MAX_SEEN || !seen.insert(name.clone())
+        let is_new = seen.len() < MAX_SEEN && seen.insert(name.clone());
+        if is_new { Before::Unknown } else { Before::Ours }
     }
 
-    /// With `again` set, what has the entry's name may be from this session, and is not taken for
-    /// the entry because it has the same size and time.
     fn decide_at(
         &self,
         id: EntryId,
         entry: &Entry,
         location: &Location,
-        again: bool,
+        before: Before,
     ) -> Result<Decision, Reason> {
         let folder = self.folders.open(&location.folder).map_err(|error| entering_reason(&error))?;
         match &entry.kind {
             Kind::File { size } => {
                 let compares = self.compares.load(Ordering::Relaxed) && *size > 0;
-                if !again && !compares && is_there(entry, *size, location, &folder)? {
+                let existing =
+                    Existing { folder: &folder, name: &location.name, size: *size, mtime: entry.mtime };
+                if before == Before::Unknown && !compares && existing.is_there()? {
                     return Ok(Decision::Placed(Placed::Present));
                 }
-                let space = self.space.clone();
-                let file = Incoming::new(id, location.clone(), *size, entry, self.owner, space);
+                let owner = (before != Before::Ours).then_some(self.owner);
+                let file = Incoming::new(id, location.clone(), *size, entry, owner, self.space.clone());
                 let held = match compares.then(|| file.compare(&folder)).flatten() {
                     Some(held) => Some(held),
                     None => {
@@ -328,7 +340,9 @@ impl Sink {
             Kind::Folder => {
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
                 let fate = match &placed {
-                    Placed::Present => Fate::Found { mode: entry.mode, mtime: entry.mtime, again },
+                    Placed::Present => {
+                        Fate::Found { mode: entry.mode, mtime: entry.mtime, again: before != Before::Unknown }
+                    }
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
                 let made = Folder::At(Location { name, ..location.clone() });
@@ -361,24 +375,4 @@ impl Sink {
     fn lock(&self) -> MutexGuard<'_, HashMap<EntryId, Held>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a file with this name, size and time is there, or, where something else has the name, one
-/// that was given the next name instead.
-fn is_there(entry: &Entry, size: u64, location: &Location, folder: &Dir) -> Result<bool, Reason> {
-    let mut name = Some(location.name.clone());
-    for number in 2..4 {
-        let Some(tried) = name else { break };
-        match Stat::named(folder, &tried) {
-            Ok(Stat { form: Form::File, version, .. })
-                if version.size == size && version.mtime == entry.mtime =>
-            {
-                return Ok(true);
-            }
-            Ok(_) => name = numbered(&location.name, number),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(naming_reason(&error)),
-        }
-    }
-    Ok(false)
 }

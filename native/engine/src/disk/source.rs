@@ -12,7 +12,7 @@ use super::folders::{Folder, Folders, Location};
 use super::hash::chunk_length;
 use super::info::{EntryKind, Info};
 use super::named::Named;
-use super::outgoing::Outgoing;
+use super::outgoing::{OpenFiles, Outgoing};
 use super::walk::{Manifest, Stopped, Walk};
 
 /// The files and folders of one session to be sent.
@@ -22,6 +22,7 @@ use super::walk::{Manifest, Stopped, Walk};
 pub struct Source {
     named: Vec<Named>,
     pub(super) folders: Folders,
+    files: OpenFiles,
     offered: Mutex<HashMap<EntryId, Offered>>,
 }
 
@@ -44,7 +45,12 @@ impl Source {
     /// `InvalidInput` for an empty path and for the root folder.
     pub fn new(paths: Vec<PathBuf>) -> io::Result<Self> {
         let named = paths.iter().map(|path| Named::resolve(path)).collect::<io::Result<_>>()?;
-        Ok(Self { named, folders: Folders::default(), offered: Mutex::default() })
+        Ok(Self {
+            named,
+            folders: Folders::default(),
+            files: OpenFiles::default(),
+            offered: Mutex::default(),
+        })
     }
 
     /// Walks everything, once, into `manifest`, which may block.
@@ -69,7 +75,7 @@ impl Source {
         buffer: &mut [u8],
     ) -> Result<Option<ContentHash>, Reason> {
         match self.get(id) {
-            Some(Offered::File(file)) => file.read(&self.folders, offset, buffer),
+            Some(Offered::File(file)) => file.read(&self.folders, &self.files, offset, buffer),
             _ => Err(Reason::Io),
         }
     }
@@ -81,7 +87,7 @@ impl Source {
     pub fn hash_chunk(&self, id: EntryId, offset: u64) -> Result<Option<ContentHash>, Reason> {
         let Some(Offered::File(file)) = self.get(id) else { return Err(Reason::Io) };
         let length = chunk_length(file.version.size, offset).ok_or(Reason::Io)?;
-        file.read(&self.folders, offset, &mut vec![0; length])
+        file.read(&self.folders, &self.files, offset, &mut vec![0; length])
     }
 
     /// What a report says about `id`; `None` once it is released.
@@ -97,8 +103,10 @@ impl Source {
     /// Forgets `id`, which is settled, and closes it.
     pub fn release(&self, id: EntryId) {
         let released = self.lock().remove(&id);
-        if let Some(Offered::Folder(folder, _)) = released {
-            self.folders.close(&folder);
+        match released {
+            Some(Offered::Folder(folder, _)) => self.folders.close(&folder),
+            Some(Offered::File(file)) => file.close(&self.files),
+            Some(Offered::Link(_)) | None => {}
         }
     }
 

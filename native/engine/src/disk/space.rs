@@ -68,7 +68,8 @@ impl Space {
 
     #[cfg(unix)]
     fn free(&self) -> Option<u64> {
-        let disk = rustix::fs::fstatvfs(&self.folder).ok()?;
+        // Some file systems have no limit, or do not tell: those say that they have no blocks at all.
+        let disk = rustix::fs::fstatvfs(&self.folder).ok().filter(|disk| disk.f_blocks > 0)?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 

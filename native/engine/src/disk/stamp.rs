@@ -5,6 +5,8 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
+#[cfg(unix)]
+use cap_std::fs::Dir;
 use cap_std::fs::{DirBuilder, OpenOptions};
 use hawser_protocol::manifest::Mtime;
 
@@ -30,7 +32,16 @@ pub fn new_folder(mode: u16) -> DirBuilder {
     builder
 }
 
-/// Gives a file or folder that was created with [`new_file`] or [`new_folder`] its mode and its time.
+/// Whether a file that was created with [`new_file`] does not have its mode yet.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "only Unix has modes"))]
+pub fn changes_mode(mode: u16) -> bool {
+    #[cfg(unix)]
+    return u32::from(mode & 0o777) != mode_while_filled(mode, Form::File);
+    #[cfg(not(unix))]
+    false
+}
+
+/// Gives a file or folder that was created with [`new_file`] or [`new_folder`] its mode.
 ///
 /// What an earlier session has begun may have bits that the source has taken away since. The mode
 /// only ever loses bits here, so even a handle that someone managed to exchange could
@@ -39,7 +50,7 @@ pub fn new_folder(mode: u16) -> DirBuilder {
 /// # Errors
 /// Those of the operating system.
 #[cfg_attr(not(unix), expect(unused_variables, reason = "only Unix has modes"))]
-pub fn finish(file: &File, mode: u16, mtime: Mtime) -> io::Result<()> {
+pub fn set_mode(file: &File, mode: u16) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -49,7 +60,35 @@ pub fn finish(file: &File, mode: u16, mtime: Mtime) -> io::Result<()> {
             file.set_permissions(std::fs::Permissions::from_mode(kept))?;
         }
     }
+    Ok(())
+}
+
+/// Gives a file or folder its time.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn set_time(file: &File, mtime: Mtime) -> io::Result<()> {
     file.set_modified(time_of(mtime))
+}
+
+/// Gives `file`, which an earlier session created in `folder`, the mode that [`new_file`] would give one
+/// now: the mode that it shall end up with may be another one by now. `probe` is a name in `folder` that
+/// nothing has.
+///
+/// # Errors
+/// Those of the operating system.
+#[cfg(unix)]
+pub fn renew_mode(file: &File, folder: &Dir, probe: &str, mode: u16) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let now = file.metadata()?.permissions().mode() & 0o777;
+    if now == mode_while_filled(mode, Form::File) {
+        return Ok(());
+    }
+    // What umask and default ACLs leave of it only the kernel knows.
+    let made = folder.open_with(probe, &new_file(mode))?.into_std();
+    folder.remove_file(probe)?;
+    let wanted = made.metadata()?.permissions().mode() & 0o777;
+    if now == wanted { Ok(()) } else { file.set_permissions(std::fs::Permissions::from_mode(wanted)) }
 }
 
 /// The mode to create something with that shall end up with `mode`: its owner can still fill it.

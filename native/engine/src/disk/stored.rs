@@ -6,32 +6,52 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cap_std::fs::Dir;
+use hawser_protocol::manifest::Mtime;
 
 use super::journal::Journal;
-use super::kept::open_journal;
+use super::kept::{Share, open_journal};
 use super::part_file::PartFile;
 use super::place::move_without_replacing;
+use super::stamp::{changes_mode, set_mode, set_time};
 
 /// A part file and, if it is to outlive its session, its journal.
 ///
-/// The file is locked while this exists, so that two sessions do not write to one.
+/// One that is to outlive its session is locked while this exists, so that two sessions do not write to
+/// one. Any other is open only while it is written: many may wait for their names.
 #[derive(Debug)]
 pub struct Stored {
-    file: PartFile,
+    file: Mutex<Option<Arc<PartFile>>>,
     folder: Arc<Dir>,
     name: String,
-    journal: Option<Mutex<Journal>>,
+    /// None any more once the file is placed or removed, whatever is still recorded.
+    journal: Mutex<Option<Journal>>,
+    /// Its share of the descriptors, if it was found and not made.
+    _share: Option<Share>,
 }
 
 impl Stored {
     /// The part file `file` has `name` in `folder`.
     pub fn new(file: PartFile, folder: Arc<Dir>, name: String, journal: Option<Journal>) -> Self {
-        Self { file, folder, name, journal: journal.map(Mutex::new) }
+        let file = Mutex::new(Some(Arc::new(file)));
+        Self { file, folder, name, journal: Mutex::new(journal), _share: None }
     }
 
-    /// Its content.
-    pub fn file(&self) -> &PartFile {
-        &self.file
+    /// The same, for one that was found, and is open though nothing is being written to it yet.
+    pub fn found(self, share: Share) -> Self {
+        Self { _share: Some(share), ..self }
+    }
+
+    /// Writes all of `bytes` from `offset` on. Several threads may write to different places.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file().ok_or(io::ErrorKind::NotFound)?.write(offset, bytes)
+    }
+
+    /// Bytes for which the disk has found space so far.
+    pub fn taken(&self) -> u64 {
+        self.file().map_or(0, |file| file.taken())
     }
 
     /// Its content, for reading.
@@ -45,8 +65,8 @@ impl Stored {
     /// Records that a chunk has been written. A journal that cannot be written costs a transfer that
     /// is cut off more than one that is not, and fails neither.
     pub fn record(&self, chunk: u32, hash: &[u8; 32]) {
-        if let Some(mut journal) = self.journal() {
-            let _ = journal.add(chunk, hash, || open_journal(&self.folder, &self.name));
+        if let Some(journal) = &mut *self.lock() {
+            let _ = journal.add(chunk, hash, |new| open_journal(&self.folder, &self.name, new));
         }
     }
 
@@ -55,13 +75,53 @@ impl Stored {
     /// # Errors
     /// Those of the operating system: then the journal still speaks of what was there.
     pub fn forget(&self) -> io::Result<()> {
-        self.journal().map_or(Ok(()), |mut journal| journal.clear())
+        let open = |new| open_journal(&self.folder, &self.name, new);
+        self.lock().as_mut().map_or(Ok(()), |journal| journal.clear(open))
     }
 
     /// Leaves it for a later session, if it is of use there. Returns whether it is.
     pub fn keep(&self) -> bool {
-        let Some(mut journal) = self.journal() else { return false };
-        journal.write_out(|| open_journal(&self.folder, &self.name)).is_ok() && journal.is_begun()
+        let mut journal = self.lock();
+        let Some(journal) = &mut *journal else { return false };
+        // The disk may have no space for the last records. Those before them count.
+        let _ = journal.write_out(|new| open_journal(&self.folder, &self.name, new));
+        journal.is_begun()
+    }
+
+    /// All of it is written: it gets its length and its time. Again does no harm.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn complete(&self, mtime: Mtime) -> io::Result<()> {
+        let Some(part) = self.file() else { return Ok(()) };
+        let file = part.complete()?;
+        set_time(file, mtime)?;
+        // Where nothing flushes a whole disk at once, each file is flushed by itself.
+        #[cfg(not(target_os = "linux"))]
+        file.sync_all()?;
+        if self.lock().is_none() {
+            self.lock_file().take();
+        }
+        Ok(())
+    }
+
+    /// Gives it its mode. To be called right before it gets its name: until then it may have to be read
+    /// again, and a later session to write to it.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn finish_mode(&self, mode: u16) -> io::Result<()> {
+        // One that an earlier session has begun may have been begun with more.
+        let may_have_more = self.lock().as_ref().is_some_and(Journal::is_begun);
+        if !changes_mode(mode) && !may_have_more {
+            return Ok(());
+        }
+        let file = self.reader()?;
+        set_mode(&file, mode)?;
+        // Its own flush is over.
+        #[cfg(not(target_os = "linux"))]
+        file.sync_all()?;
+        Ok(())
     }
 
     /// Moves it to `name` in `folder`, replacing nothing.
@@ -85,13 +145,21 @@ impl Stored {
     }
 
     fn remove_journal(&self) {
-        if self.journal().is_some_and(|journal| journal.is_begun()) {
+        if self.lock().take().is_some_and(|journal| journal.is_begun()) {
             // Left behind, it is overwritten by the next one of its name.
             let _ = self.folder.remove_file(super::kept::journal_name(&self.name));
         }
     }
 
-    fn journal(&self) -> Option<MutexGuard<'_, Journal>> {
-        Some(self.journal.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    fn file(&self) -> Option<Arc<PartFile>> {
+        self.lock_file().clone()
+    }
+
+    fn lock_file(&self) -> MutexGuard<'_, Option<Arc<PartFile>>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Journal>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use hawser_engine::disk::{Checked, Completed, Decision};
 use hawser_protocol::error::Reason;
 use hawser_protocol::manifest::EntryId;
 use hawser_protocol::message::Placed;
+use hawser_protocol::ranges::{ChunkRange, length};
 
 use crate::helpers::*;
 
@@ -83,4 +85,144 @@ fn a_disk_without_inodes_is_full() {
         .collect();
     assert!(!reasons.is_empty());
     assert!(reasons.iter().all(|reason| *reason == Reason::DiskFull), "{reasons:?}");
+}
+
+const ROOT: EntryId = EntryId::ROOT;
+
+#[test]
+fn a_file_that_does_not_fit_is_refused_before_a_byte_of_it_comes() {
+    let Some(disk) = Tiny::mount("size=4m") else { return };
+    let sink = sink(disk.path());
+    let full = Decision::Refused(Reason::DiskFull);
+    assert_eq!(sink.offer(EntryId(1), &file(ROOT, "too large", 20 * CHUNK as usize)), full);
+    assert_eq!(sink.offer(EntryId(2), &file(ROOT, "half", 9 * CHUNK as usize)), Decision::Want);
+    // Nothing of the other one is on the disk yet, which does not know of it.
+    assert_eq!(sink.offer(EntryId(3), &file(ROOT, "another half", 9 * CHUNK as usize)), full);
+    let small = content(CHUNK);
+    let placed = deliver(&sink, EntryId(4), &file(ROOT, "small", small.len()), &small);
+    assert_eq!(placed, Ok(Placed::AsNamed));
+    assert_eq!(sink.offer(EntryId(5), &file(ROOT, "a third", 6 * CHUNK as usize)), Decision::Want);
+    sink.close();
+    assert_eq!(delivered(disk.path()), ["small"]);
+}
+
+#[test]
+fn what_was_promised_to_a_file_that_failed_is_free_again() {
+    let Some(disk) = Tiny::mount("size=4m") else { return };
+    let sink = sink(disk.path());
+    let bytes = content(12 * CHUNK);
+    for id in (1..20).map(EntryId) {
+        assert_eq!(sink.offer(id, &file(ROOT, "file", bytes.len())), Decision::Want, "{id:?}");
+        sink.write_chunk(id, 0, &bytes[..CHUNK as usize]).unwrap();
+        // A chunk that comes twice takes nothing twice.
+        sink.write_chunk(id, 0, &bytes[..CHUNK as usize]).unwrap();
+        sink.discard(id, Reason::SourceChanged);
+    }
+    let last = EntryId(20);
+    assert_eq!(deliver(&sink, last, &file(ROOT, "file", bytes.len()), &bytes), Ok(Placed::AsNamed));
+    sink.close();
+}
+
+#[test]
+fn chunks_that_are_written_again_take_nothing_from_what_others_were_promised() {
+    let Some(disk) = Tiny::mount("size=8m") else { return };
+    let (old, new) = (content(12 * CHUNK), vec![7; 12 * CHUNK as usize]);
+    let entry = file(ROOT, "file", old.len());
+    let first = sink(disk.path());
+    assert_eq!(first.offer(EntryId(1), &entry), Decision::Want);
+    (0..11).for_each(|at| {
+        let start = (at * CHUNK) as usize;
+        first.write_chunk(EntryId(1), start as u64, &old[start..start + CHUNK as usize]).unwrap();
+    });
+    first.close();
+    let second = sink(disk.path());
+    assert!(matches!(second.offer(EntryId(1), &entry), Decision::Resume(_)));
+    while !matches!(second.check_next(EntryId(1)), Some(Checked::Done(_))) {}
+    second.write_chunk(EntryId(1), 11 * CHUNK, &new[..CHUNK as usize]).unwrap();
+    assert_eq!(second.complete(EntryId(1), hash(&new)), Ok(Completed::StartOver));
+    // 8 MiB, less 3 MiB of the file and some journal.
+    assert_eq!(second.offer(EntryId(2), &file(ROOT, "other", 18 * CHUNK as usize)), Decision::Want);
+    write_all(&second, EntryId(1), &new).unwrap();
+    let full = Decision::Refused(Reason::DiskFull);
+    assert_eq!(second.offer(EntryId(3), &file(ROOT, "a third", 4 * CHUNK as usize)), full);
+    assert_eq!(commit(&second, EntryId(1), hash(&new)), Ok(Placed::AsNamed));
+    second.close();
+}
+
+#[test]
+fn a_large_part_survives_a_full_disk_and_is_finished_when_there_is_space() {
+    let Some(disk) = Tiny::mount("size=100m") else { return };
+    let (bytes, entry) = (content(340 * CHUNK), file(ROOT, "file", 340 * CHUNK as usize));
+    let first = sink(disk.path());
+    assert_eq!(first.offer(EntryId(1), &entry), Decision::Want);
+    let write = |at: u64| {
+        let start = (at * CHUNK) as usize;
+        first.write_chunk(EntryId(1), start as u64, &bytes[start..start + CHUNK as usize])
+    };
+    (0..300).for_each(|at| write(at).unwrap());
+    let filler = disk.path().join("filler");
+    assert!(std::fs::write(&filler, content(100 << 20)).is_err());
+    assert_eq!((300..340).find_map(|at| write(at).err()), Some(Reason::DiskFull));
+    first.discard(EntryId(1), Reason::DiskFull);
+    // Refused until there is space, which costs nothing of what is here.
+    let full = Decision::Refused(Reason::DiskFull);
+    let refusing = sink(disk.path());
+    assert_eq!(refusing.offer(EntryId(1), &entry), full);
+    refusing.close();
+    first.close();
+    std::fs::remove_file(filler).unwrap();
+    let second = sink(disk.path());
+    let Decision::Resume(held) = second.offer(EntryId(1), &entry) else { panic!("it is not resumed") };
+    // The last records may not have found space.
+    assert!(length(&held, bytes.len() as u64) >= 256 * CHUNK, "{held:?}");
+    let bad = loop {
+        if let Some(Checked::Done(bad)) = second.check_next(EntryId(1)) {
+            break bad;
+        }
+    };
+    assert_eq!(bad, Vec::<ChunkRange>::new());
+    write_all(&second, EntryId(1), &bytes).unwrap();
+    assert_eq!(commit(&second, EntryId(1), hash(&bytes)), Ok(Placed::AsNamed));
+    second.close();
+    assert!(std::fs::read(disk.path().join("file")).unwrap() == bytes);
+}
+
+#[test]
+fn records_behind_one_that_did_not_fit_count() {
+    let Some(disk) = Tiny::mount("size=60m") else { return };
+    let (bytes, entry) = (content(150 * CHUNK), file(ROOT, "file", 150 * CHUNK as usize));
+    let first = sink(disk.path());
+    assert_eq!(first.offer(EntryId(1), &entry), Decision::Want);
+    let write = |at: u64| {
+        let start = (at * CHUNK) as usize;
+        first.write_chunk(EntryId(1), start as u64, &bytes[start..start + CHUNK as usize]).unwrap();
+    };
+    (0..100).for_each(write);
+    // There is space for the next chunks already, and none for the second page of the journal.
+    let kept = disk.path().join(".hawser/partials");
+    let part = kept.join(names(&kept).into_iter().find(|name| name.ends_with(".part")).unwrap());
+    let part = std::fs::File::options().write(true).open(part).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&part, &content(40 * CHUNK), 100 * CHUNK).unwrap();
+    let filler = disk.path().join("filler");
+    assert!(std::fs::write(&filler, content(60 << 20)).is_err());
+    (100..130).for_each(write);
+    std::fs::remove_file(filler).unwrap();
+    (130..140).for_each(write);
+    drop(part);
+    first.close();
+    let second = sink(disk.path());
+    let all = Decision::Resume(vec![ChunkRange { first: 0, count: 140 }]);
+    assert_eq!(second.offer(EntryId(1), &entry), all);
+    second.discard(EntryId(1), Reason::SourceGone);
+    second.close();
+}
+
+#[test]
+fn a_disk_that_has_no_limit_is_not_full() {
+    let Some(disk) = Tiny::mount("size=0") else { return };
+    let sink = sink(disk.path());
+    let bytes = content(3 * CHUNK);
+    let placed = deliver(&sink, EntryId(1), &file(ROOT, "file", bytes.len()), &bytes);
+    assert_eq!(placed, Ok(Placed::AsNamed));
+    sink.close();
 }

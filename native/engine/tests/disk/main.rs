@@ -4,6 +4,7 @@
 
 #[cfg(target_os = "linux")]
 mod cold;
+mod compare;
 mod deep;
 mod full;
 mod helpers;
@@ -11,6 +12,7 @@ mod hostile;
 mod leftover;
 mod race;
 mod record;
+mod resume;
 mod sink;
 mod source;
 mod taken;

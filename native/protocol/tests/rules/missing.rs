@@ -105,7 +105,7 @@ fn what_turns_out_to_be_missing_later_is_sent_again_without_another_end() {
     assert!(source.sender.end(LANE, FILE, HASH));
     assert_eq!(acknowledge(&mut source, LANE, 1), [SenderEvent::Arrived(CHUNK)]);
     assert_eq!(acknowledge(&mut source, LANE, 4), [SenderEvent::Arrived(2 * CHUNK)]);
-    assert_eq!(missing(&mut source, chunks([(1, 2)])), Ok(vec![SenderEvent::Lacking(2 * CHUNK)]));
+    assert_eq!(missing(&mut source, chunks([(1, 2)])), Ok(vec![SenderEvent::Lacking(FILE, 2 * CHUNK)]));
     assert_eq!(sent(&mut source), [1, 2]);
     assert_eq!(missing(&mut source, Vec::new()), Ok(Vec::new()), "nothing");
     assert_eq!(sent(&mut source), []);
@@ -297,7 +297,7 @@ proptest! {
             for event in events.drain(..) {
                 match event {
                     SenderEvent::Arrived(bytes) | SenderEvent::Held(_, _, bytes) => total += bytes,
-                    SenderEvent::Lacking(bytes) => total = total.checked_sub(bytes).expect("it had counted"),
+                    SenderEvent::Lacking(_, bytes) => total = total.checked_sub(bytes).expect("it had counted"),
                     _ => {}
                 }
             }

@@ -287,7 +287,7 @@ impl Source {
                 self.held.extend(chunks.map(|chunk| (id, chunk)));
             }
             SenderEvent::StartedOver(_) => seen.useless_parts += 1,
-            SenderEvent::Lacking(bytes) => {
+            SenderEvent::Lacking(_, bytes) => {
                 self.arrived = self.arrived.checked_sub(bytes).expect("it had counted");
                 seen.lacking += 1;
             }
