@@ -306,13 +306,13 @@ export interface NativeVerifyProgress {
 }
 
 /** Lists the part files in a folder; bytes, as in NativeJob. Resolves with them, or with why not. */
-export declare function partials(directory: Uint8Array): Promise<Array<NativePartFile> | NativeFailure> | NativeFailure
+export declare function partials(directory: Uint8Array): Promise<Array<NativePartFile> | NativeFailure>
 
 /**
  * Removes those that no session is writing and that were last written so long ago, or longer.
  * Resolves with what became of them, or with why nothing did.
  */
-export declare function removePartials(directory: Uint8Array, olderThanMs: number): Promise<NativeRemoval | NativeFailure> | NativeFailure
+export declare function removePartials(directory: Uint8Array, olderThanMs: number): Promise<NativeRemoval | NativeFailure>
 
 /** Starts to read and hash what was delivered into a folder. */
 export declare function verify(options: NativeVerifyOptions): NativeVerification | NativeFailure

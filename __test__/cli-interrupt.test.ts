@@ -1,7 +1,7 @@
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import test from 'ava';
-import {hawser, listenOn} from './helpers/cli.ts';
+import {hawser, listenOn, parseEvents} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {startNode} from './helpers/process.ts';
 import {writeSparse} from './helpers/tree.ts';
@@ -26,7 +26,7 @@ test('Ctrl-C on the sender is 130 and says what is kept; the receiver goes on an
   );
   t.true(
     sent.stderr.endsWith(
-      `Continue, with the ticket in HAWSER_TICKET, with:\n  hawser send ${join(folder, 'endless')}\n`,
+      `To continue, with the ticket in HAWSER_TICKET:\n  hawser send ${join(folder, 'endless')}\n`,
     ),
   );
   t.false(sent.stderr.includes(ticket));
@@ -44,7 +44,9 @@ test('a transfer that its sender stops is 5 on a receiver that serves only one',
   await sender.said('stdout', flowing);
   sender.kill('SIGTERM');
 
-  t.is((await sender.ended()).code, 130);
+  const sent = await sender.ended();
+  t.is(sent.code, 130);
+  t.like(parseEvents(sent.stdout).at(-1), {event: 'error', code: 'CANCELLED', interrupted: true});
   const received = await receiver.ended();
   t.is(received.code, 5);
   t.regex(received.stderr, /the other side stopped the transfer/);

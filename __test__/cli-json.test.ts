@@ -28,7 +28,7 @@ test('--json prints events, and nothing else, on both sides', async (t) => {
     t.like(first('peer'), {transfer: 1, name: hostname()});
     t.like(first('progress'), {transfer: 1});
     t.like(first('entry'), {transfer: 1, path: 'file', kind: 'file', size: 4, fate: 'delivered'});
-    t.like(events.at(-1), {event: 'finished', transfer: 1, files: 1, bytes: 4, failed: 0});
+    t.like(events.at(-1), {event: 'finished', transfer: 1, files: 1, bytes: 4, bytesMoved: 4, failed: 0});
   }
 });
 

@@ -4,6 +4,7 @@ import test, {type ExecutionContext} from 'ava';
 import {hawser, listenOn, run} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {startNode, type Process, type Result} from './helpers/process.ts';
+import {recordAsEmpty} from './helpers/record.ts';
 import {assertSameBytes, pseudoRandom, writeFiles, writeSparse} from './helpers/tree.ts';
 
 const api = JSON.stringify(pathToFileURL('build/src/index.js').href);
@@ -11,7 +12,7 @@ const api = JSON.stringify(pathToFileURL('build/src/index.js').href);
 /** Starts a program with the API and `folder`, `ticket` in scope. */
 function start(t: ExecutionContext, program: string, folder: string, ticket = ''): Process {
   const code = `
-    import {receive, send} from ${api};
+    import {receive, send, verify} from ${api};
     import {Worker} from 'node:worker_threads';
     const [folder, ticket] = process.argv.slice(1);
     const say = console.log;
@@ -37,7 +38,7 @@ const receiving = `
 function terminating(work: string): string {
   const code = `
     import {parentPort, workerData} from 'node:worker_threads';
-    import {receive, send} from ${api};
+    import {receive, send, verify} from ${api};
     const {folder, ticket} = workerData;
     const say = (text) => parentPort.postMessage(text);
     ${work}
@@ -130,6 +131,35 @@ test('what a worker has started ends with it, while the process lives', async (t
 
   t.is(code, 0, stderr);
   t.is(stdout, 'terminated 1\nCONNECTION_LOST the other side has gone away for a while\n');
+});
+
+/** What a process has open is seen on Linux only. */
+const linux = process.platform === 'linux' ? test : test.skip;
+
+linux('a verification ends with the worker that has started it', async (t) => {
+  const folder = makeFolder(t);
+  writeSparse(join(folder, 'endless'), 2 ** 36);
+  await recordAsEmpty(folder, 'endless');
+
+  const verifying = `
+    const verification = verify(folder);
+    for await (const {bytesDone} of verification.progress(10)) if (bytesDone > 0) break;`;
+  const program = `
+    const {readdirSync, readlinkSync} = await import('node:fs');
+    ${terminating(verifying)}
+    const open = readdirSync('/proc/self/fd').map((fd) => {
+      try {
+        return readlinkSync('/proc/self/fd/' + fd);
+      } catch {
+        return 'closed';
+      }
+    });
+    say('open', open.filter((path) => path.endsWith('/endless')).length);
+    process.exit();`;
+  const {code, stdout, stderr} = await start(t, program, folder).ended();
+
+  t.is(code, 0, stderr);
+  t.is(stdout, 'terminated 1\nopen 0\n');
 });
 
 test('workers come and go while another transfer of the process runs to its end', async (t) => {

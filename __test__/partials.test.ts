@@ -35,7 +35,7 @@ test('once part files are removed, the next transfer starts from nothing and suc
   t.false(existsSync(join(inbox, '.hawser')));
   t.deepEqual(await partials(inbox), []);
 
-  t.like(await deliver(t, [file], inbox), {bytes: partOfBytes, bytesResumed: 0});
+  t.like(await deliver(t, [file], inbox), {bytes: partOfBytes, bytesMoved: partOfBytes, bytesResumed: 0});
   assertSameBytes(t, join(inbox, 'big'), file);
 });
 

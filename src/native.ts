@@ -90,7 +90,7 @@ function call<T extends object>(invoke: (binding: typeof Binding) => T | NativeF
 }
 
 async function later<T extends object>(
-  invoke: (binding: typeof Binding) => Promise<T | NativeFailure> | NativeFailure,
+  invoke: (binding: typeof Binding) => Promise<T | NativeFailure>,
 ): Promise<T> {
   const result = await call(invoke);
   if (isFailure(result)) throw toError(result);

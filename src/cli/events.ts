@@ -48,8 +48,8 @@ export interface PeerEvent extends Peer {
 }
 
 /**
- * Where a transfer stands, about ten times a second. As JSON has no Infinity, the `retryMs` of an outage that is tried to
- * end for ever is null.
+ * Where a transfer stands, about ten times a second. In its `outage`, `retryMs` is null where it is Infinity, which JSON
+ * does not have.
  */
 export interface ProgressEvent extends Progress {
   readonly event: 'progress';

@@ -75,9 +75,11 @@ export function interruptedLines(
 /** With the ticket only where a person reads it: the log of a build is kept, and read by others. */
 function continueLines(): string[] {
   const args = process.argv.slice(2);
-  return process.stderr.isTTY
+  const safe = withoutTicket(args);
+  // One that came from the environment, or was typed in, does not show anyway.
+  return process.stderr.isTTY || safe.length === args.length
     ? ['Continue with:', `  ${commandLine(args)}`]
-    : ['Continue, with the ticket in HAWSER_TICKET, with:', `  ${commandLine(withoutTicket(args))}`];
+    : ['To continue, with the ticket in HAWSER_TICKET:', `  ${commandLine(safe)}`];
 }
 
 /** ` 62%  911/1,204 files  23.7 GB/38.2 GB  1.08 GB/s  ETA 0:14`; a `+` marks totals that still grow. */

@@ -6,7 +6,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
-use crate::environment::scope;
+use crate::environment::environment;
 use crate::options::{NativeListenOptions, limit};
 use crate::transfer::NativeTransfer;
 
@@ -90,10 +90,10 @@ impl From<NativeClosing> for Closing {
 /// Starts listening. Options are validated; a failure comes back as a value.
 #[napi]
 pub fn listen(env: Env, options: NativeListenOptions) -> Result<Either<NativeListener, NativeFailure>> {
-    let scope = scope(&env)?;
+    let environment = environment(&env)?;
     Ok(match options.try_into().and_then(engine_listen) {
         Ok(listener) => {
-            scope.add_listener(&listener);
+            environment.scope.add_listener(&listener);
             Either::A(NativeListener(listener))
         }
         Err(error) => Either::B(error.into()),

@@ -1,16 +1,18 @@
 //! The part files that sessions have left in a folder, for JavaScript.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hawser_engine::{
-    Leftover, PartOf, Remaining, Removal, partials as engine_partials,
+    Error, Leftover, PartOf, Remaining, Removal, partials as engine_partials,
     remove_partials as engine_remove_partials,
 };
-use napi::bindgen_prelude::{Either, Object, Uint8Array};
+use napi::bindgen_prelude::{Either, Object, ToNapiValue, Uint8Array};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
+use crate::environment::environment;
 use crate::options::{number, path};
 
 /// A part file, or something else where they are kept.
@@ -57,45 +59,56 @@ pub struct NativeRemaining {
 }
 
 /// Lists the part files in a folder; bytes, as in NativeJob. Resolves with them, or with why not.
-#[napi(ts_return_type = "Promise<Array<NativePartFile> | NativeFailure> | NativeFailure")]
-pub fn partials(env: &Env, directory: Uint8Array) -> Result<Either<Object<'_>, NativeFailure>> {
-    let (deferred, promise) = env.create_deferred()?;
-    let finished = move |found: std::result::Result<Vec<Leftover>, _>| {
-        deferred.resolve(move |_| {
-            Ok(match found {
-                Ok(found) => Either::A(found.into_iter().map(NativePartFile::from).collect::<Vec<_>>()),
-                Err(error) => Either::B(NativeFailure::from(error)),
-            })
-        });
-    };
-    Ok(match path(&directory).and_then(|directory| engine_partials(&directory, finished)) {
-        Ok(()) => Either::A(promise),
-        Err(error) => Either::B(error.into()),
-    })
+#[napi(ts_return_type = "Promise<Array<NativePartFile> | NativeFailure>")]
+pub fn partials(env: &Env, directory: Uint8Array) -> Result<Object<'_>> {
+    let list = |finished| path(&directory).and_then(|directory| engine_partials(&directory, finished));
+    promise(env, list, |found: Vec<Leftover>| found.into_iter().map(NativePartFile::from).collect::<Vec<_>>())
 }
 
 /// Removes those that no session is writing and that were last written so long ago, or longer.
 /// Resolves with what became of them, or with why nothing did.
-#[napi(ts_return_type = "Promise<NativeRemoval | NativeFailure> | NativeFailure")]
-pub fn remove_partials(
-    env: &Env,
-    directory: Uint8Array,
-    older_than_ms: i64,
-) -> Result<Either<Object<'_>, NativeFailure>> {
+#[napi(ts_return_type = "Promise<NativeRemoval | NativeFailure>")]
+pub fn remove_partials(env: &Env, directory: Uint8Array, older_than_ms: i64) -> Result<Object<'_>> {
+    let idle = Duration::from_millis(u64::try_from(older_than_ms).unwrap_or(0));
+    let remove =
+        |finished| path(&directory).and_then(|directory| engine_remove_partials(&directory, idle, finished));
+    promise(env, remove, NativeRemoval::from)
+}
+
+type Outcome<T> = std::result::Result<T, Error>;
+type Finished<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
+
+/// A promise of what `start` has its argument called with, or of why it could not start.
+fn promise<'env, T: Send + 'static, N: ToNapiValue + 'static>(
+    env: &'env Env,
+    start: impl FnOnce(Finished<T>) -> Outcome<()>,
+    convert: fn(T) -> N,
+) -> Result<Object<'env>> {
+    let environment = environment(env)?;
     let (deferred, promise) = env.create_deferred()?;
-    let finished = move |removal: std::result::Result<Removal, _>| {
+    let ended = environment.add_unstoppable();
+    // What cannot start drops what it was given, and a promise that nothing settles keeps Node alive.
+    let settle = Arc::new(Mutex::new(Some(move |outcome: Outcome<T>| {
         deferred.resolve(move |_| {
-            Ok(match removal {
-                Ok(removal) => Either::A(NativeRemoval::from(removal)),
+            Ok(match outcome {
+                Ok(value) => Either::A(convert(value)),
                 Err(error) => Either::B(NativeFailure::from(error)),
             })
         });
-    };
-    let idle = Duration::from_millis(u64::try_from(older_than_ms).unwrap_or(0));
-    Ok(match path(&directory).and_then(|directory| engine_remove_partials(&directory, idle, finished)) {
-        Ok(()) => Either::A(promise),
-        Err(error) => Either::B(error.into()),
-    })
+        ended();
+    })));
+    let later = settle.clone();
+    if let Err(error) = start(Box::new(move |outcome| settle_once(&later, outcome))) {
+        settle_once(&settle, Err(error));
+    }
+    Ok(promise)
+}
+
+fn settle_once<T>(settle: &Mutex<Option<impl FnOnce(Outcome<T>)>>, outcome: Outcome<T>) {
+    let settle = settle.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(settle) = settle {
+        settle(outcome);
+    }
 }
 
 impl From<Leftover> for NativePartFile {

@@ -10,7 +10,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
-use crate::environment::scope;
+use crate::environment::environment;
 use crate::options::{NativeDialOptions, display_name, limit, milliseconds, number};
 
 /// A running transfer, on either side and in either direction.
@@ -70,10 +70,10 @@ impl From<Transfer> for NativeTransfer {
 /// Dials the listener a ticket names and starts a transfer. A bad ticket comes back as a failure.
 #[napi]
 pub fn dial(env: Env, options: NativeDialOptions) -> Result<Either<NativeTransfer, NativeFailure>> {
-    let scope = scope(&env)?;
+    let environment = environment(&env)?;
     Ok(match options.try_into().and_then(engine_dial) {
         Ok(transfer) => {
-            scope.add_transfer(&transfer);
+            environment.scope.add_transfer(&transfer);
             Either::A(transfer.into())
         }
         Err(error) => Either::B(error.into()),

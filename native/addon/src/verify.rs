@@ -6,6 +6,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
+use crate::environment::environment;
 use crate::options::{number, path};
 
 /// What to verify.
@@ -63,16 +64,20 @@ impl NativeVerification {
 
 /// Starts to read and hash what was delivered into a folder.
 #[napi]
-pub fn verify(options: NativeVerifyOptions) -> Either<NativeVerification, NativeFailure> {
+pub fn verify(env: Env, options: NativeVerifyOptions) -> Result<Either<NativeVerification, NativeFailure>> {
+    let environment = environment(&env)?;
     let which = match options.session {
         Some(session) => Which::Session(session),
         None if options.all => Which::All,
         None => Which::Newest,
     };
-    match path(&options.directory).and_then(|directory| engine_verify(&directory, which)) {
-        Ok(verification) => Either::A(NativeVerification(verification)),
+    Ok(match path(&options.directory).and_then(|directory| engine_verify(&directory, which)) {
+        Ok(verification) => {
+            environment.add_verification(&verification);
+            Either::A(NativeVerification(verification))
+        }
         Err(error) => Either::B(error.into()),
-    }
+    })
 }
 
 /// Counters of a verification at one moment.
