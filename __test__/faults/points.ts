@@ -5,7 +5,7 @@ import type {ExecutionContext} from 'ava';
 import {checkCutOff, ended, pull, push, resume, type Trees, type Way} from '../helpers/attempt.ts';
 import {makeFolder} from '../helpers/folder.ts';
 import {loopback} from '../helpers/loopback.ts';
-import {copyFolder, enough, leaveParts, resumeParts} from '../helpers/parts.ts';
+import {copyFolder, enough, leaveParts, resumeParts, untilWritten} from '../helpers/parts.ts';
 import {hidden, startProxied, visible} from '../helpers/proxy.ts';
 import {Tally} from '../helpers/tally.ts';
 import {unlock, writeSmallTree} from '../helpers/tree-state.ts';
@@ -67,10 +67,14 @@ export async function cutOffReceiver(t: ExecutionContext): Promise<Victim> {
       const {process, calls} = hawserWith(t, fault, home, ['receive', trees.inbox, ...where]);
       const ticket = await process.said('stdout', /hawser1\w+/).catch(() => undefined);
       proxy.holdEachAfter(enough);
-      const sending = ticket === undefined ? undefined : ended(push.dial(trees, ticket, {lanes: 1}));
-      await Promise.race([sending, proxy.until(() => proxy.isHolding('up'))]);
+      const transfer = ticket === undefined ? undefined : push.dial(trees, ticket, {lanes: 1});
+      if (transfer) {
+        // What the receiver has not read yet would be lost with the connection.
+        await Promise.race([ended(transfer), proxy.until(() => proxy.isHolding('up'))]);
+        await untilWritten(transfer);
+      }
       for (const line of proxy.lines) line.cut();
-      const sent = await sending;
+      const sent = transfer && (await ended(transfer));
       proxy.release();
       process.kill('SIGINT');
       const {code} = await process.ended();

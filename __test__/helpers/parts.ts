@@ -2,8 +2,11 @@ import {execFileSync} from 'node:child_process';
 import {readdirSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
+import type {Transfer} from '../../src/index.ts';
 import {ended, push, resume, type Trees, type Way} from './attempt.ts';
 import {startProxied} from './proxy.ts';
+
+const chunkBytes = 2 ** 18;
 
 /** So much of a small tree is let through before it is cut off: all that is small, and a part of what is not. */
 export const enough = 800_000;
@@ -13,12 +16,18 @@ export async function leaveParts(t: ExecutionContext, trees: Trees, way: Way, mo
   const {listener, proxy} = await startProxied(t, way, trees);
   const direction = way === push ? 'up' : 'down';
   proxy.holdEachAfter(most, direction);
-  const dialled = ended(way.dial(trees, listener.ticket, {lanes: 1}));
+  const transfer = way.dial(trees, listener.ticket, {lanes: 1});
   await proxy.until(() => proxy.isHolding(direction));
+  await untilWritten(transfer);
   proxy.stop();
-  await dialled;
+  await ended(transfer);
   await listener.close();
   if (journals(trees.inbox).length === 0) throw new Error('it left nothing to resume');
+}
+
+/** Waits until a chunk of a file is known to be written, or the transfer has ended. */
+export async function untilWritten(transfer: Transfer): Promise<void> {
+  for await (const {bytesDone} of transfer.progress(10)) if (bytesDone >= chunkBytes) break;
 }
 
 /** The journals in a folder that was received into, those that say something. */
