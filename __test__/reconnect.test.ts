@@ -293,8 +293,10 @@ test('times and keys that are none are INVALID_OPTION', async (t) => {
   for (const key of [publicKey, privateKey, generateKeyPairSync('x25519').publicKey])
     t.throws(() => send(['x'], {to: ticket, identity: key}), invalid);
   await t.throwsAsync(receiver.close({graceMs: -1}), invalid);
-  await t.throwsAsync(receive({...options, ticket}), invalid);
-  await t.throwsAsync(receive({...options, ticket, identity}), {code: 'PORT_IN_USE'});
+  // One receiver a folder.
+  const other = {...options, directory: join(folder, 'other'), ticket};
+  await t.throwsAsync(receive(other), invalid);
+  await t.throwsAsync(receive({...other, identity}), {code: 'PORT_IN_USE'});
 });
 
 test('a listener with the identity and ticket of an earlier one has its ticket and port', async (t) => {
