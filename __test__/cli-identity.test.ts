@@ -99,7 +99,22 @@ test('a config folder that is none is said, too', async (t) => {
   });
 
   t.is(code, 0, stderr);
-  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: EEXIST/);
+  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: ENOTDIR/);
+});
+
+const linux = process.platform === 'linux' ? test : test.skip;
+
+linux('a config folder that cannot be made anywhere is said, too', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+
+  const {code, stderr} = await run(t, ['send', join(folder, 'file'), '--to', ticket], {
+    HAWSER_CONFIG_DIR: '/proc/none/hawser',
+  });
+
+  t.is(code, 0, stderr);
+  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: ENOENT/);
 });
 
 /** Makes Node find no home folder, as for a number without a name in a container. */

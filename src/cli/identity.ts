@@ -51,9 +51,23 @@ class NotKept extends HawserError {
   }
 }
 
+/** A folder for the user alone, with those above it. Not by `recursive`, which goes on for ever where nothing can be made. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, {mode: 0o700});
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return;
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path, {mode: 0o700}).catch((again: unknown) => {
+      if (systemCode(again) !== 'EEXIST') throw again;
+    });
+  }
+}
+
 async function makeIdentity(path: string): Promise<KeyObject> {
   try {
-    await mkdir(dirname(path), {recursive: true, mode: 0o700});
+    await makeFolder(dirname(path));
     const {generateKeyPairSync} = await import('node:crypto');
     const pem = generateKeyPairSync('x25519').privateKey.export({type: 'pkcs8', format: 'pem'});
     await writePrivately(path, pem.toString(), nameOnce);

@@ -362,4 +362,37 @@ mod tests {
         settle(&counters, 10, FOUND);
         assert_eq!((read(&counters).files_delivered, read(&counters).files_present), (1, 0));
     }
+
+    #[test]
+    fn what_is_lacking_takes_nothing_from_what_was_resumed_of_others() {
+        let counters = Counters::default();
+        let (one, two) = (EntryId(1), EntryId(2));
+        counters.count_file(100);
+        counters.count_file(200);
+        counters.count_resumed(one, 40);
+        counters.count_resumed(two, 50);
+        counters.count_bytes(150);
+        // All of the second is to be sent again.
+        counters.lack(two, 200);
+        assert_eq!((read(&counters).bytes_done, read(&counters).bytes_resumed), (40, 40));
+        // Some of the first is not good.
+        counters.lack(one, 30);
+        assert_eq!((read(&counters).bytes_done, read(&counters).bytes_resumed), (10, 10));
+        counters.count_bytes(290);
+        counters.settle_resumed(one, &DELIVERED);
+        counters.settle_resumed(two, &DELIVERED);
+        assert_eq!((read(&counters).bytes_done, read(&counters).bytes_resumed), (300, 10));
+    }
+
+    #[test]
+    fn only_files_that_are_delivered_count_as_resumed_in_the_end() {
+        let counters = Counters::default();
+        let fates = [DELIVERED, FOUND, Fate::Failed(Reason::Io)];
+        for (number, fate) in (1..).zip(&fates) {
+            counters.count_resumed(EntryId(number), 10);
+            counters.settle_resumed(EntryId(number), fate);
+        }
+        counters.settle_resumed(EntryId(9), &FOUND);
+        assert_eq!((read(&counters).bytes_done, read(&counters).bytes_resumed), (30, 10));
+    }
 }

@@ -255,3 +255,66 @@ impl SinkSide {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: ContentHash = ContentHash([0; 32]);
+
+    fn work(most_open: usize, under_way: usize) -> SinkWork {
+        let work = SinkWork { most_open, ..SinkWork::new() };
+        (0..under_way).for_each(|_| work.begin());
+        work
+    }
+
+    fn placed(next: Next) -> usize {
+        if let Next::Place(batch) = next { batch.len() } else { 0 }
+    }
+
+    #[test]
+    fn complete_files_wait_for_others_but_not_when_there_are_none() {
+        let work = work(100, 3);
+        assert!(matches!(work.next(), Next::Wait(SETTLE_PATIENCE)));
+        assert!(matches!(work.complete(EntryId(1), HASH), Duty::Wake), "from now on the time counts");
+        assert!(matches!(work.next(), Next::Wait(patience) if patience <= GATHER));
+        assert!(matches!(work.complete(EntryId(2), HASH), Duty::None));
+        assert!(matches!(work.complete(EntryId(3), HASH), Duty::Wake), "nothing else is under way");
+        assert_eq!(placed(work.next()), 3);
+    }
+
+    #[test]
+    fn a_file_that_fails_keeps_none_waiting() {
+        let work = work(100, 3);
+        work.complete(EntryId(1), HASH);
+        assert!(!work.end(), "one more is under way");
+        assert!(work.end());
+        assert_eq!(placed(work.next()), 1);
+        assert!(!work.end(), "nothing is complete");
+    }
+
+    #[test]
+    fn a_lane_names_what_it_completes_while_too_many_are_open() {
+        let work = work(2, 100);
+        assert!(matches!(work.complete(EntryId(1), HASH), Duty::Wake));
+        assert!(matches!(work.complete(EntryId(2), HASH), Duty::None));
+        let Duty::Place(batch) = work.complete(EntryId(3), HASH) else { panic!("three are too many") };
+        assert_eq!(batch.len(), 3);
+        assert!(matches!(work.complete(EntryId(4), HASH), Duty::Place(batch) if batch.len() == 1));
+        work.placed(4);
+        assert!(matches!(work.complete(EntryId(5), HASH), Duty::Wake), "the first of others");
+    }
+
+    #[test]
+    fn what_is_complete_comes_before_what_is_to_be_checked() {
+        let work = work(100, 2);
+        work.check(EntryId(2));
+        assert!(matches!(work.next(), Next::Check(EntryId(2))));
+        work.complete(EntryId(1), HASH);
+        assert!(matches!(work.next(), Next::Check(EntryId(2))), "it waits for the other one");
+        work.end();
+        assert_eq!(placed(work.next()), 1);
+        work.end_check();
+        assert!(matches!(work.next(), Next::Wait(SETTLE_PATIENCE)));
+    }
+}

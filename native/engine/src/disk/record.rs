@@ -15,10 +15,6 @@ use super::folders::Location;
 use super::record_line::line;
 use super::records::Records;
 
-/// Bytes that are written at a time: about a hundred lines, which is what a session that is killed
-/// does not write down any more.
-const WRITE_BYTES: usize = 8 * 1024;
-
 /// The record of one session. The file is made when there is something to write.
 #[derive(Debug)]
 pub struct Record {
@@ -64,9 +60,8 @@ impl Record {
         let mut writing = self.lock();
         if !matches!(writing.state, State::Ended) {
             writing.lines.extend_from_slice(&line);
-            if writing.lines.len() >= WRITE_BYTES {
-                self.write(&mut writing);
-            }
+            // At once: what a killed session has named and not written down, nobody looks at again.
+            self.write(&mut writing);
         }
     }
 

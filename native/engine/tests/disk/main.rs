@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 
+mod claim;
 #[cfg(target_os = "linux")]
 mod cold;
 mod compare;

@@ -83,7 +83,9 @@ fn kept(target: &Path, end: &str) -> Vec<PathBuf> {
 
 #[test]
 fn exactly_the_chunks_that_were_written_are_here_for_the_next_session() {
-    let cases: [(u64, &[u64], &[(u32, u32)]); 7] = [
+    // Bytes, what is written of them, and what is found.
+    type Case = (u64, &'static [u64], &'static [(u32, u32)]);
+    let cases: [Case; 7] = [
         (3 * CHUNK + 17, &[0], &[(0, 1)]),
         (3 * CHUNK + 17, &[3], &[(3, 1)]),
         (3 * CHUNK + 17, &[2, 0], &[(0, 1), (2, 1)]),
@@ -132,7 +134,9 @@ fn chunks_that_are_no_longer_what_was_written_are_asked_for_again() {
     for size in [3 * CHUNK + 17, 8 * CHUNK + 5] {
         let (bytes, entry) = (content(size), file(ROOT, "file", size as usize));
         let last = size / CHUNK;
-        let damages: [(&dyn Fn(&File), (u32, u32)); 3] = [
+        // What is done to the part, and the chunks that are not good then.
+        type Damage<'a> = (&'a dyn Fn(&File), (u32, u32));
+        let damages: [Damage<'_>; 3] = [
             (
                 &|mut part| {
                     part.seek(SeekFrom::Start(CHUNK + 1000)).unwrap();
