@@ -35,7 +35,11 @@ test('checksum finds again what had to be called otherwise', async (t) => {
   await deliver(t, [file], inbox, {checksum: true});
 
   for (const checksum of [true, false]) {
-    t.like(await deliver(t, [file], inbox, {checksum}), {files: 0, filesPresent: 1, renamed: 0}, `${checksum}`);
+    t.like(
+      await deliver(t, [file], inbox, {checksum}),
+      {files: 0, filesPresent: 1, renamed: 0},
+      `${checksum}`,
+    );
   }
   t.deepEqual(await listDelivered(inbox), ['file', 'file (2)']);
 });
@@ -95,12 +99,20 @@ test('the command with --checksum says that all is there already', async (t) => 
 test('what is read again after it was written is delivered all the same, at every durability', async (t) => {
   const folder = makeFolder(t);
   const tree = join(folder, 'tree');
-  await writeFiles(tree, {large: pseudoRandom(3_000_000), cached: pseudoRandom(bytes), small: 'small', empty: ''});
+  await writeFiles(tree, {
+    large: pseudoRandom(3_000_000),
+    cached: pseudoRandom(bytes),
+    small: 'small',
+    empty: '',
+  });
   await using sharer = await share([tree], {bind: loopback});
 
   for (const durability of ['session', 'file', 'none'] as const) {
     for (const verify of [true, false]) {
-      const [inbox, fetched] = [join(folder, `${durability} ${verify}`), join(folder, `${durability} ${verify} got`)];
+      const [inbox, fetched] = [
+        join(folder, `${durability} ${verify}`),
+        join(folder, `${durability} ${verify} got`),
+      ];
       await using receiver = await receive({directory: inbox, bind: loopback, durability});
       const sent = await send([tree], {to: receiver.ticket, verify}).finished();
       const got = await get(sharer.ticket, {directory: fetched, durability, verify}).finished();
@@ -115,7 +127,9 @@ test('a durability or a check of another kind is INVALID_OPTION', async (t) => {
   const {ticket: to} = await startReceiver(t, directory);
   await using sharer = await share([directory], {bind: loopback});
 
-  for (const durability of ['', 'always', 'FILE', 1, null, true].map(wrong) as DurabilityOption['durability'][]) {
+  for (const durability of ['', 'always', 'FILE', 1, null, true].map(
+    wrong,
+  ) as DurabilityOption['durability'][]) {
     await t.throwsAsync(receive({directory, bind: loopback, durability}), {code: 'INVALID_OPTION'});
     t.throws(() => get(sharer.ticket, {directory, durability}), {code: 'INVALID_OPTION'});
   }
@@ -137,7 +151,7 @@ test('the command takes every durability', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {file: 'file'});
   for (const durability of ['session', 'file', 'none']) {
-    const inbox = join(folder, durability);
+    const inbox = join(folder, 'inbox', durability);
     const {ticket} = await listenOn(t, ['receive', inbox, '--durability', durability, '--once']);
     const sent = await run(t, ['send', join(folder, 'file'), '--to', ticket, '--verify']);
     t.is(sent.code, 0, sent.stderr);
