@@ -151,7 +151,7 @@ test('the command takes every durability', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {file: 'file'});
   for (const durability of ['session', 'file', 'none']) {
-    const inbox = join(folder, durability);
+    const inbox = join(folder, 'inbox', durability);
     const {ticket} = await listenOn(t, ['receive', inbox, '--durability', durability, '--once']);
     const sent = await run(t, ['send', join(folder, 'file'), '--to', ticket, '--verify']);
     t.is(sent.code, 0, sent.stderr);

@@ -207,7 +207,7 @@ test('several may fetch into one folder at the same time', async (t) => {
 
   const fetches = names.map(async (name) => {
     await using sharer = await share([join(folder, name)], {bind: loopback});
-    return get(sharer.ticket, {directory}).finished();
+    return await get(sharer.ticket, {directory}).finished();
   });
 
   for (const {files} of await Promise.all(fetches)) t.is(files, 1);
