@@ -184,7 +184,11 @@ function describe({bytes, threads, descriptors}) {
 }
 
 function hawser(args) {
-  const child = spawn(process.execPath, ['dist/cli/main.js', ...args], {stdio: ['ignore', 'pipe', 'pipe']});
+  const child = spawn(process.execPath, ['dist/cli/main.js', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // The key of whoever runs this is none of its business.
+    env: {...process.env, HAWSER_CONFIG_DIR: join(home, 'config')},
+  });
   child.stdout.resume();
   child.stderr.resume();
   return child;
