@@ -25,9 +25,6 @@ pub struct Record {
 
 #[derive(Debug)]
 struct Writing {
-    /// What is not in the file yet. Whole lines, so that the file never ends within one, but for
-    /// what the system does when it crashes.
-    lines: Vec<u8>,
     /// The session that this one continues.
     earlier: Option<[u8; 16]>,
     state: State,
@@ -44,7 +41,7 @@ enum State {
 impl Record {
     /// That of `transfer`, which begins now, into `target`. Nothing is created yet.
     pub fn new(target: Arc<Dir>, transfer: [u8; 16]) -> Self {
-        let writing = Mutex::new(Writing { lines: Vec::new(), earlier: None, state: State::NotYet });
+        let writing = Mutex::new(Writing { earlier: None, state: State::NotYet });
         Self { target, name: record_name(SystemTime::now(), transfer), writing }
     }
 
@@ -54,42 +51,11 @@ impl Record {
         self.lock().earlier = Some(earlier);
     }
 
-    /// Writes down that the file with this hash is at `location`.
+    /// Writes down that the file with this hash is at `location`: at once, for what a killed session has
+    /// named and not written down, nobody looks at again.
     pub fn add(&self, location: &Location, hash: ContentHash) {
         let line = line(&location.path(), hash);
         let mut writing = self.lock();
-        if !matches!(writing.state, State::Ended) {
-            writing.lines.extend_from_slice(&line);
-            // At once: what a killed session has named and not written down, nobody looks at again.
-            self.write(&mut writing);
-        }
-    }
-
-    /// Returns when all that was added is in the file; on its way to the disk like everything else
-    /// that is flushed with the whole disk.
-    pub fn write_out(&self) {
-        let mut writing = self.lock();
-        self.write(&mut writing);
-        // Where nothing flushes a whole disk at once, each file is flushed by itself.
-        #[cfg(not(target_os = "linux"))]
-        if let State::Open(_, file) = &writing.state
-            && file.sync_all().is_err()
-        {
-            self.give_up(&mut writing);
-        }
-    }
-
-    /// The same, and nothing can be added any more.
-    pub fn close(&self) {
-        self.write_out();
-        self.lock().state = State::Ended;
-    }
-
-    fn write(&self, writing: &mut Writing) {
-        if writing.lines.is_empty() {
-            return;
-        }
-        let lines = std::mem::take(&mut writing.lines);
         if let State::NotYet = writing.state {
             writing.state =
                 match Records::begin(&self.target, &self.name, writing.earlier.map(ending).as_deref()) {
@@ -98,10 +64,30 @@ impl Record {
                 };
         }
         if let State::Open(_, file) = &mut writing.state
-            && file.write_all(&lines).is_err()
+            && file.write_all(&line).is_err()
         {
-            self.give_up(writing);
+            self.give_up(&mut writing);
         }
+    }
+
+    /// Returns when all that was added is on its way to the disk like everything else that is flushed
+    /// with the whole disk. Where nothing is, each file is flushed by itself.
+    pub fn flush(&self) {
+        #[cfg(not(target_os = "linux"))]
+        {
+            let mut writing = self.lock();
+            if let State::Open(_, file) = &writing.state
+                && file.sync_all().is_err()
+            {
+                self.give_up(&mut writing);
+            }
+        }
+    }
+
+    /// The same, and nothing can be added any more.
+    pub fn close(&self) {
+        self.flush();
+        self.lock().state = State::Ended;
     }
 
     /// A part of a record would pass for all of it.

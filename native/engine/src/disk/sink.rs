@@ -236,7 +236,7 @@ impl Sink {
     /// # Errors
     /// Those of the operating system, and from then on always.
     pub fn flush(&self) -> io::Result<()> {
-        self.record.write_out();
+        self.record.flush();
         self.flush.flush()
     }
 
