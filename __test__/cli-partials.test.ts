@@ -138,7 +138,7 @@ posix('Ctrl-C ends it at once, and is 130', async (t) => {
   // So many that the signal comes first.
   await writeFiles(
     inbox,
-    Object.fromEntries(Array.from({length: 3000}, (_, n) => [`.hawser/partials/${n}`, ''])),
+    Object.fromEntries(Array.from({length: 20_000}, (_, n) => [`.hawser/partials/${n}`, ''])),
   );
 
   const {code, stdout, stderr} = await run(t, ['partials', inbox], interrupted);
