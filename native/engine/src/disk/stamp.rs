@@ -43,8 +43,7 @@ pub fn changes_mode(mode: u16) -> bool {
 
 /// Gives a file or folder that was created with [`new_file`] or [`new_folder`] its mode.
 ///
-/// What an earlier session has begun may have bits that the source has taken away since. The mode
-/// only ever loses bits here, so even a handle that someone managed to exchange could
+/// The mode only ever loses bits here, so even a handle that someone managed to exchange could
 /// not be opened up to anybody.
 ///
 /// # Errors

@@ -111,9 +111,7 @@ impl Stored {
     /// # Errors
     /// Those of the operating system.
     pub fn finish_mode(&self, mode: u16) -> io::Result<()> {
-        // One that an earlier session has begun may have been begun with more.
-        let may_have_more = self.lock().as_ref().is_some_and(Journal::is_begun);
-        if !changes_mode(mode) && !may_have_more {
+        if !changes_mode(mode) {
             return Ok(());
         }
         let file = self.reader()?;
