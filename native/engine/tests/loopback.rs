@@ -102,9 +102,11 @@ fn a_lost_lane_is_made_up_for_by_the_others() {
     write(&path, 1, 48 * MIB);
     let listener = receive(to.path());
     // The control lane goes first, then two more, each in the middle of a record.
-    let cut = |number| Fault::Cut((number as u64 + 2) * 1_000_003);
+    let cut = |number| Fault::Held((number as u64 + 2) * 1_000_003);
     let line = Line::new(listener.port(), move |number| (number < 3).then_some(cut(number)));
     let sent = send(&[path], &line.ticket(listener.ticket()), 6);
+    until("all lanes are there", || sent.progress().lanes == 6);
+    line.release();
     finished(&sent).unwrap();
     finished(&next(&listener)).unwrap();
     close(&listener, false);

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -155,6 +155,7 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
 pub struct Line {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    released: Arc<AtomicBool>,
 }
 
 impl Line {
@@ -163,7 +164,8 @@ impl Line {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
-        let accepted = connections.clone();
+        let released = Arc::new(AtomicBool::new(false));
+        let (accepted, release) = (connections.clone(), released.clone());
         thread::spawn(move || {
             for (number, near) in listener.incoming().map_while(Result::ok).enumerate() {
                 let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)) else { continue };
@@ -171,15 +173,17 @@ impl Line {
                 accepted.fetch_add(1, Ordering::Relaxed);
                 let ([from, into], [back_into, back_from]) = (both(), both());
                 let fault = fault(number);
-                thread::spawn(move || carry(from, into, fault));
+                let released = release.clone();
+                thread::spawn(move || carry(from, into, fault, &released));
+                let released = release.clone();
                 thread::spawn(move || match fault {
                     // Whoever dialled is gone, and the listener must not learn of it.
                     Some(Fault::Abandon(_)) => drop(io::copy(&mut &back_from, &mut &back_into)),
-                    _ => carry(back_from, back_into, None),
+                    _ => carry(back_from, back_into, None, &released),
                 });
             }
         });
-        Self { address, connections }
+        Self { address, connections, released }
     }
 
     /// `ticket`, but for the other end of this line.
@@ -193,25 +197,35 @@ impl Line {
     pub fn count(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
+
+    /// Cuts what is [`Fault::Held`].
+    pub fn release(&self) {
+        self.released.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What becomes of a connection after so many bytes towards the listener.
 #[derive(Clone, Copy)]
 pub enum Fault {
     Cut(u64),
+    /// As [`Fault::Cut`], but not before the test says so; until then nothing more gets through.
+    Held(u64),
     /// Open, but nothing gets through any more.
     Stall(u64),
     /// Cut for whoever dialled; the listener is left with a line on which nothing comes.
     Abandon(u64),
 }
 
-fn carry(mut from: TcpStream, mut into: TcpStream, fault: Option<Fault>) {
+fn carry(mut from: TcpStream, mut into: TcpStream, fault: Option<Fault>, released: &AtomicBool) {
     let copied = match fault {
-        Some(Fault::Cut(limit) | Fault::Stall(limit) | Fault::Abandon(limit)) => {
+        Some(Fault::Cut(limit) | Fault::Held(limit) | Fault::Stall(limit) | Fault::Abandon(limit)) => {
             io::copy(&mut Read::by_ref(&mut from).take(limit), &mut into)
         }
         None => io::copy(&mut from, &mut into),
     };
+    if let Some(Fault::Held(_)) = fault {
+        until("the test releases the line", || released.load(Ordering::Relaxed));
+    }
     if let Some(Fault::Abandon(_)) = fault {
         hang_up(&from);
     }
