@@ -47,3 +47,4 @@ pub mod sender;
 pub mod ticket;
 mod unsettled;
 mod wire;
+pub mod words;
