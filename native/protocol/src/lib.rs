@@ -50,3 +50,4 @@ pub mod sender;
 pub mod ticket;
 mod unsettled;
 mod wire;
+pub mod words;
