@@ -21,7 +21,7 @@ fn limited(work: Work, limit: Option<Limit>) -> Job {
 
 fn send_limited(path: &Path, listener: &Listener, lanes: u8, limit: Option<Limit>) -> Transfer {
     let job = limited(Work::Read(vec![path.into()]), limit);
-    dial(with(listener.ticket(), job, lanes)).unwrap()
+    dial(with(&listener.ticket(), job, lanes)).unwrap()
 }
 
 fn huge(folder: &Path) -> PathBuf {
@@ -65,7 +65,7 @@ fn a_listener_whose_limit_is_lifted_finishes_all_its_transfers() {
         .map(|seed| {
             let path = from.path().join(seed.to_string());
             write(&path, seed, 16 * MIB);
-            send(&[path], listener.ticket(), 4)
+            send(&[path], &listener.ticket(), 4)
         })
         .collect();
     let received: Vec<_> = sent.iter().map(|_| next(&listener)).collect();

@@ -4,8 +4,8 @@ use snow::{Builder, HandshakeState};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    ACCEPT_LENGTH, ACCEPT_PAYLOAD, Credential, Established, FIRST_LENGTH, HandshakeError, Ingredients, PROLOGUE,
-    Role, SECOND_LENGTH, SessionId, THIRD_LENGTH, THIRD_PAYLOAD, builder, read, rejected, write,
+    ACCEPT_LENGTH, ACCEPT_PAYLOAD, Credential, Established, FIRST_LENGTH, HandshakeError, Ingredients,
+    PROLOGUE, Role, SECOND_LENGTH, SessionId, THIRD_LENGTH, THIRD_PAYLOAD, builder, read, rejected, write,
 };
 use crate::bytes::concat;
 use crate::identity::{PublicKey, StaticKey};

@@ -8,8 +8,8 @@ use snow::{Builder, HandshakeState};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    HandshakeError, InitiatorAwaitingAccept, InitiatorEntropy, PROLOGUE, ResponderAwaitingThird, ResponderEntropy,
-    Role, THIRD_LENGTH, builder, read, rejected, write,
+    HandshakeError, InitiatorAwaitingAccept, InitiatorEntropy, PROLOGUE, ResponderAwaitingThird,
+    ResponderEntropy, Role, THIRD_LENGTH, builder, read, rejected, write,
 };
 use crate::bytes::concat;
 use crate::code::Code;
@@ -51,7 +51,12 @@ impl Drop for CodeEntropy {
 
 /// What one run of CPace is about.
 fn setting<'a>(code: &'a Code, run: &'a [u8; RUN_LENGTH]) -> Setting<'a> {
-    Setting { password: code.as_bytes(), channel: PROLOGUE.as_flattened(), session: run }
+    Setting {
+        password: code.as_bytes(),
+        channel: PROLOGUE.as_flattened(),
+        session: run,
+        associated: [b"dialler", b"listener"],
+    }
 }
 
 /// What has been said before message 1.
@@ -59,18 +64,22 @@ fn prologue(run: &[u8; RUN_LENGTH], dialler: &Share, listener: &Share) -> [u8; 1
     concat(&[PROLOGUE.as_flattened(), run, dialler, listener])
 }
 
+/// What CPace agreed on, as the handshake takes it.
+fn psk(isk: Option<Isk>) -> Result<Zeroizing<[u8; 32]>, HandshakeError> {
+    let isk = isk.ok_or(HandshakeError::Rejected)?;
+    Ok(kdf::expand(&kdf::extract(&[], isk.as_slice()), &[b"hawser code psk"]))
+}
+
 fn noise<'a>(
-    key: &StaticKey,
+    key: &'a StaticKey,
     ephemeral: [u8; 32],
     prologue: &'a [u8],
-    isk: &Isk,
+    psk: &'a [u8; 32],
 ) -> Result<Builder<'a>, HandshakeError> {
-    let psk = kdf::expand::<32>(&kdf::extract(&[], isk.as_slice()), &[b"hawser code psk"]);
-    // The builder holds on to references; snow copies what they refer to when it builds.
     builder(SPOKEN_PATTERN, ephemeral)?
         .prologue(prologue)
         .and_then(|builder| builder.local_private_key(key.as_bytes()))
-        .and_then(|builder| builder.psk(SPOKEN_PSK_POSITION, &psk))
+        .and_then(|builder| builder.psk(SPOKEN_PSK_POSITION, psk))
         .map_err(rejected)
 }
 
@@ -101,9 +110,10 @@ impl CodeInitiator {
         role: Role,
         entropy: InitiatorEntropy,
     ) -> Result<([u8; PROOF_LENGTH], CodeInitiatorAwaitingSecond), HandshakeError> {
-        let isk = setting(&self.code, &self.run).finish(&self.secret, share, [&self.share, share]);
+        let setting = setting(&self.code, &self.run);
+        let psk = psk(setting.finish(&self.secret, share, [&self.share, share]))?;
         let prologue = prologue(&self.run, &self.share, share);
-        let builder = noise(key, entropy.ephemeral, &prologue, &isk.ok_or(HandshakeError::Rejected)?)?;
+        let builder = noise(key, entropy.ephemeral, &prologue, &psk)?;
         let mut noise = builder.build_initiator().map_err(rejected)?;
         let proof = write(&mut noise, &[])?;
         Ok((proof, CodeInitiatorAwaitingSecond { noise, role, entropy }))
@@ -153,15 +163,15 @@ impl CodeResponder {
         let (run, theirs) = (fields.array()?, fields.array()?);
         let setting = setting(&self.code, &run);
         let (share, secret) = setting.begin(Zeroizing::new(entropy.scalar));
-        let isk = setting.finish(&secret, &theirs, [&theirs, &share]).ok_or(HandshakeError::Rejected)?;
-        Ok((share, CodeResponderAwaitingProof { prologue: prologue(&run, &theirs, &share), isk }))
+        let psk = psk(setting.finish(&secret, &theirs, [&theirs, &share]))?;
+        Ok((share, CodeResponderAwaitingProof { prologue: prologue(&run, &theirs, &share), psk }))
     }
 }
 
 /// The listener, waiting for message 1.
 pub struct CodeResponderAwaitingProof {
     prologue: [u8; 16 + RUN_LENGTH + 64],
-    isk: Isk,
+    psk: Zeroizing<[u8; 32]>,
 }
 
 impl CodeResponderAwaitingProof {
@@ -175,7 +185,7 @@ impl CodeResponderAwaitingProof {
         key: &StaticKey,
         entropy: ResponderEntropy,
     ) -> Result<([u8; SPOKEN_SECOND_LENGTH], ResponderAwaitingThird), HandshakeError> {
-        let builder = noise(key, entropy.ephemeral, &self.prologue, &self.isk)?;
+        let builder = noise(key, entropy.ephemeral, &self.prologue, &self.psk)?;
         let mut noise = builder.build_responder().map_err(rejected)?;
         let [] = read(&mut noise, proof)?;
         let second = write(&mut noise, &[])?;
