@@ -287,8 +287,10 @@ fn points_of_low_order_in_message_1_are_not_answered() {
         let first = [point.as_slice(), &[7; FIRST_LENGTH - 32]].concat();
         let stream = knock(listener.port(), &[Opening::Session.encode().as_slice(), &first].concat());
         assert_eq!(rest(stream), b"");
-        let first = [random::<16>().as_slice(), &point].concat();
-        // The neutral element is refused; the others are no points of that group, or not as it writes them.
+    }
+    // Of a spoken meeting: the neutral element, and what is no point.
+    for share in [[0; 32], [0xff; 32], [1; 32]] {
+        let first = [random::<16>().as_slice(), &share].concat();
         let stream = knock(listener.port(), &[Opening::Code.encode().as_slice(), &first].concat());
         assert_eq!(rest(stream), b"");
     }
@@ -393,7 +395,7 @@ fn a_thousand_messages_of_every_length_up_to_a_handshake_are_closed_on() {
     let listener = receive(to.path());
     each(1000, |length| {
         let kind = [Opening::Session, Opening::Code, Opening::Join][length % 3].encode();
-        let mut stream =
+        let stream =
             knock(listener.port(), &[kind.as_slice(), &vec![length as u8; length + CODE_LENGTH]].concat());
         // It may have hung up already.
         let _ = stream.shutdown(std::net::Shutdown::Write);
