@@ -45,6 +45,8 @@ pub(crate) fn encapsulate(
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use data_encoding::HEXLOWER;
     use serde_json::Value;
 
