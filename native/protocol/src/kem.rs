@@ -98,7 +98,7 @@ mod tests {
         let mut key: [u8; KEY_LENGTH] = bytes(&published("encapsulation")[0]["ek"]);
         assert!(encapsulate(&key, &[7; 32]).is_some());
         // 3329 is the first that is not one.
-        key[..2].copy_from_slice(&[0x01, 0x0d | key[1] & 0xf0]);
+        [key[0], key[1]] = [0x01, 0x0d | key[1] & 0xf0];
         assert!(encapsulate(&key, &[7; 32]).is_none());
     }
 }

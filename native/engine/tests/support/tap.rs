@@ -16,6 +16,9 @@ pub const FROM_LISTENER: usize = 8 + 48 + 1152;
 /// The first number of a unit that is a record, where the connection began a session.
 pub const FIRST_RECORD: usize = 2;
 
+/// Units of one direction that are kept: memory is limited.
+const KEPT: usize = 64;
+
 /// What goes over the line in one piece: a message of the handshake, with what stands before it, or a record.
 #[derive(Clone)]
 pub struct Unit {
@@ -86,14 +89,14 @@ impl Tap {
         Ticket::new(hosts, self.port, ticket.key(), ticket.secret().clone(), ticket.permits()).unwrap()
     }
 
-    /// All units of one direction of a connection so far, as they were said.
+    /// The first units of one direction of a connection so far, as they were said.
     pub fn heard(&self, connection: usize, from: Side) -> Vec<Vec<u8>> {
         let heard = self.heard.lock().unwrap();
         let units = heard.iter().filter(|unit| unit.connection == connection && unit.from == from);
         units.map(|unit| unit.bytes.clone()).collect()
     }
 
-    /// All bytes of all connections.
+    /// The same of all connections, without what is between them.
     pub fn everything(&self) -> Vec<u8> {
         self.heard.lock().unwrap().iter().flat_map(|unit| unit.bytes.clone()).collect()
     }
@@ -113,7 +116,9 @@ fn tap(
                 let length = lengths.get(number).copied();
                 let Ok(bytes) = unit(source, std::mem::take(&mut read), length) else { break };
                 let unit = Unit { connection, from, number, offset, bytes };
-                heard.lock().unwrap().push(unit.clone());
+                if number < KEPT {
+                    heard.lock().unwrap().push(unit.clone());
+                }
                 offset += unit.bytes.len();
                 let (sent, is_last) = match meddle(&unit) {
                     Verdict::Pass => (sink.write_all(&unit.bytes), false),
