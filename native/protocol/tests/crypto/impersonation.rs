@@ -52,12 +52,22 @@ impl Dh for Posing {
     }
 }
 
+/// Nothing here depends on randomness.
+struct Fixed;
+
+impl Random for Fixed {
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
+        dest.copy_from_slice(&DIALLER_EPHEMERAL);
+        Ok(())
+    }
+}
+
 /// The private key, and whose public one goes with it.
 struct Resolver([u8; 32], [u8; 32]);
 
 impl CryptoResolver for Resolver {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        None
+        Some(Box::new(Fixed))
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
