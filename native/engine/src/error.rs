@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hawser_protocol::error::ProtocolError;
+use hawser_protocol::identity::PublicKey;
 use hawser_protocol::message::CloseCode;
 use hawser_protocol::ticket::TicketError;
+
+use crate::peers::{Address, Broken, Change, PeerName};
 
 /// A failure of a whole session, dial or listener. Entries fail one by one, with a
 /// [`hawser_protocol::error::Reason`], and never end a session.
@@ -101,6 +104,37 @@ pub enum Error {
         /// Which.
         path: String,
     },
+    /// The ticket is for another key than the one that is known at its address.
+    KeyChanged {
+        /// Where.
+        address: Address,
+        /// By which name the known one is known.
+        name: PeerName,
+        /// The key that is known there.
+        known: PublicKey,
+        /// The key of the ticket.
+        offered: PublicKey,
+    },
+    /// A peer has introduced itself by a name that the user has given to another key.
+    NameReserved {
+        /// Where the peer is.
+        address: SocketAddr,
+        /// The name.
+        name: PeerName,
+        /// The key that the user knows by it.
+        known: PublicKey,
+        /// The key of the peer.
+        offered: PublicKey,
+    },
+    /// The file of known peers is not as it was written.
+    KnownPeers {
+        /// Which.
+        path: String,
+        /// What is wrong with it.
+        broken: Broken,
+    },
+    /// The known peers cannot be changed like that.
+    Peer(Change),
     /// Stopped by its user.
     Cancelled,
     /// Stopped by its user for a while: the other side may continue it.
@@ -156,6 +190,10 @@ impl Error {
                 _ => "IO",
             },
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
+            Self::KeyChanged { .. } | Self::NameReserved { .. } => "KEY_CHANGED",
+            Self::Peer(Change::Unknown(_)) => "NOT_FOUND",
+            Self::Peer(Change::NotAName(_) | Change::NameTaken(_)) => "INVALID_OPTION",
+            Self::Peer(Change::Full) | Self::KnownPeers { .. } => "IO",
             Self::Cancelled | Self::Parked => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
         }
@@ -218,6 +256,25 @@ impl fmt::Display for Error {
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
             Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
+            Self::KeyChanged { address, name, known, offered } => write!(
+                f,
+                "the key at {address} has changed: {name} is known there with the key {}, and the ticket is for the key \
+                 {}; nothing was dialled. If the change is right: hawser peers forget {name}",
+                known.fingerprint(),
+                offered.fingerprint()
+            ),
+            Self::NameReserved { address, name, known, offered } => write!(
+                f,
+                "{address} calls itself {name}, but {name} is known with the key {}, and this one has the key {}: \
+                 refused, nothing was written. If the change is right: hawser peers forget {name}",
+                known.fingerprint(),
+                offered.fingerprint()
+            ),
+            Self::KnownPeers { path, broken } => write!(
+                f,
+                "{path} cannot be read, and stays as it is: {broken}; mend it, or move it away to begin a new one"
+            ),
+            Self::Peer(change) => change.fmt(f),
             Self::Cancelled => f.write_str("the transfer was stopped"),
             Self::Parked => {
                 f.write_str("the transfer was stopped for a while; the other side may continue it")

@@ -51,6 +51,7 @@ pub use info::{EntryKind, Info};
 pub use leftover::{Leftover, PartOf, Remaining, Removal};
 pub(crate) use leftover::{Leftovers, remove_empty_folders};
 pub(crate) use recheck::{Recheck, Verdict, check};
+pub(crate) use record::date;
 pub(crate) use records::{Delivered, Records};
 pub use sink::{Decision, Sink};
 pub use source::Source;
