@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hawser_protocol::error::ProtocolError;
-use hawser_protocol::identity::PublicKey;
 use hawser_protocol::message::CloseCode;
 use hawser_protocol::ticket::TicketError;
 
-use crate::peers::{Address, Broken, Change, PeerName};
+use crate::peers::{Broken, Change, Mismatch};
 
 /// A failure of a whole session, dial or listener. Entries fail one by one, with a
 /// [`hawser_protocol::error::Reason`], and never end a session.
@@ -105,27 +104,9 @@ pub enum Error {
         path: String,
     },
     /// The ticket is for another key than the one that is known at its address.
-    KeyChanged {
-        /// Where.
-        address: Address,
-        /// By which name the known one is known.
-        name: PeerName,
-        /// The key that is known there.
-        known: PublicKey,
-        /// The key of the ticket.
-        offered: PublicKey,
-    },
+    KeyChanged(Box<Mismatch>),
     /// A peer has introduced itself by a name that the user has given to another key.
-    NameReserved {
-        /// Where the peer is.
-        address: SocketAddr,
-        /// The name.
-        name: PeerName,
-        /// The key that the user knows by it.
-        known: PublicKey,
-        /// The key of the peer.
-        offered: PublicKey,
-    },
+    NameReserved(Box<Mismatch>),
     /// The file of known peers is not as it was written.
     KnownPeers {
         /// Which.
@@ -190,7 +171,7 @@ impl Error {
                 _ => "IO",
             },
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
-            Self::KeyChanged { .. } | Self::NameReserved { .. } => "KEY_CHANGED",
+            Self::KeyChanged(_) | Self::NameReserved(_) => "KEY_CHANGED",
             Self::Peer(Change::Unknown(_)) => "NOT_FOUND",
             Self::Peer(Change::NotAName(_) | Change::NameTaken(_)) => "INVALID_OPTION",
             Self::Peer(Change::Full) | Self::KnownPeers { .. } => "IO",
@@ -256,20 +237,24 @@ impl fmt::Display for Error {
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
             Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
-            Self::KeyChanged { address, name, known, offered } => write!(
-                f,
-                "the key at {address} has changed: {name} is known there with the key {}, and the ticket is for the key \
-                 {}; nothing was dialled. If the change is right: hawser peers forget {name}",
-                known.fingerprint(),
-                offered.fingerprint()
-            ),
-            Self::NameReserved { address, name, known, offered } => write!(
-                f,
-                "{address} calls itself {name}, but {name} is known with the key {}, and this one has the key {}: \
-                 refused, nothing was written. If the change is right: hawser peers forget {name}",
-                known.fingerprint(),
-                offered.fingerprint()
-            ),
+            Self::KeyChanged(mismatch) => {
+                let Mismatch { address, name, known, offered } = &**mismatch;
+                let (known, offered) = (known.fingerprint(), offered.fingerprint());
+                write!(
+                    f,
+                    "the key of {name} at {address} has changed: it was {known}, and the ticket is for {offered}; \
+                     nothing was sent. When you are sure of the new one: hawser peers forget {name}"
+                )
+            }
+            Self::NameReserved(mismatch) => {
+                let Mismatch { address, name, known, offered } = &**mismatch;
+                let (known, offered) = (known.fingerprint(), offered.fingerprint());
+                write!(
+                    f,
+                    "{address} comes as {name}, whose key is {known}, but has the key {offered}; it was refused before \
+                     anything was transferred. When you are sure of the new one: hawser peers forget {name}"
+                )
+            }
             Self::KnownPeers { path, broken } => write!(
                 f,
                 "{path} cannot be read, and stays as it is: {broken}; mend it, or move it away to begin a new one"

@@ -22,6 +22,7 @@ use crate::disk::Claim;
 use crate::job::{Job, Work};
 use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
+use crate::peers::{Mismatch, PeerName};
 use crate::serve::{AnySession, Beginning, start};
 use crate::session::spawn;
 use crate::sockets::bind_all;
@@ -49,6 +50,8 @@ pub struct ListenOptions {
     pub identity: Option<StaticKey>,
     /// A ticket of an earlier listener of the same identity: whoever holds it is let in again.
     pub ticket: Option<Ticket>,
+    /// Names that belong to keys: whoever comes by one of them with another key is refused.
+    pub reserved: Vec<(PeerName, PublicKey)>,
 }
 
 /// A listening port. Clones are the same one; dropping them does not close it.
@@ -62,6 +65,8 @@ struct Shared {
     key: StaticKey,
     ticket: Ticket,
     addresses: Vec<SocketAddr>,
+    /// By the folded forms of the names.
+    reserved: HashMap<String, (PeerName, PublicKey)>,
     /// Of all transfers together.
     pace: Arc<Pace>,
     strangers: Strangers,
@@ -100,7 +105,7 @@ struct Running {
 /// made or opened, [`Error::InvalidOption`], also for a ticket of another identity or for the other
 /// direction.
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
-    let ListenOptions { job, bind, port, advertise, identity, ticket: kept } = options;
+    let ListenOptions { job, bind, port, advertise, identity, ticket: kept, reserved } = options;
     job.work.prepare()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
@@ -142,6 +147,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         key,
         ticket,
         addresses,
+        reserved: reserved.into_iter().map(|entry| (entry.0.folded(), entry)).collect(),
         strangers: Strangers::default(),
         closing: Notify::new(),
         state: Mutex::default(),
@@ -232,7 +238,9 @@ impl Shared {
     fn open_session(self: &Arc<Self>, opened: Opened, place: Place) {
         let Opened { connection, secret, session: id, peer, address } = opened;
         let transfer = Transfer::new(self.job.keep, Paces::new(None, Some(self.pace.clone())));
-        transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
+        transfer.open(Peer { address, key: peer, label: String::new() });
+        let shared = self.clone();
+        transfer.on_label(move |label| shared.vet(label, peer, address));
         let (shared, announced) = (self.clone(), transfer.clone());
         transfer.on_introduced(move |continues| {
             if let Some(earlier) = continues.filter(|earlier| *earlier != id) {
@@ -268,6 +276,18 @@ impl Shared {
             Err(error) => transfer.finish(Err(error)),
         }
         drop(place);
+    }
+
+    /// Refuses whoever comes by a name that belongs to another key. A label counts as the name that it would give.
+    fn vet(&self, label: &str, offered: PublicKey, address: SocketAddr) -> Result<(), Error> {
+        let reserved = PeerName::from_label(label).and_then(|name| self.reserved.get(&name.folded()));
+        match reserved.cloned() {
+            Some((name, known)) if known != offered => {
+                let address = address.to_string();
+                Err(Error::NameReserved(Box::new(Mismatch { address, name, known, offered })))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Ends a session that `peer` has lost and goes on with another, and waits until it has let go

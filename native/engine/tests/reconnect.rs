@@ -70,6 +70,7 @@ fn receive_as(identity: &StaticKey, directory: &Path) -> Listener {
         advertise: vec!["127.0.0.1".into()],
         identity: Some(identity.clone()),
         ticket: None,
+        reserved: Vec::new(),
     })
     .unwrap()
 }
@@ -254,6 +255,7 @@ fn a_ticket_is_kept_only_by_the_identity_it_names_and_for_its_direction() {
             advertise: vec!["127.0.0.1".into()],
             identity: Some(identity),
             ticket: Some(ticket.clone()),
+            reserved: Vec::new(),
         })
         .map(|listener| closed(&listener, Closing::Finish))
     };

@@ -21,6 +21,7 @@ fn endless(folder: &Path) -> (Listener, Transfer) {
         advertise: vec!["127.0.0.1".into()],
         identity: None,
         ticket: None,
+        reserved: Vec::new(),
     })
     .unwrap();
     let work = job(Work::Read(vec![file]));

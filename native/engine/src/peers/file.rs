@@ -10,7 +10,7 @@ use hawser_protocol::identity::PublicKey;
 use hawser_protocol::ticket::Ticket;
 
 use super::list::Day;
-use super::{Address, Change, KnownPeer, KnownPeers, MAX_BYTES};
+use super::{Address, Change, KnownPeer, KnownPeers, MAX_BYTES, Mismatch};
 use crate::Error;
 use crate::opening::random;
 
@@ -64,8 +64,9 @@ impl KnownPeersFile {
         let known = self.read()?;
         for address in Address::all_of(ticket) {
             if let Some(peer) = known.at(&address).filter(|peer| peer.key != ticket.key()) {
-                let KnownPeer { key, name, .. } = peer.clone();
-                return Err(Error::KeyChanged { address, name, known: key, offered: ticket.key() });
+                let KnownPeer { key: known, name, .. } = peer.clone();
+                let (address, offered) = (address.to_string(), ticket.key());
+                return Err(Error::KeyChanged(Box::new(Mismatch { address, name, known, offered })));
             }
         }
         Ok(())

@@ -59,6 +59,19 @@ pub struct KnownPeers {
     pub(super) peers: Vec<KnownPeer>,
 }
 
+/// A peer that is not who it should be.
+#[derive(Clone, Debug)]
+pub struct Mismatch {
+    /// Where it is, with its port.
+    pub address: String,
+    /// By which name the key that it should have is known.
+    pub name: PeerName,
+    /// That key.
+    pub known: PublicKey,
+    /// The key that it has.
+    pub offered: PublicKey,
+}
+
 /// Why the list stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -138,7 +151,7 @@ impl KnownPeers {
             Some(position) => position,
             None if self.peers.len() >= MAX_PEERS => return Err(Change::Full),
             None => {
-                let name = self.free_name(PeerName::from_label(label));
+                let name = self.free_name(PeerName::from_label(label).unwrap_or_else(PeerName::nameless));
                 self.peers.push(KnownPeer { key, name, is_named: false, seen, address: None });
                 self.peers.len() - 1
             }

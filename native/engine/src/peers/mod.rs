@@ -10,6 +10,6 @@ mod text;
 
 pub use address::{Address, NotAnAddress};
 pub use file::{KnownPeersFile, Remembered};
-pub use list::{Change, Day, KnownPeer, KnownPeers, MAX_PEERS};
+pub use list::{Change, Day, KnownPeer, KnownPeers, MAX_PEERS, Mismatch};
 pub use name::{NotAName, PeerName};
 pub use text::{Broken, MAX_BYTES};

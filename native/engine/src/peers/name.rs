@@ -14,12 +14,9 @@ pub struct PeerName(String);
 /// Longest name, in characters.
 const MAX_LENGTH: usize = 64;
 
-/// What a peer is called whose label leaves nothing to call it by.
-const NAMELESS: &str = "peer";
-
 impl PeerName {
-    /// The name for a peer that calls itself so: what a name can have of it.
-    pub fn from_label(label: &str) -> Self {
+    /// The name for a peer that calls itself so: what a name can have of it; `None` when that is nothing.
+    pub fn from_label(label: &str) -> Option<Self> {
         let kept = label.trim().chars().filter_map(|character| match character {
             _ if is_allowed(character) => Some(character),
             _ if character.is_whitespace() => Some('-'),
@@ -28,7 +25,12 @@ impl PeerName {
         let kept: String = kept.skip_while(|character| !character.is_ascii_alphanumeric()).collect();
         let kept: String = kept.chars().take(MAX_LENGTH).collect();
         let kept = kept.trim_end_matches(|character: char| !character.is_ascii_alphanumeric());
-        kept.parse().unwrap_or_else(|NotAName| Self(NAMELESS.into()))
+        kept.parse().ok()
+    }
+
+    /// For a peer whose label leaves nothing to call it by.
+    pub(super) fn nameless() -> Self {
+        Self("peer".into())
     }
 
     /// The same with a number, 2 or more, for the next that would have the same name.
@@ -99,18 +101,19 @@ mod tests {
             ("René's Laptop", "Rens-Laptop"),
             (" two  words\t", "two--words"),
             ("-rf", "rf"),
-            ("..", "peer"),
-            ("", "peer"),
-            ("日本", "peer"),
+            ("..", ""),
+            ("", ""),
+            ("日本", ""),
             ("a\u{202e}b\x1b[2J\n", "ab2J"),
             ("a-", "a"),
             (&long, &long[..64]),
-            ("k3vq-hw2n-7xta-m4pe", "peer"),
-            ("HAWSER1abc", "peer"),
+            ("k3vq-hw2n-7xta-m4pe", ""),
+            ("HAWSER1abc", ""),
             ("name@host:1", "namehost1"),
         ];
         for (label, name) in names {
-            assert_eq!(PeerName::from_label(label).to_string(), name, "{label:?}");
+            let made = PeerName::from_label(label).map(|name| name.to_string());
+            assert_eq!(made.unwrap_or_default(), name, "{label:?}");
         }
     }
 
@@ -129,8 +132,8 @@ mod tests {
 
     #[test]
     fn a_number_fits_however_long_the_name_is() {
-        assert_eq!(PeerName::from_label("vm").numbered(2).to_string(), "vm-2");
-        let numbered = PeerName::from_label(&"x".repeat(64)).numbered(10_000).to_string();
+        assert_eq!(PeerName::from_label("vm").unwrap().numbered(2).to_string(), "vm-2");
+        let numbered = PeerName::from_label(&"x".repeat(64)).unwrap().numbered(10_000).to_string();
         assert_eq!(numbered.len(), 64);
         assert!(numbered.parse::<PeerName>().is_ok());
     }

@@ -49,6 +49,7 @@ pub fn receive_again(directory: &Path, identity: &StaticKey, ticket: &Ticket) ->
         advertise: vec!["127.0.0.1".into()],
         identity: Some(identity.clone()),
         ticket: Some(ticket.clone()),
+        reserved: Vec::new(),
     })
     .unwrap()
 }
@@ -65,6 +66,7 @@ fn listen_on(port: u16, job: Job) -> Listener {
         advertise: vec!["127.0.0.1".into()],
         identity: None,
         ticket: None,
+        reserved: Vec::new(),
     })
     .unwrap()
 }
