@@ -21,6 +21,20 @@ export interface ListenOptions extends SessionOptions {
    * to this one, too. `INVALID_OPTION` when it is one of another identity.
    */
   readonly ticket?: string | undefined;
+  /**
+   * Names that belong to keys, such as those that {@link KnownPeers.name} gave: a peer that comes with one of them as its
+   * label, in whatever case, and with another key is refused before anything is transferred. Its transfer fails with
+   * `KEY_CHANGED`, its own with `REFUSED`. Default: none.
+   */
+  readonly reservedNames?: readonly ReservedName[] | undefined;
+}
+
+/** A name that belongs to a key; a {@link KnownPeer} is one. */
+export interface ReservedName {
+  /** As in {@link KnownPeer}. */
+  readonly name: string;
+  /** 52 characters of base32. */
+  readonly publicKey: string;
 }
 
 /** How {@link Listener.close} takes its time. */
@@ -112,11 +126,12 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /** @internal */
 export function openListener(job: NativeJob, options: ListenOptions): Listener {
-  const {port, bind = [], advertise = [], ticket, signal} = options;
+  const {port, bind = [], advertise = [], ticket, reservedNames = [], signal} = options;
   signal?.throwIfAborted();
   const native = listen({
     job,
     bind: [...bind],
+    reserved: reservedNames.map(({name, publicKey}) => ({name, publicKey})),
     advertise: advertise.length > 0 ? [...advertise] : reachableHosts(bind),
     ...(port === undefined ? {} : {port: integer('port', port, 0, 65_535)}),
     ...(ticket === undefined ? {} : {ticket}),

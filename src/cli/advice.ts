@@ -57,6 +57,12 @@ const advice: Record<ErrorCode, Advice> = {
       'If it is the newest, someone else may be answering at that address.',
     ],
   },
+  KEY_CHANGED: {
+    next: [
+      'Somebody may be posing as the one you know. Or that one was set up anew, or another machine has its address or name now.',
+      'Ask there what "hawser id" says, by telephone or in person, and compare, before you forget the known key.',
+    ],
+  },
   REFUSED: {next: [], kept: true},
   INTEGRITY: {
     next: ['Something between the two disks changes bytes: check the memory and disk of both machines.'],

@@ -1,21 +1,25 @@
-import type {Progress, Transfer} from '../index.ts';
-import {errorEvent} from './events.ts';
+import type {Peer, Progress, Transfer} from '../index.ts';
+import {errorEvent, type Acquaintance} from './events.ts';
 import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import type {CommandContext} from './run.ts';
 
-/** Reports a transfer from now to its end; gives the exit code that it stands for. Never rejects. */
+/**
+ * Reports a transfer from now to its end, and has its peer remembered; gives the exit code that it stands for. Never
+ * rejects.
+ */
 export async function follow(
   transfer: Transfer,
   id: number,
   {report, intervalMs, signal}: CommandContext,
+  remember: (peer: Peer) => Promise<Acquaintance>,
 ): Promise<ExitCode> {
   let introduced = false;
   let last: Progress | undefined;
   for await (const progress of transfer.progress(intervalMs)) {
     const {peer} = transfer;
     if (peer && !introduced) {
-      report({event: 'peer', transfer: id, ...peer});
       introduced = true;
+      report({event: 'peer', transfer: id, ...peer, ...(await remember(peer))});
     }
     const {outage, reconnects} = progress;
     // Between two snapshots it may have gone on and been lost again, at its first attempt each time.

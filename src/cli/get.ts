@@ -34,6 +34,10 @@ export function addGet(program: Command): void {
         const ticket = await findTicket(given, signal);
         const {lanes, limit, retry: retryMs, checksum, verify, durability} = flags;
         const {findIdentity} = await import('./identity.ts');
+        const {Memory} = await import('./known-peers.ts');
+        const memory = new Memory(report);
+        const identity = await findIdentity(report);
+        await memory.check(ticket);
         const transfer = get(ticket, {
           directory,
           lanes,
@@ -42,11 +46,11 @@ export function addGet(program: Command): void {
           checksum,
           verify,
           durability,
-          identity: await findIdentity(report),
+          identity,
           entries: flags.json ? 'all' : 'failed',
           signal,
         });
-        return follow(transfer, 1, context);
+        return follow(transfer, 1, context, (peer) => memory.remember(peer, ticket));
       }),
     );
 }

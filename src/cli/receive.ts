@@ -30,10 +30,12 @@ export function addReceive(program: Command): void {
     .addHelpText('after', options.whoYouAre)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
-        const receiver = await openListener(flags, context, (listening) =>
+        const {Memory} = await import('./known-peers.ts');
+        const memory = new Memory(context.report);
+        const receiver = await openListener(flags, context, memory, (listening) =>
           receive({directory, durability: flags.durability, ...listening}),
         );
-        return serve(receiver, flags, context);
+        return serve(receiver, flags, context, memory);
       }),
     );
 }

@@ -32,6 +32,10 @@ export function addSend(program: Command): void {
         const {report, signal} = context;
         const to = await findTicket(flags.to, signal);
         const {findIdentity} = await import('./identity.ts');
+        const {Memory} = await import('./known-peers.ts');
+        const memory = new Memory(report);
+        const identity = await findIdentity(report);
+        await memory.check(to);
         const transfer = send(paths, {
           to,
           lanes: flags.lanes,
@@ -39,11 +43,11 @@ export function addSend(program: Command): void {
           retryMs: flags.retry,
           checksum: flags.checksum,
           verify: flags.verify,
-          identity: await findIdentity(report),
+          identity,
           entries: flags.json ? 'all' : 'failed',
           signal,
         });
-        return follow(transfer, 1, context);
+        return follow(transfer, 1, context, (peer) => memory.remember(peer, to));
       }),
     );
 }

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hawser_engine::{DialOptions, Durability, Error, Job, Limit, ListenOptions, Requests, StaticKey, Work};
+use hawser_engine::peers::{Change, PeerName};
+use hawser_engine::{
+    DialOptions, Durability, Error, Job, Limit, ListenOptions, PublicKey, Requests, StaticKey, Work,
+};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -67,6 +70,16 @@ pub struct NativeListenOptions {
     pub identity: Option<Uint8Array>,
     /// A ticket of an earlier listener of the same identity, to be kept.
     pub ticket: Option<String>,
+    /// Names by which no other key may come.
+    pub reserved: Vec<NativeReservedName>,
+}
+
+/// A name that belongs to a key.
+#[napi(object)]
+pub struct NativeReservedName {
+    pub name: String,
+    /// In base32.
+    pub public_key: String,
 }
 
 /// How to dial.
@@ -98,6 +111,7 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             advertise: options.advertise,
             identity: identity(options.identity.as_deref())?,
             ticket: options.ticket.map(|ticket| ticket.parse().map_err(Error::Ticket)).transpose()?,
+            reserved: options.reserved.iter().map(reserved).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -140,9 +154,24 @@ impl TryFrom<NativeJob> for Job {
     }
 }
 
+fn reserved(of: &NativeReservedName) -> Result<(PeerName, PublicKey), Error> {
+    let name = of.name.parse().map_err(|_| Error::Peer(Change::NotAName(of.name.clone())))?;
+    Ok((name, public_key(&of.public_key)?))
+}
+
+/// The key that a text stands for.
+pub fn public_key(text: &str) -> Result<PublicKey, Error> {
+    text.parse().map_err(|_| Error::InvalidOption("a public key has 52 characters of base32".into()))
+}
+
 fn identity(bytes: Option<&[u8]>) -> Result<Option<StaticKey>, Error> {
+    bytes.map(private_key).transpose()
+}
+
+/// The private key that these bytes are.
+pub fn private_key(bytes: &[u8]) -> Result<StaticKey, Error> {
     let invalid = |_| Error::InvalidOption("an X25519 private key has 32 bytes".into());
-    bytes.map(|bytes| bytes.try_into().map(StaticKey::new).map_err(invalid)).transpose()
+    bytes.try_into().map(StaticKey::new).map_err(invalid)
 }
 
 /// A bandwidth limit; what is no count is out of its range, too.

@@ -172,9 +172,8 @@ impl Error {
             },
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
             Self::KeyChanged(_) | Self::NameReserved(_) => "KEY_CHANGED",
-            Self::Peer(Change::Unknown(_)) => "NOT_FOUND",
-            Self::Peer(Change::NotAName(_) | Change::NameTaken(_)) => "INVALID_OPTION",
             Self::Peer(Change::Full) | Self::KnownPeers { .. } => "IO",
+            Self::Peer(_) => "INVALID_OPTION",
             Self::Cancelled | Self::Parked => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
         }

@@ -3,6 +3,7 @@
 //! A [`Listener`] serves sessions, [`dial`] opens one, and either gives [`Transfer`]s. Blocking
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
+mod background;
 mod climb;
 mod closing;
 mod descriptors;

@@ -12,6 +12,7 @@ use hawser_protocol::ticket::Ticket;
 use super::list::Day;
 use super::{Address, Change, KnownPeer, KnownPeers, MAX_BYTES, Mismatch};
 use crate::Error;
+use crate::background::work;
 use crate::opening::random;
 
 /// A change takes milliseconds: whoever takes longer hangs.
@@ -111,6 +112,18 @@ impl KnownPeersFile {
     /// [`Error::Disk`], [`Error::KnownPeers`], [`Error::Peer`].
     pub fn forget(&self, who: &str) -> Result<KnownPeer, Error> {
         self.change(|known| known.forget(who))
+    }
+
+    /// Calls one of the others on a thread of its own, and `finished` once with what it gave.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when no thread can be had. All else is told to `finished`.
+    pub fn later<T: 'static>(
+        self,
+        call: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+        finished: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) -> Result<(), Error> {
+        work("hawser-peers", move || call(&self), finished)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut KnownPeers) -> Result<T, Change>) -> Result<T, Error> {
