@@ -44,7 +44,7 @@ export class NotKept extends HawserError {
     const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
     super(
       code,
-      `cannot keep the key that a kept ticket is for: ${reason}; set HAWSER_CONFIG_DIR to a folder for it`,
+      `cannot keep the key that others know you by: ${reason}; set HAWSER_CONFIG_DIR to a folder for it`,
       {cause},
     );
     this.reason = reason;
