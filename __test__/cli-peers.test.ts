@@ -5,7 +5,7 @@ import test, {type ExecutionContext} from 'ava';
 import {HawserError, receive, send} from '../src/index.ts';
 import {listenOn, parseEvents, run} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
-import {fingerprintOf, freePort, listed, ownAddress, somebody} from './helpers/peers.ts';
+import {fingerprintOf, listed, ownAddress, somebody} from './helpers/peers.ts';
 import {startNode} from './helpers/process.ts';
 import {listDelivered, writeFiles} from './helpers/tree.ts';
 
@@ -35,11 +35,11 @@ test('id says what the other side sees', async (t) => {
   const [id, ...others] = parseEvents(said.stdout);
   t.deepEqual(others, []);
   t.like(id, {v: 1, event: 'identity', path: join(env.HAWSER_CONFIG_DIR, 'identity.pem')});
-  const {publicKey, fingerprint, words} = id as Record<string, string>;
+  const {publicKey, fingerprint, words, path} = id as Record<string, string>;
   const seen = parseEvents(sent.stdout).find(({event}) => event === 'peer');
   t.like(seen, {publicKey, fingerprint, isNew: true, knownAs: ownName});
   t.regex(words ?? '', /^(?:[a-z]+ ){7}[a-z]+$/);
-  const rows = `fingerprint  ${fingerprint}\nin words     ${words}\npublic key   ${publicKey}\nkey file     ${id?.['path']}\n`;
+  const rows = `fingerprint  ${fingerprint}\nin words     ${words}\npublic key   ${publicKey}\nkey file     ${path}\n`;
   t.deepEqual(shown, {code: 0, stdout: rows, stderr: ''});
 });
 
@@ -121,7 +121,7 @@ test('another key under a name that the user gave is refused before anything is 
   const refused = send([file], {to: ticket, identity: mallory, name: ' ALICE'}).finished();
 
   const told = await t.throwsAsync(refused, {instanceOf: HawserError, message: /alice by another key/});
-  t.is((told as HawserError).code, 'REFUSED');
+  t.is(told.code, 'REFUSED');
   const {code, stderr} = await receiver.ended();
   t.is(code, 4);
   const [known, offered] = [fingerprintOf(alice), fingerprintOf(mallory)];
@@ -161,9 +161,9 @@ test('a sharer gives nothing to another key under a name that its user gave', as
 
 test('a ticket for another key than is known at its address is not dialled', async (t) => {
   const {file, inbox, env, knownPeers} = await prepare(t);
-  const port = await freePort('127.0.0.1');
   const hosts = ['--advertise', '192.0.2.77', '--advertise', 'host.invalid'];
-  const {ticket} = await listenOn(t, ['receive', inbox, ...hosts], port);
+  const {process: receiver, ticket} = await listenOn(t, ['receive', inbox, '--json', ...hosts]);
+  const port = await receiver.said('stdout', /"port":(\d+)/);
   await run(t, ['id'], env);
 
   for (const address of [`192.0.2.77:${port}`, `HOST.invalid:${port}`]) {
@@ -191,21 +191,18 @@ reachable(
   async (t) => {
     const {file, inbox, env} = await prepare(t);
     const address = ownAddress ?? '';
-    const port = await freePort(address);
-    const start = async (identity = somebody()) => {
-      const bind = [address];
-      return {
-        receiver: await receive({directory: inbox, bind, port: Number(port), identity, name: 'nas'}),
-        identity,
-      };
+    const start = async (port = 0) => {
+      const identity = somebody();
+      const options = {directory: inbox, bind: [address], port, identity, name: 'nas'};
+      return {receiver: await receive(options), identity};
     };
     const first = await start();
     const known = await run(t, ['send', file, '--to', first.receiver.ticket], env);
     t.is(known.code, 0, known.stderr);
-    t.regex(await listed(t, env), new RegExp(`  label  nas +${address}:${port}\n$`));
+    t.regex(await listed(t, env), new RegExp(`  label  nas +${address}:${first.receiver.port}\n$`));
     await first.receiver.close();
 
-    const second = await start();
+    const second = await start(first.receiver.port);
     t.teardown(() => second.receiver.close());
     const {ticket} = second.receiver;
     const stopped = await run(t, ['send', file, '--to', ticket], env);

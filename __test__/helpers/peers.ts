@@ -1,6 +1,4 @@
 import {generateKeyPairSync, type KeyObject} from 'node:crypto';
-import {once} from 'node:events';
-import {createServer, type AddressInfo} from 'node:net';
 import {networkInterfaces} from 'node:os';
 import type {ExecutionContext} from 'ava';
 import {publicIdentity} from '../../src/index.ts';
@@ -26,14 +24,4 @@ export async function listed(t: ExecutionContext, env: NodeJS.ProcessEnv): Promi
   const {code, stdout, stderr} = await run(t, ['peers'], env);
   t.is(code, 0, stderr);
   return stdout;
-}
-
-/** A TCP port of an address that was free just now. */
-export async function freePort(address: string): Promise<string> {
-  const server = createServer().listen(0, address);
-  await once(server, 'listening');
-  const {port} = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return String(port);
 }
