@@ -38,9 +38,6 @@ test('a public identity is what the peer sees', async (t) => {
 
 test('the words say what the fingerprint says', async (t) => {
   const list = (await readFile('native/protocol/src/words.txt', 'utf8')).split(/\r?\n/);
-  const bits = (numbers: readonly number[], width: number): string =>
-    numbers.map((number) => number.toString(2).padStart(width, '0')).join('');
-
   for (let times = 0; times < 20; times++) {
     const {publicKey, fingerprint, words} = publicIdentity(somebody());
     t.regex(publicKey, /^[a-z2-7]{52}$/);
@@ -53,6 +50,10 @@ test('the words say what the fingerprint says', async (t) => {
 });
 
 const base32 = 'abcdefghijklmnopqrstuvwxyz234567';
+
+function bits(numbers: readonly number[], width: number): string {
+  return numbers.map((number) => number.toString(2).padStart(width, '0')).join('');
+}
 
 test('only an X25519 private key has a public identity', (t) => {
   const {privateKey, publicKey} = generateKeyPairSync('ed25519');
