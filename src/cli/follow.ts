@@ -13,17 +13,20 @@ export async function follow(
   {report, intervalMs, signal}: CommandContext,
   remember: (peer: Peer) => Promise<Acquaintance>,
 ): Promise<ExitCode> {
-  let introduced = false;
+  let introduced: Promise<void> | undefined;
   let last: Progress | undefined;
+  const introduce = async (peer: Peer): Promise<void> => {
+    const acquaintance = await remember(peer);
+    report({event: 'peer', transfer: id, ...peer, ...acquaintance});
+  };
   for await (const progress of transfer.progress(intervalMs)) {
     const {peer} = transfer;
-    if (peer && !introduced) {
-      introduced = true;
-      report({event: 'peer', transfer: id, ...peer, ...(await remember(peer))});
-    }
+    // Not waited for here: a disk that takes its time must not hold up what there is to see of the transfer.
+    if (peer) introduced ??= introduce(peer);
     const {outage, reconnects} = progress;
     // Between two snapshots it may have gone on and been lost again, at its first attempt each time.
     const reconnected = reconnects > (last?.reconnects ?? 0);
+    if (reconnected || outage) await introduced;
     if (reconnected) report({event: 'reconnected', transfer: id, reconnects});
     if (outage && (reconnected || outage.attempt !== last?.outage?.attempt)) {
       const {attempt, elapsedMs, retryMs, reason: message} = outage;
@@ -32,6 +35,7 @@ export async function follow(
     report({event: 'progress', transfer: id, ...progress});
     last = progress;
   }
+  await introduced;
   try {
     const {peer: _, entries, failed, ...totals} = await transfer.finished();
     for (const entry of entries) report({event: 'entry', transfer: id, ...entry});
