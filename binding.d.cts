@@ -13,6 +13,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class NativeListener {
   /** What a sender, or a fetcher, needs. */
   get ticket(): string
+  /** Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value. */
+  revoke(): string | NativeFailure
+  /** The next short code to show; null when there will be none any more. */
+  nextCode(): Promise<string | null>
   /** The port listened on. */
   get port(): number
   /** The socket addresses listened on, such as "[::]:7707". */
@@ -60,29 +64,11 @@ export declare class NativeVerification {
   cancel(): void
 }
 
-/**
- * Whether the keys that are known at a ticket's addresses are the ticket's. Resolves with null, or with why it is not to be
- * dialled.
- */
-export declare function checkTicket(file: Uint8Array, ticket: string): Promise<NativeFailure | null>
-
 /** Dials the listener a ticket names and starts a transfer. A bad ticket comes back as a failure. */
 export declare function dial(options: NativeDialOptions): NativeTransfer | NativeFailure
 
-/** Forgets a peer. Resolves with it as it was, or with why it is still known. */
-export declare function forgetPeer(file: Uint8Array, peer: string): Promise<NativeKnownPeer | NativeFailure>
-
-/** The public half of an identity: the 32 bytes of an X25519 private key. */
-export declare function identify(key: Uint8Array): NativeKey | NativeFailure
-
-/** Lists the peers in a file, whose path is bytes, as in NativeJob. Resolves with them, or with why not. */
-export declare function knownPeers(file: Uint8Array): Promise<Array<NativeKnownPeer> | NativeFailure>
-
 /** Starts listening. Options are validated; a failure comes back as a value. */
 export declare function listen(options: NativeListenOptions): NativeListener | NativeFailure
-
-/** Gives a peer, found by name, fingerprint or key, a name of the user's choice. Resolves with it, or with why not. */
-export declare function namePeer(file: Uint8Array, peer: string, name: string): Promise<NativeKnownPeer | NativeFailure>
 
 /** What has become of a file. */
 export type NativeChange = 'changed' | 'missing' | 'unreadable'
@@ -90,10 +76,19 @@ export type NativeChange = 'changed' | 'missing' | 'unreadable'
 /** What becomes of the running sessions of a listener that is closed. */
 export type NativeClosing = 'finish' | 'park' | 'cancel'
 
+/** Whom to dial: a ticket, or a host and a port, and what is known of who is there. */
+export interface NativeDestination {
+  ticket?: string
+  host?: string
+  port?: number
+  /** The short code that is shown there. */
+  code?: string
+}
+
 /** How to dial. */
 export interface NativeDialOptions {
   job: NativeJob
-  ticket: string
+  to: NativeDestination
   /** TCP connections, 1 to 16; as many as pay if missing. */
   lanes?: number
   /** The 32 bytes of an X25519 private key; that of the process if missing. */
@@ -174,29 +169,8 @@ export interface NativeJob {
 /** Which settled entries takeEntries() yields. */
 export type NativeKeep = 'all' | 'failed'
 
-/** A key as people and programs compare it. */
-export interface NativeKey {
-  /** In base32. */
-  publicKey: string
-  fingerprint: string
-  /** The fingerprint, for the ear. */
-  words: string
-}
-
 /** What an entry is. */
 export type NativeKind = 'file' | 'folder' | 'link' | 'other'
-
-/** A peer that is known. */
-export interface NativeKnownPeer {
-  key: NativeKey
-  name: string
-  /** Whether the user gave the name. */
-  named: boolean
-  /** A day, such as "2026-11-22". */
-  lastSeen: string
-  /** host:port */
-  address?: string
-}
 
 /** How to listen. */
 export interface NativeListenOptions {
@@ -211,8 +185,12 @@ export interface NativeListenOptions {
   identity?: Uint8Array
   /** A ticket of an earlier listener of the same identity, to be kept. */
   ticket?: string
-  /** Names by which no other key may come. */
-  reserved: Array<NativeReservedName>
+  /** Up to where the ticket goes. */
+  ticketLimits: NativeTicketLimits
+  /** A file that remembers the use of the ticket. */
+  ledger?: Uint8Array
+  /** Whether to let in whoever knows a short code. */
+  codes: boolean
 }
 
 /** A session was lost, and there is no other yet. */
@@ -256,8 +234,6 @@ export interface NativePartOf {
 export interface NativePeer {
   /** host:port */
   address: string
-  /** Its key, in base32. */
-  publicKey: string
   /** A short form of its key. */
   fingerprint: string
   /** What it calls itself, proven by nothing. */
@@ -314,13 +290,6 @@ export interface NativeRemaining {
   message: string
 }
 
-/** A peer that is known now. */
-export interface NativeRemembered {
-  peer: NativeKnownPeer
-  /** Whether it was not known before. */
-  isNew: boolean
-}
-
 /** What has been removed, and what has not. */
 export interface NativeRemoval {
   removed: Array<NativePartFile>
@@ -328,26 +297,20 @@ export interface NativeRemoval {
   remaining: Array<NativeRemaining>
 }
 
-/** A name that belongs to a key. */
-export interface NativeReservedName {
-  name: string
-  /** In base32. */
-  publicKey: string
-}
-
-/** A peer that has proven its key. */
-export interface NativeSighting {
-  /** In base32. */
-  publicKey: string
-  label: string
-  /** Where it is: host:port. */
-  address: string
-  /** The ticket by which it was dialled, if it was. */
-  ticket?: string
-}
-
 /** Where a transfer is in its life. */
 export type NativeState = 'connecting' | 'running' | 'reconnecting' | 'ended'
+
+/** Up to where a ticket goes; what is missing has no limit. */
+export interface NativeTicketLimits {
+  /** Milliseconds from when it is made. */
+  lifetimeMs?: number
+  /** How many may come with it. */
+  uses?: number
+  /** Bytes of files that all of them together may bring. */
+  bytes?: number
+  /** Files, folders and links that all of them together may bring. */
+  entries?: number
+}
 
 /** What to verify. */
 export interface NativeVerifyOptions {
@@ -375,9 +338,6 @@ export interface NativeVerifyProgress {
 
 /** Lists the part files in a folder; bytes, as in NativeJob. Resolves with them, or with why not. */
 export declare function partials(directory: Uint8Array): Promise<Array<NativePartFile> | NativeFailure>
-
-/** Remembers a peer. Resolves with it as it is known now, or with why it is not. */
-export declare function rememberPeer(file: Uint8Array, sighting: NativeSighting): Promise<NativeRemembered | NativeFailure>
 
 /**
  * Removes those that no session is writing and that were last written so long ago, or longer.

@@ -7,7 +7,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
-use crate::options::{path, private_key, public_key};
+use crate::options::{parse_host, path, private_key, public_key};
 use crate::promise::promise;
 
 /// A key as people and programs compare it.
@@ -76,6 +76,9 @@ pub struct NativeSighting {
     pub address: String,
     /// The ticket by which it was dialled, if it was.
     pub ticket: Option<String>,
+    /// Where it was dialled, if that was without a ticket.
+    pub host: Option<String>,
+    pub port: Option<u16>,
 }
 
 /// The public half of an identity: the 32 bytes of an X25519 private key.
@@ -111,13 +114,20 @@ pub fn check_ticket(env: &Env, file: Uint8Array, ticket: String) -> Result<Objec
 #[napi(ts_return_type = "Promise<NativeRemembered | NativeFailure>")]
 pub fn remember_peer(env: &Env, file: Uint8Array, sighting: NativeSighting) -> Result<Object<'_>> {
     let remember = |finished| {
-        let NativeSighting { public_key: key, label, address, ticket } = sighting;
+        let NativeSighting { public_key: key, label, address, ticket, host, port } = sighting;
         let key = public_key(&key)?;
         let not_one = |_| Error::InvalidOption(format!("{address} is no IP address and port"));
         let reached = address.parse().map_err(not_one)?;
         let ticket: Option<Ticket> =
             ticket.map(|ticket| ticket.parse().map_err(Error::Ticket)).transpose()?;
-        let dialled = ticket.and_then(|ticket| Address::that_led_to(&ticket, reached));
+        let dialled = match (ticket, host, port) {
+            (Some(ticket), ..) => Address::that_led_to(Address::all_of(&ticket), reached),
+            (None, Some(host), Some(port)) => {
+                let dialled = Address { host: parse_host(&host)?, port };
+                Address::that_led_to(std::iter::once(dialled), reached)
+            }
+            _ => None,
+        };
         known(&file)?.later(move |file| file.remember(key, &label, dialled), finished)
     };
     promise(env, remember, NativeRemembered::from)

@@ -330,33 +330,27 @@ mod at_the_door {
     use std::sync::mpsc::channel;
 
     use hawser_engine::peers::PeerName;
-    use hawser_engine::{DialOptions, Job, ListenOptions, Listener, StaticKey, Work, dial, listen};
+    use hawser_engine::{
+        Destination, DialOptions, Job, ListenOptions, Listener, StaticKey, Work, dial, listen,
+    };
     use hawser_protocol::message::CloseCode;
 
-    use super::support::{PATIENCE, close, finished, job, next, write};
+    use super::support::{PATIENCE, close, finished, job, local, next, write};
     use super::*;
 
     /// A listener that knows a peer by the name of alice.
     fn listener(work: Work) -> Listener {
         let alice: PeerName = "alice".parse().unwrap();
-        listen(ListenOptions {
-            job: job(work),
-            bind: vec![std::net::Ipv4Addr::LOCALHOST.into()],
-            port: Some(0),
-            advertise: vec!["127.0.0.1".into()],
-            identity: None,
-            ticket: None,
-            reserved: vec![(alice, StaticKey::new([1; 32]).public())],
-        })
-        .unwrap()
+        let reserved = vec![(alice, StaticKey::new([1; 32]).public())];
+        listen(ListenOptions { reserved, ..local(job(work)) }).unwrap()
     }
 
     /// Dials as `key` under a label, with several lanes, and waits for the end of both sides.
     fn both(listener: &Listener, work: Work, key: u8, label: &str) -> [Result<(), Error>; 2] {
         let identity = Some(StaticKey::new([key; 32]));
         let job = Job { label: label.into(), ..job(work) };
-        let (ticket, retry) = (listener.ticket().clone(), PATIENCE);
-        let dialled = dial(DialOptions { job, ticket, lanes: Some(4), identity, retry }).unwrap();
+        let (to, retry) = (Destination::Ticket(listener.ticket().clone()), PATIENCE);
+        let dialled = dial(DialOptions { job, to, lanes: Some(4), identity, retry }).unwrap();
         let there = next(listener);
         let ends = [finished(&dialled), finished(&there)];
         assert_eq!(there.peer().is_some(), ends[1].is_ok());

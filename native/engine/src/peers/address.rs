@@ -17,18 +17,18 @@ pub struct Address {
 
 impl Address {
     /// Those that a ticket names.
-    pub fn all_of(ticket: &Ticket) -> impl Iterator<Item = Self> {
+    pub fn all_of(ticket: &Ticket) -> impl Iterator<Item = Self> + Clone {
         ticket.addresses().iter().map(|host| Self { host: host.clone(), port: ticket.port() })
     }
 
-    /// The one of a ticket that led to `reached`; where a name has led there, the first name.
-    pub fn that_led_to(ticket: &Ticket, reached: SocketAddr) -> Option<Self> {
+    /// The one of those dialled that led to `reached`; where a name has led there, the first name.
+    pub fn that_led_to(mut dialled: impl Iterator<Item = Self> + Clone, reached: SocketAddr) -> Option<Self> {
         let reached = reached.ip().to_canonical();
         let is_it = |address: &Self| matches!(address.host, Host::Ip(ip) if ip.to_canonical() == reached);
         let is_name = |address: &Self| matches!(address.host, Host::Name(_));
         // Whoever is reached on this machine is not known by that, whatever name has led there.
         let elsewhere = |address: &Self| !address.is_loopback() && !is_loopback(reached);
-        Self::all_of(ticket).find(is_it).or_else(|| Self::all_of(ticket).find(is_name)).filter(elsewhere)
+        dialled.clone().find(is_it).or_else(|| dialled.find(is_name)).filter(elsewhere)
     }
 
     /// Whether it leads to this machine, for whoever dials it: there anyone may answer.
@@ -123,7 +123,7 @@ mod tests {
             Ticket::new(hosts, 7, PublicKey([1; 32]), TicketSecret::new([2; 16]), permits).unwrap()
         };
         let led = |hosts: &[&str], reached: &str| {
-            let address = Address::that_led_to(&ticket(hosts), reached.parse().unwrap());
+            let address = Address::that_led_to(Address::all_of(&ticket(hosts)), reached.parse().unwrap());
             address.map(|address| address.to_string())
         };
         assert_eq!(led(&["a.example", "192.0.2.1"], "192.0.2.1:7").as_deref(), Some("192.0.2.1:7"));
