@@ -94,7 +94,10 @@ test('an address is remembered from the ticket that led there, and then the tick
   const {ticket, port} = first;
   await first.close();
 
-  const {peer: remembered} = await known.remember({...peer('vm'), address: `192.0.2.9:${port}`}, {ticket});
+  const {peer: remembered} = await known.remember(
+    {...peer('vm'), address: `192.0.2.9:${port}`},
+    {dialled: ticket},
+  );
 
   t.is(remembered.address, `192.0.2.9:${port}`);
   const changed = {name: 'HawserError', code: 'KEY_CHANGED'};

@@ -1,3 +1,4 @@
+export type {Destination, KnownListener} from './destination.ts';
 export type {DialOptions} from './dial.ts';
 export type {DeliveredEntry, Entry, FailedEntry, PresentEntry} from './entry.ts';
 export {HawserError, isHawserError} from './errors.ts';

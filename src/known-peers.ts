@@ -1,3 +1,4 @@
+import {toNativeDestination, type Destination} from './destination.ts';
 import {HawserError} from './errors.ts';
 import type {PublicIdentity} from './identity.ts';
 import * as native from './native.ts';
@@ -18,8 +19,8 @@ export interface KnownPeer extends PublicIdentity {
 
 /** What {@link KnownPeers.remember} takes. */
 export interface RememberOptions {
-  /** The ticket by which the peer was dialled, if it was: the address in it is remembered, too. */
-  readonly ticket?: string | undefined;
+  /** By what the peer was dialled, if it was: its address is remembered, too. */
+  readonly dialled?: Destination | undefined;
 }
 
 /** What {@link KnownPeers.remember} did. */
@@ -65,10 +66,11 @@ export class KnownPeers {
    */
   async remember(
     {publicKey, name: label, address}: Peer,
-    {ticket}: RememberOptions = {},
+    {dialled}: RememberOptions = {},
   ): Promise<RememberedPeer> {
-    const dialled = ticket === undefined ? {} : {ticket};
-    const {peer, isNew} = await native.rememberPeer(this.#file, {publicKey, label, address, ...dialled});
+    const where = dialled === undefined ? {} : toNativeDestination(dialled);
+    const sighting = {...where, publicKey, label, address};
+    const {peer, isNew} = await native.rememberPeer(this.#file, sighting);
     return {peer: toKnownPeer(peer), isNew};
   }
 

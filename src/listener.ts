@@ -22,6 +22,11 @@ export interface ListenOptions extends SessionOptions {
    */
   readonly ticket?: string | undefined;
   /**
+   * Public keys of peers that need no ticket: 52 characters of base32 each. They dial with the address and the key of this
+   * listener, which so needs an `identity` that stays the same. Default: none.
+   */
+  readonly allow?: readonly string[] | undefined;
+  /**
    * Names that belong to keys, such as those that {@link KnownPeers.name} gave: a peer that comes with one of them as its
    * label, in whatever case, and with another key is refused before anything is transferred. Its transfer fails with
    * `KEY_CHANGED`, its own with `REFUSED`. Default: none.
@@ -126,7 +131,7 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /** @internal */
 export function openListener(job: NativeJob, options: ListenOptions): Listener {
-  const {port, bind = [], advertise = [], ticket, reservedNames = [], signal} = options;
+  const {port, bind = [], advertise = [], ticket, reservedNames = [], allow = [], signal} = options;
   signal?.throwIfAborted();
   const native = listen({
     job,
@@ -137,6 +142,7 @@ export function openListener(job: NativeJob, options: ListenOptions): Listener {
     ...(ticket === undefined ? {} : {ticket}),
     ticketLimits: {},
     codes: false,
+    allow: [...allow],
     ...identityBytes(options.identity),
   });
   return new Listener(native, signal);

@@ -20,6 +20,7 @@ import {HawserError, type ErrorCode} from './errors.ts';
 
 /** @internal */
 export type {
+  NativeDestination,
   NativeEntry,
   NativeJob,
   NativeKey,

@@ -55,6 +55,7 @@ const advice: Record<ErrorCode, Advice> = {
     next: [
       'Ask for a new ticket: each start of the other side makes one, unless it keeps one with --ticket-file.',
       'If it is the newest, someone else may be answering at that address.',
+      'Without a ticket, the other side must name you with --allow, and be who you know.',
     ],
   },
   KEY_CHANGED: {

@@ -21,6 +21,7 @@ export function addReceive(program: Command): void {
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
     .addOption(options.durability)
+    .addOption(options.allow)
     .addOption(options.once)
     .addOption(options.ticketFile)
     .addOption(options.grace)

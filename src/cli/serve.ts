@@ -12,6 +12,7 @@ interface ListenFlags {
   readonly bind?: readonly string[] | undefined;
   readonly advertise?: readonly string[] | undefined;
   readonly limit?: number | undefined;
+  readonly allow?: readonly string[] | undefined;
   readonly once?: true | undefined;
   readonly ticketFile?: string | undefined;
   readonly grace?: number | undefined;
@@ -32,7 +33,8 @@ export async function openListener(
   const {findIdentity, keepIdentity} = await import('./identity.ts');
   const entries = flags.json ? 'all' : 'failed';
   const reservedNames = await memory.reservedNames();
-  const options = {bind, advertise, limit, entries, reservedNames, signal} as const;
+  const allow = await memory.keysOf(flags.allow ?? []);
+  const options = {bind, advertise, limit, entries, reservedNames, allow, signal} as const;
   if (ticketFile === undefined) {
     const identity = await findIdentity(report);
     return openPort(flags.port, (port) => open({...options, identity, port}));

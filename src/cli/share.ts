@@ -18,6 +18,7 @@ export function addShare(program: Command): void {
     .addOption(options.bind)
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
+    .addOption(options.allow)
     .addOption(options.once)
     .addOption(options.ticketFile)
     .addOption(options.grace)
