@@ -11,8 +11,9 @@ import {listDelivered, writeFiles} from './helpers/tree.ts';
 async function prepare(t: ExecutionContext) {
   const folder = makeFolder(t);
   await writeFiles(folder, {file: 'file'});
-  const [here, there] = ['here', 'there'].map((name) => ({HAWSER_CONFIG_DIR: join(folder, name)}));
-  const keyOf = async (env: NodeJS.ProcessEnv | undefined): Promise<string> => {
+  const here = {HAWSER_CONFIG_DIR: join(folder, 'here')};
+  const there = {HAWSER_CONFIG_DIR: join(folder, 'there')};
+  const keyOf = async (env: NodeJS.ProcessEnv): Promise<string> => {
     const {stdout} = await run(t, ['id', '--json'], env);
     return String(parseEvents(stdout)[0]?.['publicKey']);
   };

@@ -45,6 +45,7 @@ const examples = `
 Examples:
   hawser receive inbox                    from whoever has the ticket
   hawser receive inbox --once             one transfer, then end
+  hawser receive inbox --allow bob        bob, whom you know, needs no ticket
   hawser receive inbox --ticket-file ~/.hawser-ticket
                                           the same ticket when started again
   hawser receive --advertise example.org  behind a router that forwards the port`;

@@ -60,5 +60,5 @@ const examples = `
 Examples:
   hawser send sample.txt photos --to hawser1…
   HAWSER_TICKET=hawser1… hawser send movie.mp4
-  hawser send photos --to alice@nas.local      to a peer that knows you, no ticket
-  hawser send photos --to alice                where she was reached last`;
+  hawser send photos --to alice@nas.local     she knows you (--allow): no ticket
+  hawser send photos --to alice               where she was reached last`;
