@@ -53,7 +53,7 @@ fn what_does_not_speak_hawser_gets_no_answer_and_disturbs_nobody() {
     // Right words, then nonsense: the listener has said that it speaks hawser, and no more.
     let nonsense = [&PREAMBLE[..], &[1], &[7; 4096]].concat();
     assert_eq!(shout(listener.port(), &nonsense), PREAMBLE);
-    let unknown_kind = [&PREAMBLE[..], &[3], &[7; 4096]].concat();
+    let unknown_kind = [&PREAMBLE[..], &[4], &[7; 4096]].concat();
     assert_eq!(shout(listener.port(), &unknown_kind), b"");
     let unknown_session = [&PREAMBLE[..], &[2], &[7; 53]].concat();
     assert_eq!(shout(listener.port(), &unknown_session), PREAMBLE);
