@@ -17,6 +17,10 @@ pub fn record(input: &[u8]) {
         let Some(mut wire) = sealed else { continue };
         let before = wire.clone();
         input.edit(&mut wire);
+        if wire.len() < HEADER_LENGTH {
+            // The connection has ended.
+            return;
+        }
         let is_good = is_the_peers && wire == before && !broken;
         broken |= !is_good;
         let opened = read(&mut opener, &wire);

@@ -24,7 +24,8 @@ struct Session {
     numbers: Numbers,
     pages: blake3::Hasher,
     greeted: bool,
-    ended: bool,
+    /// A frame was wrong. Other lanes may still take some, but nothing comes of them.
+    broken: bool,
     finished: bool,
 }
 
@@ -42,7 +43,7 @@ pub fn play(input: &[u8]) -> bool {
         numbers: Numbers::default(),
         pages: blake3::Hasher::new(),
         greeted: false,
-        ended: false,
+        broken: false,
         finished: false,
     };
     while !input.is_empty() {
@@ -56,6 +57,7 @@ impl Session {
     fn step(&mut self, input: &mut Input<'_>) {
         let lane = Lanes::choose(input);
         match input.below(16) {
+            10.. if self.broken => {}
             0 => self.record(lane, input.sized(), input),
             1 => self.message(lane, FrameType::Hello, 0, &[&[0; 17], input.sized()].concat(), input),
             2 => {
@@ -130,7 +132,7 @@ impl Session {
             match frames.next_frame() {
                 Ok(Some((header, payload))) => self.frame(lane, header, payload, input),
                 Ok(None) => return self.receiver.link_mut().record_received(lane),
-                Err(_) => return self.end_with(CloseCode::Protocol),
+                Err(_) => return self.fail(),
             }
         }
     }
@@ -138,17 +140,17 @@ impl Session {
     fn frame(&mut self, lane: LaneId, header: Header, payload: &[u8], input: &mut Input<'_>) {
         if header.kind == FrameType::Data {
             return match self.receiver.handle_data(lane, header) {
+                _ if self.broken => {}
                 Ok(Placement::Write(id, offset)) => {
                     assert_eq!((id, offset), (header.entry, header.offset));
                     self.disk.claim(id, offset, header.length);
                 }
                 Ok(Placement::Discard) => {}
-                Err(_) => self.end_with(CloseCode::Protocol),
+                Err(_) => self.fail(),
             };
         }
-        let Ok(events) = self.receiver.handle_frame(lane, header, payload) else {
-            return self.end_with(CloseCode::Protocol);
-        };
+        let events = self.receiver.handle_frame(lane, header, payload);
+        let Some(events) = events.ok().filter(|_| !self.broken) else { return self.fail() };
         if self.numbers.taken(header) && header.kind == FrameType::Manifest {
             self.pages.update(payload);
         }
@@ -186,14 +188,16 @@ impl Session {
 
     fn lose(&mut self, lane: LaneId) {
         self.lanes.lose(lane);
-        if !self.receiver.lose_lane(lane) {
-            assert_eq!(self.lanes.live().count(), 0);
-            self.ended = true;
-        }
+        assert_eq!(self.receiver.lose_lane(lane), self.lanes.live().count() > 0);
+    }
+
+    /// The peer broke the protocol.
+    fn fail(&mut self) {
+        self.broken = true;
+        self.end_with(CloseCode::Protocol);
     }
 
     fn end_with(&mut self, code: CloseCode) {
-        self.ended = true;
         self.receiver.link_mut().close(Close { code, text: String::new() });
     }
 

@@ -27,6 +27,8 @@ struct Session {
     filling: BTreeMap<LaneId, Vec<Chunk>>,
     pages: blake3::Hasher,
     greeted: bool,
+    /// A frame was wrong. Other lanes may still take some, but nothing comes of them.
+    broken: bool,
     finished: bool,
 }
 
@@ -45,6 +47,7 @@ pub fn play(input: &[u8]) -> bool {
         filling: BTreeMap::new(),
         pages: blake3::Hasher::new(),
         greeted: false,
+        broken: false,
         finished: false,
     };
     while !input.is_empty() {
@@ -58,6 +61,7 @@ impl Session {
     fn step(&mut self, input: &mut Input<'_>) {
         let lane = Lanes::choose(input);
         match input.below(20) {
+            9.. if self.broken => {}
             0 => self.record(lane, input.sized()),
             1 => self.message(lane, FrameType::Hello, 0, &[&[0; 17], input.sized()].concat(), input),
             2 => {
@@ -132,16 +136,14 @@ impl Session {
             match frames.next_frame() {
                 Ok(Some((header, payload))) => self.frame(lane, header, payload),
                 Ok(None) => return self.sender.link_mut().record_received(lane),
-                Err(_) => return self.end_with(CloseCode::Protocol),
+                Err(_) => return self.fail(),
             }
         }
     }
 
     fn frame(&mut self, lane: LaneId, header: Header, payload: &[u8]) {
-        let Ok(events) = self.sender.handle_frame(lane, header, payload) else {
-            self.files.distrust();
-            return self.end_with(CloseCode::Protocol);
-        };
+        let events = self.sender.handle_frame(lane, header, payload);
+        let Some(events) = events.ok().filter(|_| !self.broken) else { return self.fail() };
         if self.numbers.taken(header) {
             self.files.asked(&Message::decode(header, payload).unwrap());
         }
@@ -222,6 +224,12 @@ impl Session {
         self.lanes.lose(lane);
         self.files.sent_again();
         assert_eq!(self.sender.lose_lane(lane), self.lanes.live().count() > 0);
+    }
+
+    /// The peer broke the protocol.
+    fn fail(&mut self) {
+        self.broken = true;
+        self.end_with(CloseCode::Protocol);
     }
 
     fn end_with(&mut self, code: CloseCode) {

@@ -41,9 +41,6 @@ pub struct Files {
     offered_bytes: u64,
     /// What has been sent may be sent again: a lane was lost.
     repeats: bool,
-    /// A frame was wrong somewhere in the middle: the session has ended, and what counted of that frame
-    /// is not known here.
-    distrusts: bool,
 }
 
 impl Files {
@@ -53,10 +50,6 @@ impl Files {
 
     pub fn sent_again(&mut self) {
         self.repeats = true;
-    }
-
-    pub fn distrust(&mut self) {
-        self.distrusts = true;
     }
 
     /// Offers something, skips something, or leaves a folder.
@@ -124,7 +117,7 @@ impl Files {
         match sender.fail(id, Reason::SourceChanged) {
             Some(event) => self.handle(event),
             None => {
-                let over = |file: &File| file.settled || file.size.is_none() || self.distrusts;
+                let over = |file: &File| file.settled || file.size.is_none();
                 assert!(self.entries.get(&id).is_none_or(over));
             }
         }
@@ -158,7 +151,7 @@ impl Files {
         let left = size.checked_sub(chunk.offset).expect("a chunk of the file");
         assert_eq!(u64::from(chunk.length), left.min(CHUNK));
         let within = |&(start, end): &(u64, u64)| start <= chunk.offset && chunk.offset < end;
-        let asked = file.wanted || file.missing.iter().any(within) || self.distrusts;
+        let asked = file.wanted || file.missing.iter().any(within);
         assert!(asked, "{chunk:?} of a file that was not asked for");
         file.handed_out = file.handed_out.saturating_add(chunk.length.into());
         let most = size.saturating_mul(MAX_REQUESTS);
@@ -227,7 +220,7 @@ impl Files {
 
     /// The sink vouches for all of it.
     pub fn check_finished(&self) {
-        assert!(self.walked && self.entries.values().all(|file| file.settled || self.distrusts));
+        assert!(self.walked && self.entries.values().all(|file| file.settled));
     }
 }
 
