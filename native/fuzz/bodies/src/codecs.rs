@@ -72,7 +72,9 @@ fn is_a_name(name: &Name) {
 
 /// Walks the target: it never is higher than it says.
 fn stays_within_its_ups(target: &[u8], ups: u16) {
-    assert!((1..=MAX_PATH_BYTES).contains(&target.len()) && !target.starts_with(b"/") && !target.contains(&0));
+    assert!(
+        (1..=MAX_PATH_BYTES).contains(&target.len()) && !target.starts_with(b"/") && !target.contains(&0)
+    );
     let mut height = 0_i32;
     let mut highest = 0;
     for part in target.split(|&byte| byte == b'/') {

@@ -44,12 +44,8 @@ fn dialler() -> ([u8; FIRST_LENGTH], Initiator) {
 }
 
 fn listener() -> Responder {
-    let entropy = ResponderEntropy {
-        ephemeral: [6; 32],
-        random: [7; 32],
-        session: [8; 16],
-        unknown_psk: [9; 32],
-    };
+    let entropy =
+        ResponderEntropy { ephemeral: [6; 32], random: [7; 32], session: [8; 16], unknown_psk: [9; 32] };
     Responder::new(&StaticKey::new(LISTENER), entropy).unwrap()
 }
 

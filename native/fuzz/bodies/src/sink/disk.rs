@@ -191,7 +191,10 @@ impl Disk {
     fn finish_folders(&mut self, receiver: &mut Receiver, folder: Option<EntryId>) {
         if let Some(id) = folder {
             let folder = self.known(id);
-            assert!(folder.left && folder.unsettled == 0 && folder.state == State::Folder, "{id:?} too early");
+            assert!(
+                folder.left && folder.unsettled == 0 && folder.state == State::Folder,
+                "{id:?} too early"
+            );
             self.place(receiver, id, Ok(Placed::AsNamed));
         }
     }
@@ -199,8 +202,8 @@ impl Disk {
     /// Goes on with something that is under way.
     pub fn work(&mut self, receiver: &mut Receiver, input: &mut Input<'_>) {
         let at = input.below(256) % self.work.len().max(1);
-        let Some(work) = self.work.remove(at) else { return };
         let fails = input.u8() % 8;
+        let Some(work) = self.work.remove(at) else { return };
         match work {
             Work::Write(id, length) if fails > 0 => self.written(receiver, id, length, input),
             Work::Write(id, _) if self.known(id).state == State::Wanted => {

@@ -213,7 +213,9 @@ impl Files {
                     assert!(file.hashed && hash == hash_of(id), "the hash of what was read");
                 }
             }
-            SenderEvent::Hello(_) | SenderEvent::Finished | SenderEvent::Closed(_) => unreachable!("of no file"),
+            SenderEvent::Hello(_) | SenderEvent::Finished | SenderEvent::Closed(_) => {
+                unreachable!("of no file")
+            }
         }
         assert!(self.arrived <= self.offered_bytes, "more arrived than there is");
     }

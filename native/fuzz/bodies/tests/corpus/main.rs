@@ -91,9 +91,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         any::<Index>().prop_map(Change::Cut),
         (any::<Index>(), 1..40_usize).prop_map(|(at, count)| Change::Drop(at, count)),
         (any::<Index>(), vec(any::<u8>(), 1..20)).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
-        (any::<Index>(), any::<Index>(), 1..80_usize).prop_map(|(from, to, count)| Change::Copy(
-            from, to, count
-        )),
+        (any::<Index>(), any::<Index>(), 1..80_usize)
+            .prop_map(|(from, to, count)| Change::Copy(from, to, count)),
     ];
     vec(change, 1..12)
 }

@@ -77,7 +77,10 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn records(records: &[(u8, &[u8], &[u8])]) -> Vec<u8> {
-    records.iter().flat_map(|(from, bytes, edit)| [&[*from], sized(bytes).as_slice(), edit].concat()).collect()
+    records
+        .iter()
+        .flat_map(|(from, bytes, edit)| [&[*from], sized(bytes).as_slice(), edit].concat())
+        .collect()
 }
 
 fn tickets() -> Vec<Vec<u8>> {
@@ -168,9 +171,8 @@ pub fn source_session() -> Vec<u8> {
     [
         step(1, &[sized(b"label").as_slice(), &[0]].concat()),
         [step(9, &[2]), step(9, &[5, 1]), step(9, &[0]), step(9, &[5, 4]), step(11, &[])].concat(),
-        [step(13, &[]), step(15, &[0]), step(2, &[2, 2, 3, 0])].concat(),
-        [step(13, &[]), step(15, &[0, 0, 0]), step(13, &[]), step(15, &[0, 0, 0])].concat(),
-        [step(13, &[]), step(15, &[0, 0]), step(7, &[2])].concat(),
+        [step(13, &[]), step(15, &[]), step(2, &[2, 2, 3, 0])].concat(),
+        [step(13, &[]), step(15, &[0, 0, 0]), step(7, &[2])].concat(),
         [step(4, &[&[3], committed.as_slice(), &[0]].concat()), step(6, &[0]), step(13, &[])].concat(),
     ]
     .concat()
@@ -181,8 +183,8 @@ fn source_parts() -> Vec<u8> {
     [
         step(1, &[sized(b"label").as_slice(), &[0]].concat()),
         [step(9, &[5, 50]), vec![1, 17], step(13, &[]), step(15, &[])].concat(),
-        [step(3, &[1, 2, 1, 2, 3, 1, 0]), vec![1, 13], step(13, &[]), vec![1, 15, 0, 0]].concat(),
-        [vec![1, 17], step(15, &[0]), step(16, &[200]), step(13, &[]), step(15, &[0, 0])].concat(),
+        [step(3, &[1, 2, 1, 2, 3, 1, 0]), vec![1, 13], step(13, &[]), vec![1, 15, 0]].concat(),
+        [vec![1, 17], step(15, &[0]), step(16, &[200]), step(13, &[]), step(15, &[0])].concat(),
         [step(3, &[1, 1, 4, 1, 0]), step(12, &[1]), step(13, &[]), step(18, &[]), step(19, &[1])].concat(),
     ]
     .concat()
