@@ -154,14 +154,12 @@ impl Session {
         if self.numbers.taken(header) && header.kind == FrameType::Manifest {
             self.pages.update(payload);
         }
-        for event in events {
-            match event {
-                ReceiverEvent::Hello(_) => {
-                    assert!(!std::mem::replace(&mut self.greeted, true), "HELLO comes once");
-                }
-                ReceiverEvent::Closed(_) => self.end_with(CloseCode::Done),
-                event => self.disk.handle(&mut self.receiver, event, input),
+        match events.as_slice() {
+            [ReceiverEvent::Hello(_)] => {
+                assert!(!std::mem::replace(&mut self.greeted, true), "HELLO comes once");
             }
+            [ReceiverEvent::Closed(_)] => self.end_with(CloseCode::Done),
+            _ => self.disk.handle_all(&mut self.receiver, events, input),
         }
         assert!(self.greeted || self.disk.offered() == 0, "nothing is offered before HELLO");
         if header.kind == FrameType::Manifest {

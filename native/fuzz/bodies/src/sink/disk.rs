@@ -1,7 +1,7 @@
 //! The driver of the sink's machine, and what it knows by itself of every entry: nothing is written,
 //! completed or confirmed that does not follow from that.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::CHUNK_BYTES;
@@ -35,7 +35,7 @@ struct Known {
     claimed: Ranges,
     /// Bytes that were written, or found to be good.
     written: u64,
-    /// A folder that the source has left.
+    /// A folder, and the driver has come to where the source left it.
     left: bool,
     /// Entries in it that are not settled.
     unsettled: u32,
@@ -52,6 +52,8 @@ enum Work {
 #[derive(Default)]
 pub struct Disk {
     entries: BTreeMap<EntryId, Known>,
+    /// Folders that the source has left: what the machine knows before its driver does.
+    left: BTreeSet<EntryId>,
     work: VecDeque<Work>,
     /// Times that the machine was told something that it passes on, and messages that it sent.
     told: usize,
@@ -88,7 +90,16 @@ impl Disk {
         self.work.push_back(Work::Write(id, length));
     }
 
-    pub fn handle(&mut self, receiver: &mut Receiver, event: ReceiverEvent, input: &mut Input<'_>) {
+    /// These events come of one frame.
+    pub fn handle_all(&mut self, receiver: &mut Receiver, events: Vec<ReceiverEvent>, input: &mut Input<'_>) {
+        let left = |event: &ReceiverEvent| {
+            if let ReceiverEvent::Left(folder) = event { Some(*folder) } else { None }
+        };
+        self.left.extend(events.iter().filter_map(left));
+        events.into_iter().for_each(|event| self.handle(receiver, event, input));
+    }
+
+    fn handle(&mut self, receiver: &mut Receiver, event: ReceiverEvent, input: &mut Input<'_>) {
         match event {
             ReceiverEvent::Offered(id, entry) => self.decide(receiver, id, &entry, input),
             ReceiverEvent::Refused { id, parent, name, reason } => {
@@ -190,11 +201,9 @@ impl Disk {
 
     fn finish_folders(&mut self, receiver: &mut Receiver, folder: Option<EntryId>) {
         if let Some(id) = folder {
+            assert!(self.left.contains(&id), "{id:?} before it was left");
             let folder = self.known(id);
-            assert!(
-                folder.left && folder.unsettled == 0 && folder.state == State::Folder,
-                "{id:?} too early"
-            );
+            assert!(folder.unsettled == 0 && folder.state == State::Folder, "{id:?} too early");
             self.place(receiver, id, Ok(Placed::AsNamed));
         }
     }
