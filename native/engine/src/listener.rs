@@ -23,7 +23,7 @@ use crate::job::{Job, Work};
 use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::serve::{AnySession, Beginning, start};
-use crate::session::spawn;
+use crate::session::{call, spawn};
 use crate::sockets::bind_all;
 use crate::strangers::Strangers;
 use crate::transfer::{Peer, Transfer, lock};
@@ -290,7 +290,7 @@ impl Shared {
         let mut state = lock(&self.state);
         if let Some(next) = state.asking.pop_front() {
             drop(state);
-            next(Some(transfer));
+            call(|| next(Some(transfer)));
             return;
         }
         if state.opened.len() >= MAX_SESSIONS {
@@ -307,8 +307,8 @@ impl Shared {
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
         drop(lock(&self.claim).take());
-        asking.into_iter().for_each(|next| next(None));
-        waiting.into_iter().for_each(|closed| closed());
+        asking.into_iter().for_each(|next| call(|| next(None)));
+        waiting.into_iter().for_each(|closed| call(closed));
     }
 
     /// The session that a connection may join as it asks to.
