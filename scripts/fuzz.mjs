@@ -121,7 +121,7 @@ const report = ({target, executions, edges, features, rss, failed, crashes, said
   );
   if (!failed) return;
   // What libFuzzer and its sanitizers say is mostly a stack.
-  const start = said.findIndex((line) => /panicked at|ERROR:/.test(line));
+  const start = said.findIndex((line) => /panicked at|ERROR:|^error/i.test(line));
   console.log(
     said
       .slice(start)
