@@ -17,8 +17,8 @@ use super::{CHUNK, HASH, LANE, OTHER_HASH, entry, file, open};
 /// A real `Receiver`, and a source that says what it is told to.
 pub struct ToSink {
     pub receiver: Receiver,
-    number: u64,
-    last: u32,
+    pub number: u64,
+    pub last: u32,
     pages: Vec<u8>,
 }
 
@@ -68,7 +68,7 @@ impl ToSink {
         self.page(self.last + 1, page)
     }
 
-    fn summary(&self) -> Summary {
+    pub fn summary(&self) -> Summary {
         let manifest = ContentHash(*blake3::hash(&self.pages).as_bytes());
         Summary { entries: self.last, manifest }
     }
