@@ -308,7 +308,7 @@ impl Shared {
         drop(state);
         drop(lock(&self.claim).take());
         asking.into_iter().for_each(|next| call(|| next(None)));
-        waiting.into_iter().for_each(|closed| call(closed));
+        waiting.into_iter().for_each(call);
     }
 
     /// The session that a connection may join as it asks to.

@@ -1,6 +1,8 @@
 //! The handshake, and how a lane joins: against who is on the way, and against a peer that has the
 //! ticket and keeps to Noise, but to nothing else.
 
+use std::sync::OnceLock;
+
 use hawser_protocol::cipher::{Opener, Sealer, Side};
 use hawser_protocol::handshake::*;
 use hawser_protocol::identity::StaticKey;
@@ -166,18 +168,23 @@ fn hostile_listener(input: &mut Input<'_>) {
     }
 }
 
-/// Sealer and opener of the dialler and of the listener, for the lane that a handshake leaves behind.
-pub fn first_lane() -> ((Sealer, Opener), (Sealer, Opener)) {
-    let (first, dialler) = dialler();
-    let (_, listener) = listener().read_first(&first).unwrap();
-    let (second, listener) = listener.answer(Some(&secret().psk())).unwrap();
-    let (third, dialler) = dialler.read_second(&second).unwrap();
-    let (accept, listener) = listener.read_third(&third).unwrap().accept().unwrap();
-    let dialler = dialler.read_accept(&accept).unwrap();
-    (
-        dialler.first_lane.into_ciphers(&dialler.secret, Side::Dialler),
-        listener.first_lane.into_ciphers(&listener.secret, Side::Listener),
-    )
+/// The secret of a session, which takes some time to agree on.
+fn session_secret() -> &'static SessionSecret {
+    static SECRET: OnceLock<SessionSecret> = OnceLock::new();
+    SECRET.get_or_init(|| {
+        let (first, dialler) = dialler();
+        let (_, listener) = listener().read_first(&first).unwrap();
+        let (second, listener) = listener.answer(Some(&secret().psk())).unwrap();
+        let (third, _) = dialler.read_second(&second).unwrap();
+        listener.read_third(&third).unwrap().accept().unwrap().1.secret
+    })
+}
+
+/// Sealer and opener of the dialler and of the listener, for the same lane.
+pub fn lane() -> ((Sealer, Opener), (Sealer, Opener)) {
+    let request = JoinRequest { session: SessionId([8; 16]), lane: 1, attempt: 0, nonce: [5; 32] };
+    let ends = [Side::Dialler, Side::Listener];
+    ends.map(|side| request.clone().into_lane([7; 32]).into_ciphers(session_secret(), side)).into()
 }
 
 /// What a listener reads of a connection that has proven nothing, and what a dialler reads first.
@@ -191,17 +198,9 @@ pub fn join(input: &[u8]) {
     let Some((request, rest)) = rest.split_first_chunk::<JOIN_LENGTH>() else { return };
     let Ok(parsed) = JoinRequest::parse(request) else { return };
     assert_eq!(parsed.encode(), *request);
-    // The proof, of someone who does not have the session's secret.
+    // The proof, of someone who does not have the session's secret: no input does.
     let Some((header, record)) = rest.split_first_chunk() else { return };
     let lane = parsed.into_lane([7; 32]);
-    let (_, mut opener) = lane.into_ciphers(&stranger(), Side::Listener);
+    let (_, mut opener) = lane.into_ciphers(session_secret(), Side::Listener);
     assert!(opener.open(*header, &mut record.to_vec()).is_err());
-}
-
-fn stranger() -> SessionSecret {
-    let (first, dialler) = dialler();
-    let (_, listener) = listener().read_first(&first).unwrap();
-    let (second, listener) = listener.answer(Some(&secret().psk())).unwrap();
-    let (third, _) = dialler.read_second(&second).unwrap();
-    listener.read_third(&third).unwrap().accept().unwrap().1.secret
 }

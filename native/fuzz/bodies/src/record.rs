@@ -2,16 +2,16 @@
 
 use hawser_protocol::cipher::{HEADER_LENGTH, MAX_PLAINTEXT, Opener, Sealer, TAG_LENGTH, record_length};
 
-use crate::handshake::first_lane;
+use crate::handshake::lane;
 use crate::input::Input;
 
 /// A stream of records: some of the peer, changed on the way or not, some from anybody.
 pub fn record(input: &[u8]) {
     let mut input = Input::new(input);
-    let ((mut sealer, _), (_, mut opener)) = first_lane();
+    let ((mut sealer, _), (_, mut opener)) = lane();
     let mut broken = false;
     while !input.is_empty() {
-        let is_the_peers = input.u8() % 2 == 0;
+        let is_the_peers = input.u8().is_multiple_of(2);
         let plaintext = input.sized();
         let sealed = if is_the_peers { seal(&mut sealer, plaintext) } else { Some(plaintext.to_vec()) };
         let Some(mut wire) = sealed else { continue };
