@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 
 use hawser_protocol::cipher::{Opener, Sealer, Side};
+use hawser_protocol::code::Code;
 use hawser_protocol::handshake::*;
 use hawser_protocol::identity::StaticKey;
 use hawser_protocol::join::{JOIN_LENGTH, JoinRequest};
@@ -24,13 +25,14 @@ const PATTERN: &str = "Noise_XKpsk3_25519_ChaChaPoly_BLAKE2s";
 const TAG: usize = 16;
 const STATIC: usize = 48;
 
-/// A handshake with somebody on the way; behind a 1, with a hostile dialler, and behind a 2, with a
-/// hostile listener.
+/// A handshake with somebody on the way; behind a 1, with a hostile dialler, behind a 2, with a hostile
+/// listener, and behind a 3, with somebody on the way of two who know a code.
 pub fn handshake(input: &[u8]) {
     let mut input = Input::new(input);
     match input.u8() {
         1 => hostile_dialler(&mut input),
         2 => hostile_listener(&mut input),
+        3 => drop(changed_spoken(&mut input)),
         _ => drop(changed(&mut input)),
     }
 }
@@ -40,15 +42,27 @@ fn secret() -> TicketSecret {
 }
 
 fn dialler() -> ([u8; FIRST_LENGTH], Initiator) {
-    let entropy = InitiatorEntropy { ephemeral: [4; 32], random: [5; 32] };
     let listener = StaticKey::new(LISTENER).public();
-    Initiator::start(&StaticKey::new(DIALLER), listener, &secret(), Role::Source, entropy).unwrap()
+    let ticket = Credential::Ticket(secret());
+    Initiator::start(&StaticKey::new(DIALLER), listener, &ticket, Role::Source, dialler_entropy()).unwrap()
+}
+
+fn dialler_entropy() -> InitiatorEntropy {
+    InitiatorEntropy { ephemeral: [4; 32], random: [5; 32], kem: [10; 64] }
 }
 
 fn listener() -> Responder {
-    let entropy =
-        ResponderEntropy { ephemeral: [6; 32], random: [7; 32], session: [8; 16], unknown_psk: [9; 32] };
-    Responder::new(&StaticKey::new(LISTENER), entropy).unwrap()
+    Responder::new(&StaticKey::new(LISTENER), listener_entropy()).unwrap()
+}
+
+fn listener_entropy() -> ResponderEntropy {
+    ResponderEntropy {
+        ephemeral: [6; 32],
+        random: [7; 32],
+        session: [8; 16],
+        kem: [11; 32],
+        unknown_psk: [9; 32],
+    }
 }
 
 /// A message as it comes out of the wire.
@@ -73,18 +87,51 @@ fn read<const N: usize, T>(
 fn changed(input: &mut Input<'_>) -> Option<()> {
     let (sent, dialler) = dialler();
     let came = on_the_way(input, sent)?;
-    let (id, listener) = read(sent, came, |first| listener().read_first(first))?;
-    assert_eq!(id, secret().id());
+    let (claim, listener) = read(sent, came, |first| listener().read_first(first))?;
+    assert_eq!(claim, Claim::Ticket(secret().id()));
     let (sent, listener) = listener.answer(Some(&secret().psk())).unwrap();
     let came = on_the_way(input, sent)?;
     let (sent, dialler) = read(sent, came, |second| dialler.read_second(second))?;
+    proven(input, sent, dialler, listener)
+}
+
+/// The same where the two know the words of a code.
+fn changed_spoken(input: &mut Input<'_>) -> Option<()> {
+    let (dialler_key, listener_key) = (StaticKey::new(DIALLER), StaticKey::new(LISTENER));
+    let code = Code::new([0, 1, 2047]);
+    let entropy = |scalar| CodeEntropy { scalar: [scalar; 32], run: [14; 16] };
+    let (sent, dialler) = CodeInitiator::start(&code, entropy(12));
+    let came = on_the_way(input, sent)?;
+    // Neither share proves anything, so a wrong one is only noticed where it is no point, or by the proof.
+    let mut is_same = came == sent;
+    let (sent, listener) = CodeResponder { code }.answer(&came, entropy(13)).ok()?;
+    let came = on_the_way(input, sent)?;
+    is_same &= came == sent;
+    let (sent, dialler) = dialler.read_share(&came, &dialler_key, Role::Source, dialler_entropy()).ok()?;
+    let came = on_the_way(input, sent)?;
+    let answered = listener.read_proof(&came, &listener_key, listener_entropy()).ok();
+    assert_eq!(answered.is_some(), is_same && came == sent, "a wrong proof is rejected");
+    let (sent, listener) = answered?;
+    let came = on_the_way(input, sent)?;
+    let (sent, dialler) = read(sent, came, |second| dialler.read_second(second))?;
+    proven(input, sent, dialler, listener)
+}
+
+/// From the third message on, which is `sent`.
+fn proven(
+    input: &mut Input<'_>,
+    sent: [u8; THIRD_LENGTH],
+    dialler: InitiatorAwaitingAccept,
+    listener: ResponderAwaitingThird,
+) -> Option<()> {
     let came = on_the_way(input, sent)?;
     let applicant = read(sent, came, |third| listener.read_third(third))?;
     assert_eq!(applicant.peer(), StaticKey::new(DIALLER).public());
-    let (sent, _) = applicant.accept().unwrap();
+    let (sent, theirs) = applicant.accept().unwrap();
     let came = on_the_way(input, sent)?;
-    let established = read(sent, came, |accept| dialler.read_accept(accept))?;
-    assert_eq!(established.peer, StaticKey::new(LISTENER).public());
+    let ours = read(sent, came, |accept| dialler.read_accept(accept))?;
+    assert_eq!(ours.peer, StaticKey::new(LISTENER).public());
+    assert_eq!(ours.secret.return_ticket().id(), theirs.secret.return_ticket().id());
     Some(())
 }
 

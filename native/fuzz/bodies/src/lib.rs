@@ -27,12 +27,13 @@ pub use source::play as source_finishes;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("record", record::record),
     ("frame", codecs::frame),
     ("message", codecs::message),
     ("manifest", codecs::manifest),
     ("ticket", ticket::ticket),
+    ("code", ticket::code),
     ("journal", disk::journal),
     ("delivered", disk::delivered),
     ("handshake", handshake::handshake),

@@ -1,6 +1,7 @@
-//! Tickets: text that somebody pasted.
+//! Tickets and codes: text that somebody pasted or typed.
 
 use data_encoding::BASE32_NOPAD;
+use hawser_protocol::code::Code;
 use hawser_protocol::ticket::{Host, Ticket};
 
 /// A text; behind a 0, what a text with a right checksum says.
@@ -28,4 +29,13 @@ fn read(text: &str) {
     assert_eq!(ticket.to_string(), text.trim().to_ascii_lowercase(), "there is one text for a ticket");
     assert!((1..=Ticket::MAX_ADDRESSES).contains(&ticket.addresses().len()) && ticket.port() != 0);
     assert!(ticket.permits().push || ticket.permits().pull);
+}
+
+/// The words of a code, as somebody may write them.
+pub fn code(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let Ok(code) = text.parse::<Code>() else { return };
+    let written = code.to_string();
+    assert_eq!(written.split('-').count(), 3);
+    assert!(written.parse::<Code>() == Ok(code), "there is one form of a code");
 }

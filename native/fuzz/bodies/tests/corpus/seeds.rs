@@ -31,6 +31,9 @@ pub fn of(target: &str) -> Vec<Seed> {
         "message" => frames().map(|frame| [&frame[..16], &frame[20..]].concat()).collect(),
         "manifest" => frames().filter(|frame| frame[0] == 17).map(|frame| frame[20..].to_vec()).collect(),
         "ticket" => tickets(),
+        "code" => {
+            ["open-lake-army", " Open lake, army! ", "open-lake", "open-lake-xyzzy"].map(Into::into).into()
+        }
         "journal" => vec![
             [b"HAWSERJ1", [0; 60].as_slice()].concat(),
             [&[0, 0, 3], b"a/b".as_slice(), &[7; 32], &[0, 0, 0, 0, 0, 16, 0, 1], &[0; 12], &[0, 9, 3, 9]]
@@ -108,6 +111,8 @@ fn handshakes() -> Vec<Vec<u8>> {
     // A hostile dialler's ticket, random and role; a hostile listener's random and session.
     seeds.extend([1, 2, 3].map(|role| [&[1], [3; 16].as_slice(), &[6; 32], &[role]].concat()));
     seeds.push([&[2], [6; 48].as_slice()].concat());
+    // Two who know a code, and a change in each of their messages.
+    seeds.extend((0..6).map(|message| [&[3], vec![0; message].as_slice(), &[1, 0, 20, 64]].concat()));
     seeds
 }
 
