@@ -23,7 +23,7 @@ impl NativeListener {
     }
 
     /// Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn revoke(&self) -> Either<String, NativeFailure> {
         match self.0.revoke() {
             Ok(ticket) => Either::A(ticket.to_string()),
@@ -32,7 +32,7 @@ impl NativeListener {
     }
 
     /// The next short code to show; null when there will be none any more.
-    #[napi(ts_return_type = "Promise<string | null>")]
+    #[napi(ts_return_type = "Promise<string | null>", catch_unwind)]
     pub fn next_code<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_code(move |code| deferred.resolve(move |_| Ok(code.map(|code| code.to_string()))));

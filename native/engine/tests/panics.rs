@@ -18,10 +18,10 @@ fn a_callback_that_panics_ends_neither_its_listener_nor_anybodys_transfer() {
     let listener = receive(to.path());
     // Called by the first session's thread as soon as the peer has said who it is.
     listener.on_next(|_| panic!("injected"));
-    finished(&send(&[from.path().join("first")], listener.ticket(), 2)).unwrap();
+    finished(&send(&[from.path().join("first")], &listener.ticket(), 2)).unwrap();
 
     // Called by the thread that ends the second one, before whoever asked later.
-    let sent = send(&[from.path().join("second")], listener.ticket(), 2);
+    let sent = send(&[from.path().join("second")], &listener.ticket(), 2);
     sent.on_finished(|_| panic!("injected"));
     let sent = outcome(&sent);
     let received = next(&listener);
@@ -30,7 +30,7 @@ fn a_callback_that_panics_ends_neither_its_listener_nor_anybodys_transfer() {
     sent.recv_timeout(PATIENCE).unwrap().unwrap();
     received.recv_timeout(PATIENCE).unwrap().unwrap();
 
-    finished(&send(&[from.path().join("third")], listener.ticket(), 2)).unwrap();
+    finished(&send(&[from.path().join("third")], &listener.ticket(), 2)).unwrap();
     listener.on_closed(|| panic!("injected"));
     let (sender, closed) = channel();
     listener.on_closed(move || sender.send(()).unwrap());

@@ -2,7 +2,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver as Ended, channel};
 
 use hawser_protocol::cipher::Side as Who;
-use hawser_protocol::handshake::{Initiator, InitiatorEntropy, Responder, ResponderEntropy, Role};
+use hawser_protocol::handshake::{
+    Credential, Initiator, InitiatorEntropy, Responder, ResponderEntropy, Role,
+};
 use hawser_protocol::hello::Hello;
 use hawser_protocol::identity::StaticKey;
 use hawser_protocol::receiver::Receiver;
@@ -80,10 +82,16 @@ fn connections() -> [Connection; 2] {
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
     let (key, secret) = (StaticKey::new([1; 32]), TicketSecret::new([2; 16]));
-    let entropy = InitiatorEntropy { ephemeral: [3; 32], random: [4; 32] };
-    let (first, dialler) = Initiator::start(&key, key.public(), &secret, Role::Source, entropy).unwrap();
-    let entropy =
-        ResponderEntropy { ephemeral: [5; 32], random: [6; 32], session: [7; 16], unknown_psk: [8; 32] };
+    let entropy = InitiatorEntropy { ephemeral: [3; 32], random: [4; 32], kem: [9; 64] };
+    let ticket = Credential::Ticket(secret.clone());
+    let (first, dialler) = Initiator::start(&key, key.public(), &ticket, Role::Source, entropy).unwrap();
+    let entropy = ResponderEntropy {
+        ephemeral: [5; 32],
+        random: [6; 32],
+        session: [7; 16],
+        kem: [10; 32],
+        unknown_psk: [8; 32],
+    };
     let (_, responder) = Responder::new(&key, entropy).unwrap().read_first(&first).unwrap();
     let (second, responder) = responder.answer(Some(&secret.psk())).unwrap();
     let (third, dialler) = dialler.read_second(&second).unwrap();
