@@ -29,7 +29,7 @@ use crate::pace::{Limit, Pace, Paces};
 use crate::peers::{Mismatch, PeerName};
 use crate::quota::Quota;
 use crate::serve::{AnySession, Beginning, start};
-use crate::session::spawn;
+use crate::session::{call, spawn};
 use crate::sockets::bind_all;
 use crate::strangers::Strangers;
 use crate::transfer::{Peer, Transfer, lock};
@@ -329,7 +329,7 @@ impl Shared {
         let mut state = lock(&self.state);
         if let Some(next) = state.asking.pop_front() {
             drop(state);
-            next(Some(transfer));
+            call(|| next(Some(transfer)));
             return;
         }
         if state.opened.len() >= MAX_SESSIONS {
@@ -346,8 +346,8 @@ impl Shared {
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
         drop(lock(&self.claim).take());
-        asking.into_iter().for_each(|next| next(None));
-        waiting.into_iter().for_each(|closed| closed());
+        asking.into_iter().for_each(|next| call(|| next(None)));
+        waiting.into_iter().for_each(call);
     }
 
     /// The session that a connection may join as it asks to.
