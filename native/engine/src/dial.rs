@@ -16,7 +16,8 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::Error;
 use crate::climb::Climb;
 use crate::job::{Job, Work};
-use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, process_identity, random};
+use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::opening::{Greeted, Opened, greet, process_identity, random};
 use crate::pace::Paces;
 use crate::retry::Retry;
 use crate::serve::{Beginning, start};
@@ -102,7 +103,8 @@ async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Res
         let (pause, deadline) = (retry.pause(), retry.deadline());
         let opening = async {
             sleep(pause).await;
-            open(&options.ticket, key, options.job.work.role()).await
+            // One that has no place for another session says so only to whoever it would let in.
+            patiently(|| open(&options.ticket, key, options.job.work.role())).await
         };
         let opened = tokio::select! {
             opened = opening => opened,

@@ -15,14 +15,12 @@ use hawser_protocol::link::LaneId;
 
 use crate::Error;
 use crate::lane::{Record, RecordReader, RecordWriter};
+use crate::limits::{LOST_AFTER, PING_AFTER};
 use crate::machine::{Machine, Readiness};
 use crate::opening::{Connection, Who};
-use crate::session::{CLOSE_GRACE, Flow, Idle, LOST_AFTER, Session, Side, State, panicked, spawn};
+use crate::session::{CLOSE_GRACE, Flow, Idle, Session, Side, State, panicked, spawn};
 use crate::transfer::lock;
 use crate::tune::tune;
-
-/// A lane that has had nothing to send for so long says that it lives.
-const PING_AFTER: Duration = Duration::from_secs(15);
 
 /// A lane that has nothing to do looks so often whether another one stands still, and waits at least
 /// four times as long as its own last record took: what takes as long for all of them is the line.

@@ -27,9 +27,6 @@ use tokio::net::TcpStream;
 use crate::Error;
 use crate::error::words;
 
-/// A listener's deadline for all of a handshake, so that nobody can stretch it byte by byte.
-pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a dialler waits for a connection and for each answer: longer than it may take a listener
 /// that has hundreds of diallers to get round to this one.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,8 +103,14 @@ impl Greeted {
         let Self { mut stream, address, rtt, initiator, third } = self;
         let entering = async {
             stream.write_all(&third).await.map_err(|_| Error::Authentication)?;
-            let accept: [u8; ACCEPT_LENGTH] =
-                read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
+            let mut accept = [0; ACCEPT_LENGTH];
+            let (begin, rest) = accept.split_at_mut(BUSY.len());
+            stream.read_exact(begin).await.map_err(|_| Error::Authentication)?;
+            // No ACCEPT begins like that, but by a chance of one in 2^64.
+            if *begin == BUSY {
+                return Err(Error::Busy { address });
+            }
+            stream.read_exact(rest).await.map_err(|_| Error::Authentication)?;
             let established = initiator.read_accept(&accept).map_err(refused)?;
             opened(stream, rtt, established, Who::Dialler, address)
         };
@@ -151,9 +154,17 @@ pub(crate) enum Knock {
 
 /// Reads what a dialler wants. `None` when it does not speak this version of hawser; one that
 /// speaks another has been told which is spoken here.
-pub(crate) async fn answer(stream: &mut TcpStream) -> Option<Knock> {
+///
+/// One that wants a session, and `may_start` none at the moment, is told to come again.
+pub(crate) async fn answer(stream: &mut TcpStream, may_start: impl FnOnce() -> bool) -> Option<Knock> {
     let opening: [u8; OPENING_LENGTH] = read_exact(stream).await.ok()?;
     let opening = Opening::parse(&opening);
+    if matches!(opening, Ok(Opening::Session)) && !may_start() {
+        // Whoever closes a socket with bytes unread resets it, and with that unsays the word.
+        let _ = stream.try_read(&mut [0; FIRST_LENGTH]);
+        stream.write_all(&BUSY).await.ok()?;
+        return None;
+    }
     if matches!(opening, Ok(_) | Err(HandshakeError::Version { .. })) {
         stream.write_all(&PREAMBLE).await.ok()?;
     }
@@ -167,14 +178,14 @@ pub(crate) async fn answer(stream: &mut TcpStream) -> Option<Knock> {
 }
 
 /// Lets a dialler in that proves to hold the ticket and wants to do what it permits, if there is a
-/// `place` for it.
+/// `place` for it; if not, it is told to come again.
 pub(crate) async fn admit<P>(
     mut stream: TcpStream,
     address: SocketAddr,
     key: &StaticKey,
     ticket: &TicketSecret,
     wanted: Role,
-    place: impl FnOnce() -> Option<P>,
+    place: impl FnOnce(PublicKey) -> Option<P>,
 ) -> Option<(Opened, P)> {
     let entropy = ResponderEntropy {
         ephemeral: random().ok()?,
@@ -195,7 +206,10 @@ pub(crate) async fn admit<P>(
     if applicant.dialler_role() != wanted {
         return None;
     }
-    let place = place()?;
+    let Some(place) = place(applicant.peer()) else {
+        stream.write_all(&BUSY).await.ok()?;
+        return None;
+    };
     let (accept, established) = applicant.accept().ok()?;
     stream.write_all(&accept).await.ok()?;
     Some((opened(stream, rtt, established, Who::Listener, address).ok()?, place))

@@ -17,12 +17,10 @@ use hawser_protocol::message::{Close, CloseCode};
 use crate::Error;
 use crate::lane::Record;
 use crate::lanes::Lanes;
+use crate::limits::LOST_AFTER;
 use crate::machine::{Machine, Readiness};
 use crate::opening::Connection;
 use crate::transfer::{Transfer, lock};
-
-/// A lane from which nothing has come for so long is lost.
-pub(crate) const LOST_AFTER: Duration = Duration::from_secs(60);
 
 /// Lanes have so long to say goodbye before their sockets are closed.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
