@@ -320,12 +320,11 @@ mod tests {
             file.try_clone()
         };
         journal.write_out(reopen).unwrap();
-        let open = |_| panic!("it is open already");
         written.insert(0, [9; 32]);
         assert_eq!(reread(&file).unwrap().written, written);
-        journal.clear(open).unwrap();
-        journal.add(1, &[8; 32], open).unwrap();
-        journal.write_out(open).unwrap();
+        journal.clear(reopen).unwrap();
+        journal.add(1, &[8; 32], |_| panic!("not so soon")).unwrap();
+        journal.write_out(reopen).unwrap();
         assert_eq!(reread(&file).unwrap().written, Written::from([(1, [8; 32])]));
     }
 

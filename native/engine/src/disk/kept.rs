@@ -128,6 +128,13 @@ impl Kept {
         Ok(Some(Stored::new(part, folder, name, Some(Journal::new(subject)))))
     }
 
+    /// Removes what there is of `subject`, if it can be: all of the file is written elsewhere.
+    pub fn remove(&self, subject: &Subject) {
+        if let Ok(Some(folder)) = self.folder() {
+            let _ = remove_unused(&folder, &part_name(subject));
+        }
+    }
+
     /// Removes the folder if nothing is in it.
     pub fn close(&self) {
         if self.forget()

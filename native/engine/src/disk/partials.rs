@@ -63,11 +63,14 @@ impl Partials {
     pub fn create(&self, id: EntryId, size: u64, mode: u16, subject: Option<Subject>) -> io::Result<Stored> {
         // A file of one chunk is closed as soon as that is written.
         let share = if size > u64::from(CHUNK_BYTES) { PARTS.share() } else { None };
-        if share.is_some()
-            && let Some(subject) = subject
-            && let Some(stored) = self.kept.create(subject, mode)?
-        {
-            return Ok(stored.holding(share));
+        match (subject, &share) {
+            (Some(subject), Some(_)) => {
+                if let Some(stored) = self.kept.create(subject, mode)? {
+                    return Ok(stored.holding(share));
+                }
+            }
+            (Some(subject), None) => self.kept.remove(&subject),
+            (None, _) => {}
         }
         let folder = self.open()?;
         let name = id.0.to_string();
