@@ -66,15 +66,22 @@ pub(crate) const MAX_LANES_OF_ONE_PEER: usize =
 /// A lane that has had nothing to send for so long says that it lives.
 pub(crate) const PING_AFTER: Duration = Duration::from_secs(15);
 
-/// A lane on which nothing has come for so long is lost, and so is one whose peer takes nothing for so long.
+/// A lane on which nothing has come for so long is lost.
 ///
-/// *Attack:* a peer that is let in and then neither sends nor reads, to keep threads and a place.
+/// *Attack:* a peer that is let in and then says nothing, to keep threads and a place.
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(60);
 
-/// A record takes so long at most from its first byte to its last: about 300 bytes a second.
+/// A lane whose peer takes nothing for so long is lost. Longer than [`LOST_AFTER`], since on a slow line the
+/// system only has room again when a third of a long queue is gone; and disks of peers stand still, too.
+///
+/// *Attack:* a peer that is let in, gives signs of life, and never reads.
+pub(crate) const UNREAD_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// So long a lane waits at most for the bytes of one record, from its first to its last: 37 bytes a second,
+/// less than a lane gets that shares the lowest bandwidth limit with hundreds.
 ///
 /// *Attack:* a peer that is let in and sends a byte now and then, each of which would be a sign of life.
-pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Frames that ask for nothing and bring nothing, such as PING, that one session may receive in a second,
 /// and at once. Whoever sends more has its session ended.
