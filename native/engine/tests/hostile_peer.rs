@@ -116,10 +116,12 @@ fn a_source_that_offers_without_end_and_never_reads_is_not_read_from_and_others_
     close(&listener, false);
 }
 
-/// Again and again.
+/// Again and again, until the others have finished; not for ever, for it is their processor, too.
 fn attack(over: &AtomicBool, once: &dyn Fn()) {
-    while !over.load(Ordering::Relaxed) {
-        once();
+    for _ in 0..200 {
+        if !over.load(Ordering::Relaxed) {
+            once();
+        }
     }
 }
 
@@ -146,17 +148,17 @@ fn good_senders_all_finish_beside_attackers_of_every_kind() {
                 if let Some(mut peer) = Hostile::enter(connect(&listener), listener.ticket(), 7) {
                     // Begins a file in each session, and hangs up.
                     let _ = peer.offer(&[entry("begun", 10 * CHUNK)]);
-                    let _ = peer.hear_of(FrameType::Want);
+                    let _ = peer.hear();
                     let _ = peer.record(&Hostile::data(1, 0, &vec![7; CHUNK]));
                 }
             });
         });
-        let transfers = good_senders(from.path(), &listener, 32);
+        let transfers = good_senders(from.path(), &listener, 12);
         let outcomes: Vec<_> = transfers.iter().map(finished).collect();
         over.store(true, Ordering::Relaxed);
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     });
     drop((silent, idle));
     close(&listener, false);
-    assert_eq!(delivered(to.path()).len(), 32);
+    assert_eq!(delivered(to.path()).len(), 12);
 }

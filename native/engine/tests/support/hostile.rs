@@ -100,14 +100,15 @@ impl Hostile {
         Some(heard)
     }
 
-    /// Listens until something is heard of this kind, and says what.
+    /// Listens until a record has something of this kind, and says what.
     pub fn hear_of(&mut self, kind: FrameType) -> Option<Vec<u8>> {
-        while let Some(frames) = self.hear() {
-            if let Some((_, payload)) = frames.into_iter().find(|(header, _)| header.kind == kind) {
-                return Some(payload);
+        loop {
+            let mut frames = self.hear()?;
+            frames.retain(|(header, _)| header.kind == kind);
+            if !frames.is_empty() {
+                return Some(frames.into_iter().flat_map(|(_, payload)| payload).collect());
             }
         }
-        None
     }
 
     /// Why the other side has ended the session.
