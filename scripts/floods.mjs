@@ -74,15 +74,19 @@ try {
 async function round(to, flood) {
   const transfer = send([source], {to, lanes: 4, ...(values.limit && {limit: values.limit})});
   const ended = transfer.finished();
-  while (transfer.progress().lanes < 4) await setTimeout(1);
+  let latest = {lanes: 0, bytesDone: 0};
+  const followed = (async () => {
+    for await (const progress of transfer.progress(10)) latest = progress;
+  })();
+  while (latest.lanes < 4) await setTimeout(1);
   const flooder =
     flood && spawn('cargo', [...cargo, ...flood.map(String)], {stdio: ['pipe', 'pipe', 'inherit']});
   await setTimeout(500);
-  const before = {cpu: cpuMs(receiver.pid), bytes: transfer.progress().bytesDone};
+  const before = {cpu: cpuMs(receiver.pid), bytes: latest.bytesDone};
   const over = new AbortController();
   const watched = watch(over.signal);
   const begun = performance.now();
-  await ended;
+  await Promise.all([ended, followed]);
   const seconds = (performance.now() - begun) / 1000;
   over.abort();
   const rate = (mebibytes * 2 ** 20 - before.bytes) / 1e6 / seconds;

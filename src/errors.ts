@@ -67,6 +67,8 @@ export type EntryErrorCode =
   | 'PARENT_FAILED'
   /** More folders within folders than are sent. */
   | 'TOO_DEEP'
+  /** The sink allows no more with this ticket. */
+  | 'QUOTA'
   /** The operating system of the sink denies access. */
   | 'PERMISSION_DENIED'
   /** No space, or no quota, is left on the sink's disk. */

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hawser_engine::{StaticKey, Ticket};
-use hawser_protocol::handshake::{Initiator, InitiatorEntropy, Role};
+use hawser_protocol::handshake::{Credential, Initiator, InitiatorEntropy, Role};
 use hawser_protocol::opening::{BUSY, Opening};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -132,10 +132,10 @@ fn visit(
 
 /// What a dialler says first. Whoever has heard it can say it, too.
 fn first_message(ticket: &Ticket) -> Vec<u8> {
-    let entropy = InitiatorEntropy { ephemeral: [1; 32], random: [2; 32] };
+    let entropy = InitiatorEntropy { ephemeral: [1; 32], random: [2; 32], kem: [4; 64] };
+    let credential = Credential::Ticket(ticket.secret().clone());
     let (first, _) =
-        Initiator::start(&StaticKey::new([3; 32]), ticket.key(), ticket.secret(), Role::Source, entropy)
-            .unwrap();
+        Initiator::start(&StaticKey::new([3; 32]), ticket.key(), &credential, Role::Source, entropy).unwrap();
     [&Opening::Session.encode()[..], &first].concat()
 }
 

@@ -31,7 +31,7 @@ fn open_files() -> usize {
 
 fn enter(listener: &Listener, key: u8) -> Option<Hostile> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap();
-    Hostile::enter(stream, listener.ticket(), key)
+    Hostile::enter(stream, &listener.ticket(), key)
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_hundred_sessions_of_one_key_leave_places_for_others() {
     let listener = receive(to.path());
     let mut sessions: Vec<_> = (0..100).map_while(|_| enter(&listener, 1)).collect();
     assert_eq!(sessions.len(), SESSIONS / 2, "the next one is told to come again");
-    finished(&send(&[from.path().join("file")], listener.ticket(), 2)).unwrap();
+    finished(&send(&[from.path().join("file")], &listener.ticket(), 2)).unwrap();
     // It is nobody's enemy: when one of its sessions has ended, it may have another.
     drop(sessions.pop());
     until("there is a place again", || enter(&listener, 1).is_some());

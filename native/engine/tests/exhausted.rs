@@ -20,7 +20,7 @@ fn whoever_comes_when_there_is_no_descriptor_left_is_told_so_and_served_when_the
     write(&from.path().join("file"), 1, 100_000);
     let listener = receive(to.path());
     // One that is served before: the listener is at its work then.
-    finished(&send(&[from.path().join("file")], listener.ticket(), 1)).unwrap();
+    finished(&send(&[from.path().join("file")], &listener.ticket(), 1)).unwrap();
     let newcomers: Vec<_> = (0..20).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()).collect();
     setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) }).unwrap();
     let taken: Vec<_> = (0..).map_while(|_| File::open("/dev/null").ok()).collect();
@@ -38,6 +38,6 @@ fn whoever_comes_when_there_is_no_descriptor_left_is_told_so_and_served_when_the
         std::mem::forget(newcomer);
     }
     drop(taken);
-    finished(&send(&[from.path().join("file")], listener.ticket(), 1)).unwrap();
+    finished(&send(&[from.path().join("file")], &listener.ticket(), 1)).unwrap();
     close(&listener, false);
 }

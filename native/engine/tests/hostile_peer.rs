@@ -26,7 +26,7 @@ fn connect(listener: &Listener) -> TcpStream {
 }
 
 fn enter(listener: &Listener, key: u8) -> Hostile {
-    Hostile::enter(connect(listener), listener.ticket(), key).unwrap()
+    Hostile::enter(connect(listener), &listener.ticket(), key).unwrap()
 }
 
 fn entry(name: &str, size: usize) -> Entry {
@@ -41,7 +41,7 @@ fn good_senders(from: &Path, listener: &Listener, count: usize) -> Vec<Transfer>
         let tree = from.join(format!("good-{number}"));
         write(&tree.join("large"), number as u8, MIB);
         (0..20).for_each(|file| write(&tree.join(file.to_string()), file, 100));
-        send(&[tree], listener.ticket(), 2)
+        send(&[tree], &listener.ticket(), 2)
     };
     (0..count).map(begin).collect()
 }
@@ -94,7 +94,7 @@ fn a_source_that_offers_without_end_and_never_reads_is_not_read_from_and_others_
     // As little as the system lets it have: what it does not read shall not disappear in there.
     socket.set_recv_buffer_size(1).unwrap();
     socket.connect(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, listener.port())).into()).unwrap();
-    let mut peer = Hostile::enter(socket.into(), listener.ticket(), 1).unwrap();
+    let mut peer = Hostile::enter(socket.into(), &listener.ticket(), 1).unwrap();
     peer.stream.set_write_timeout(Some(STOPPED)).unwrap();
     // Each is refused at once, and settled: the window does not hold this up.
     let mut refused = entry("taken", 5);
@@ -137,7 +137,7 @@ fn good_senders_all_finish_beside_attackers_of_every_kind() {
         scope.spawn(|| attack(&over, &|| drop(shout(listener.port(), &[0xff; 4096]))));
         scope.spawn(|| {
             attack(&over, &|| {
-                if let Some(mut peer) = Hostile::enter(connect(&listener), listener.ticket(), 8) {
+                if let Some(mut peer) = Hostile::enter(connect(&listener), &listener.ticket(), 8) {
                     let _ = peer.record(&ping.repeat(10_000));
                     let _ = peer.hear_of_end();
                 }
@@ -145,7 +145,7 @@ fn good_senders_all_finish_beside_attackers_of_every_kind() {
         });
         scope.spawn(|| {
             attack(&over, &|| {
-                if let Some(mut peer) = Hostile::enter(connect(&listener), listener.ticket(), 7) {
+                if let Some(mut peer) = Hostile::enter(connect(&listener), &listener.ticket(), 7) {
                     // Begins a file in each session, and hangs up.
                     let _ = peer.offer(&[entry("begun", 10 * CHUNK)]);
                     let _ = peer.hear();

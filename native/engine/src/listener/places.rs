@@ -7,6 +7,7 @@ use hawser_protocol::identity::PublicKey;
 use super::{Shared, State};
 use crate::descriptors;
 use crate::limits::{MAX_LANES_OF_ONE_PEER, MAX_SESSIONS, MAX_SESSIONS_OF_ONE_PEER};
+use crate::opening::Visitor;
 use crate::transfer::lock;
 
 /// A session that is about to start.
@@ -16,8 +17,23 @@ pub(super) struct Place {
 }
 
 impl Shared {
+    /// A place for the session of somebody who wants what there is. If there is none, it is told to come
+    /// again.
+    pub(super) async fn place_for(self: &Arc<Self>, visitor: Visitor) -> Option<(Place, Visitor)> {
+        if visitor.role() != self.job.work.peer_role() {
+            return None;
+        }
+        match self.reserve(visitor.peer()) {
+            Some(place) => Some((place, visitor)),
+            None => {
+                visitor.turn_away().await;
+                None
+            }
+        }
+    }
+
     /// A place for one more session of `peer`, unless there is none or no more are accepted.
-    pub(super) fn reserve(self: &Arc<Self>, peer: PublicKey) -> Option<Place> {
+    fn reserve(self: &Arc<Self>, peer: PublicKey) -> Option<Place> {
         let mut state = lock(&self.state);
         if state.closing.is_some() || !state.has_place(peer, most()) {
             return None;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use hawser_engine::{StaticKey, Ticket};
 use hawser_protocol::cipher::{HEADER_LENGTH, Opener, Sealer, Side, TAG_LENGTH, record_length};
 use hawser_protocol::frame::{self, FrameType, Frames, Header};
-use hawser_protocol::handshake::{ACCEPT_LENGTH, Initiator, InitiatorEntropy, Role, SECOND_LENGTH};
+use hawser_protocol::handshake::{
+    ACCEPT_LENGTH, Credential, Initiator, InitiatorEntropy, Role, SECOND_LENGTH,
+};
 use hawser_protocol::hello::Hello;
 use hawser_protocol::manifest::{Entry, EntryId, put_entry};
 use hawser_protocol::message::{Close, CloseCode, Message};
@@ -31,10 +33,11 @@ impl Hostile {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let random =
             |seed: u8| *blake3::hash(&[seed, key, stream.local_addr().unwrap().port() as u8]).as_bytes();
-        let entropy = InitiatorEntropy { ephemeral: random(1), random: random(2) };
+        let entropy = InitiatorEntropy { ephemeral: random(1), random: random(2), kem: [key; 64] };
+        let credential = Credential::Ticket(ticket.secret().clone());
         let key = StaticKey::new([key; 32]);
         let (first, initiator) =
-            Initiator::start(&key, ticket.key(), ticket.secret(), Role::Source, entropy).unwrap();
+            Initiator::start(&key, ticket.key(), &credential, Role::Source, entropy).unwrap();
         stream.write_all(&[&Opening::Session.encode()[..], &first].concat()).unwrap();
         if read::<8>(&mut stream) == BUSY {
             return None;
