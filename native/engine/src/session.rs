@@ -17,12 +17,11 @@ use hawser_protocol::message::{Close, CloseCode};
 use crate::Error;
 use crate::lane::Record;
 use crate::lanes::Lanes;
+use crate::limits::{EMPTY_FRAMES, LOST_AFTER};
 use crate::machine::{Machine, Readiness};
 use crate::opening::Connection;
+use crate::rate::Budget;
 use crate::transfer::{Transfer, lock};
-
-/// A lane from which nothing has come for so long is lost.
-pub(crate) const LOST_AFTER: Duration = Duration::from_secs(60);
 
 /// Lanes have so long to say goodbye before their sockets are closed.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -69,6 +68,8 @@ pub(crate) struct Session<S: Side> {
     state: Mutex<State<S::Machine>>,
     /// The session's own thread waits here.
     changed: Condvar,
+    /// Readers wait here while too much waits to be sent.
+    relieved: Condvar,
     pub lanes: Mutex<Lanes>,
 }
 
@@ -82,6 +83,10 @@ pub(crate) struct State<M> {
     /// Writers that wait for something to send. Only those for whom there is something are woken:
     /// waking all of them for each entry would cost more than the entry.
     pub idle: BTreeMap<LaneId, Idle>,
+    /// Readers that wait until less is congested.
+    held: u32,
+    /// Frames from the peer that ask for nothing and bring nothing.
+    pub empty_frames: Budget,
     /// Lanes whose threads run, by direction. A lane's number is free when neither does: a thread
     /// of an earlier lane must not speak for a later one.
     pub writing: BTreeSet<LaneId>,
@@ -144,10 +149,13 @@ impl<S: Side> Session<S> {
                 awaited: None,
                 has_work: false,
                 idle: BTreeMap::new(),
+                held: 0,
+                empty_frames: Budget::new(EMPTY_FRAMES),
                 writing: BTreeSet::new(),
                 reading: BTreeSet::new(),
             }),
             changed: Condvar::new(),
+            relieved: Condvar::new(),
             lanes: Mutex::default(),
         });
         session.run_lane(LaneId(0), connection).inspect_err(|_| session.stop_lanes())?;
@@ -196,6 +204,29 @@ impl<S: Side> Session<S> {
             }
             !due
         });
+        self.relieve(state);
+    }
+
+    /// Lets readers go on, if they have waited for what `state` has come to.
+    pub fn relieve(&self, state: &mut State<S::Machine>) {
+        if state.held > 0 && (state.is_ended() || !state.machine.is_congested()) {
+            self.relieved.notify_all();
+        }
+    }
+
+    /// Lets readers look again whether theirs is still a lane.
+    pub fn release_readers(&self) {
+        self.relieved.notify_all();
+    }
+
+    /// Waits while so much is to be sent that nothing more should be read from `lane`.
+    pub fn wait_for_relief(&self, lane: LaneId, mut state: MutexGuard<'_, State<S::Machine>>) {
+        while state.machine.is_congested() && !state.is_ended() && !state.machine.is_over(lane) {
+            state.held += 1;
+            let waited = self.relieved.wait_timeout(state, LOST_AFTER);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.held -= 1;
+        }
     }
 
     /// Waits on the session's own thread, `timeout` at most. May return early.

@@ -55,6 +55,7 @@ impl Side for SinkSide {
         while let Some(frame) = state.machine.next(lane, record.room()) {
             record.push(&frame);
         }
+        session.relieve(&mut state);
     }
 
     fn handle(
