@@ -114,6 +114,7 @@ impl<S: Side> Session<S> {
         let session = self.clone();
         running(&mut self.state()).insert(lane);
         let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
+            session.side.confinement().bind_thread();
             match catch_unwind(AssertUnwindSafe(|| run(&session))) {
                 Ok(Ok(())) => {}
                 Ok(Err(LaneEnd::Lost)) => session.lose(lane),

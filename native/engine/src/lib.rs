@@ -5,6 +5,7 @@
 
 mod climb;
 mod closing;
+mod confine;
 mod descriptors;
 mod dial;
 pub mod disk;

@@ -15,6 +15,7 @@ use hawser_protocol::link::LaneId;
 use hawser_protocol::message::{Close, CloseCode};
 
 use crate::Error;
+use crate::confine::Confinement;
 use crate::lane::Record;
 use crate::lanes::Lanes;
 use crate::machine::{Machine, Readiness};
@@ -43,6 +44,10 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
 
     /// Whether a good end needs no answer from the peer: it is the peer that has said "done".
     const HAS_LAST_WORD: bool;
+
+    /// What its threads may do with files. What they are started by, and call back, must not start
+    /// threads for others: those would be bound, too.
+    fn confinement(&self) -> &Confinement;
 
     /// Runs on the session's own thread, beside the lanes, until it has nothing more to do.
     fn drive(&self, session: &Session<Self>);
@@ -159,6 +164,7 @@ impl<S: Side> Session<S> {
         });
         let driven = session.clone();
         spawn("hawser-session".into(), move || {
+            driven.side.confinement().bind_thread();
             let result = driven.run();
             drop(driven);
             closed(result);

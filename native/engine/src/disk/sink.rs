@@ -25,6 +25,7 @@ use super::made::{finish_folder, make_folder, make_link};
 use super::partials::Partials;
 use super::record::Record;
 use super::space::Space;
+use crate::confine::Confinement;
 
 /// Names remembered of what was offered in the target folder: more than any user names, and little
 /// memory. Beyond them every entry is transferred.
@@ -122,6 +123,11 @@ impl Sink {
             owner,
             compares: AtomicBool::new(false),
         })
+    }
+
+    /// For the threads that call it.
+    pub(crate) fn confinement(&self) -> Confinement {
+        Confinement::within(self.partials.target())
     }
 
     /// Decides about an entry; folders and links are made at once.
