@@ -312,5 +312,9 @@ fn reason_code(reason: Reason) -> &'static str {
         Reason::Io => "IO",
         Reason::Integrity => "INTEGRITY",
         Reason::TooDeep => "TOO_DEEP",
+        Reason::OtherDisk => "OTHER_DISK",
+        Reason::NoInodes => "NO_INODES",
+        Reason::ReadOnly => "READ_ONLY",
+        Reason::TargetGone => "TARGET_GONE",
     }
 }

@@ -26,6 +26,10 @@ pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name
         name,
         |name| parent.create_dir_with(name, &builder),
         |name| match Stat::named(parent, name) {
+            // What is mounted there cannot be moved into: better said now than when a file is complete.
+            Ok(stat) if stat.form == Form::Folder && !stat.is_on_disk_of(parent)? => {
+                Err(io::ErrorKind::CrossesDevices.into())
+            }
             Ok(stat) => Ok(stat.form == Form::Folder),
             Err(error) => none_if_gone(error),
         },

@@ -135,7 +135,7 @@ impl Sink {
     /// A folder joins one that is there, which then keeps its mode and time. Anything else that
     /// has its name stays as it is, and the entry gets a numbered name.
     pub fn offer(&self, id: EntryId, entry: &Entry) -> Decision {
-        self.decide(id, entry).unwrap_or_else(Decision::Refused)
+        self.decide(id, entry).unwrap_or_else(|reason| Decision::Refused(self.space.explain(reason)))
     }
 
     /// Writes the chunk of file `id` at `offset`. Again does no harm.
@@ -143,7 +143,7 @@ impl Sink {
     /// # Errors
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn write_chunk(&self, id: EntryId, offset: u64, bytes: &[u8]) -> Result<(), Reason> {
-        self.file(id)?.write(&self.partials, offset, bytes)
+        self.file(id)?.write(&self.partials, offset, bytes).map_err(|reason| self.space.explain(reason))
     }
 
     /// What is delivered goes on the record of an earlier session of the same transfer.
@@ -168,7 +168,8 @@ impl Sink {
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn complete(&self, id: EntryId, expected: ContentHash) -> Result<Completed, Reason> {
         let file = self.file(id)?;
-        let completed = file.complete(&self.folders, expected)?;
+        let completed =
+            file.complete(&self.folders, expected).map_err(|reason| self.space.explain(reason))?;
         if let Completed::Same(name) = &completed {
             self.record.add(&Location::new(file.location.folder.clone(), name.clone()), expected);
             self.lock().remove(&id);
@@ -190,7 +191,8 @@ impl Sink {
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn place(&self, id: EntryId, expected: ContentHash) -> Result<Placed, Reason> {
         let file = self.file(id)?;
-        let (placed, name) = file.place(&self.folders, expected)?;
+        let placed = file.place(&self.folders, expected).map_err(|reason| self.space.explain(reason));
+        let (placed, name) = placed?;
         self.record.add(&Location::new(file.location.folder.clone(), name), expected);
         self.lock().remove(&id);
         Ok(placed)
@@ -201,8 +203,7 @@ impl Sink {
     pub fn discard(&self, id: EntryId, reason: Reason) {
         if let Ok(file) = self.file(id) {
             self.lock().remove(&id);
-            let ours = matches!(reason, Reason::DiskFull | Reason::Io | Reason::PermissionDenied);
-            file.discard(ours && file.is_worth_keeping() && !self.flush.has_failed());
+            file.discard(is_of_this_disk(reason) && file.is_worth_keeping() && !self.flush.has_failed());
         }
     }
 
@@ -233,7 +234,7 @@ impl Sink {
             Fate::Target | Fate::Refused => Err(Reason::ParentFailed),
         };
         self.folders.close(&folder);
-        finished
+        finished.map_err(|reason| self.space.explain(reason))
     }
 
     /// Returns when everything that was committed and finished is on disk. Other file systems
@@ -381,4 +382,12 @@ impl Sink {
     fn lock(&self) -> MutexGuard<'_, HashMap<EntryId, Held>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a file that failed for `reason` may be finished when this side's disk is in order again.
+fn is_of_this_disk(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::DiskFull | Reason::NoInodes | Reason::Io | Reason::PermissionDenied | Reason::ReadOnly
+    )
 }
