@@ -1,6 +1,6 @@
 //! A local user who exchanges folders for links all the time while transfers run: L1 to L4, L6.
 //!
-//! `HAWSER_RACES=n` runs as many transfers of each kind; a few, without it.
+//! `HAWSER_RACES=n` runs so many transfers of each kind; without it, a few.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -31,6 +31,10 @@ impl Flip {
     fn new(path: &Path, name: &'static str, other: PathBuf) -> Self {
         Self { folder: File::open(path).unwrap(), name, other }
     }
+
+    fn make(&self) -> rustix::io::Result<()> {
+        renameat_with(&self.folder, self.name, CWD, &self.other, RenameFlags::EXCHANGE)
+    }
 }
 
 /// Runs `run` while each of these changes places all the time. The exchanges that were made.
@@ -40,11 +44,8 @@ fn racing(flips: &[Flip], run: impl FnOnce()) -> usize {
         let flipping = scope.spawn(|| {
             let mut count = 0;
             while !over.load(Ordering::Relaxed) {
-                for Flip { folder, name, other } in flips {
-                    // The transfer may just have removed one of them, or not made it yet.
-                    let flipped = renameat_with(folder, *name, CWD, other, RenameFlags::EXCHANGE);
-                    count += usize::from(flipped.is_ok());
-                }
+                // The transfer may just have removed one of them, or not made it yet.
+                count += flips.iter().filter(|flip| flip.make().is_ok()).count();
             }
             count
         });
@@ -98,6 +99,12 @@ fn race(flipped: &[(&str, &'static str)]) {
     });
     eprintln!("{came} entries came in {} transfers, {count} exchanges", rounds());
     assert!(count > 0);
+    for flip in flips {
+        // Back to where it belongs, or the good sender that comes now would find a link, too.
+        if !flip.other.is_symlink() {
+            flip.make().unwrap();
+        }
+    }
     yard.assert_unharmed();
 }
 
