@@ -848,5 +848,6 @@ module.exports.NativeKeep = nativeBinding.NativeKeep
 module.exports.NativeKind = nativeBinding.NativeKind
 module.exports.NativeState = nativeBinding.NativeState
 module.exports.partials = nativeBinding.partials
+module.exports.protectMemory = nativeBinding.protectMemory
 module.exports.removePartials = nativeBinding.removePartials
 module.exports.verify = nativeBinding.verify

@@ -68,6 +68,15 @@ export function removePartials(directory: Uint8Array, olderThanMs: number): Prom
 }
 
 /**
+ * Keeps the memory of this process to itself. Throws a HawserError.
+ * @internal
+ */
+export function protectMemory(): void {
+  const failure = load().protectMemory();
+  if (failure) throw toError(failure);
+}
+
+/**
  * The error that a failure stands for: failures cross the binding as values, because an async native function
  * could only reject with a code of Node-API's own.
  * @internal

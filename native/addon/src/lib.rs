@@ -7,6 +7,7 @@ mod environment;
 mod listener;
 mod options;
 mod partials;
+mod protect;
 mod transfer;
 mod verify;
 
