@@ -21,6 +21,7 @@ mod info;
 mod journal;
 mod kept;
 mod leftover;
+mod listing;
 mod made;
 mod named;
 mod names;

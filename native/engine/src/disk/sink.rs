@@ -21,6 +21,7 @@ use super::flush::Flush;
 use super::folders::{Folder, Folders, Location};
 use super::incoming::{Completed, Incoming};
 use super::info::{EntryKind, Info};
+use super::listing::Listing;
 use super::made::{finish_folder, make_folder, make_link};
 use super::partials::Partials;
 use super::record::Record;
@@ -73,7 +74,7 @@ enum Held {
 #[derive(Clone, Debug)]
 enum Fate {
     /// The target folder itself, which is the user's.
-    Target,
+    Target(Arc<Listing>),
     /// By this session, which finishes it.
     Created { placed: Placed, mode: u16, mtime: Mtime },
     /// It was there: it keeps its mode, and gets the time that was sent, since what is put into it
@@ -82,16 +83,16 @@ enum Fate {
     ///
     /// `again` when another folder of the same name came before it in this session: what is in it
     /// may be from there.
-    Found { mode: u16, mtime: Mtime, again: bool },
+    Found { mode: u16, mtime: Mtime, again: bool, listing: Arc<Listing> },
     /// It did not; held for the paths of what would have been in it.
     Refused,
 }
 
 /// What may have an entry's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Before {
-    /// What was there before the session.
-    Unknown,
+    /// What was there before the session, by the names that are listed.
+    Unknown(Arc<Listing>),
     /// Nothing was there before the session: a look would only cost time.
     Nothing,
     /// Something from this session. It is not taken for the entry because it has the same size and
@@ -111,7 +112,7 @@ impl Sink {
         let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
         let flush = Flush::below(&target)?;
         let space = Arc::new(Space::around(&target)?);
-        let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target);
+        let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target(Arc::default()));
         Ok(Self {
             partials: Partials::new(target.clone(), transfer),
             record: Record::new(target, transfer),
@@ -231,7 +232,7 @@ impl Sink {
                     Err(reason) => Err(reason),
                 }
             }
-            Fate::Target | Fate::Refused => Err(Reason::ParentFailed),
+            Fate::Target(_) | Fate::Refused => Err(Reason::ParentFailed),
         };
         self.folders.close(&folder);
         finished.map_err(|reason| self.space.explain(reason))
@@ -296,9 +297,9 @@ impl Sink {
         let location = Location::new(parent, entry.name.clone());
         let decided = match fate {
             Fate::Refused => Err(Reason::ParentFailed),
-            Fate::Target => self.decide_at(id, entry, &location, self.before(&entry.name)),
+            Fate::Target(listing) => self.decide_at(id, entry, &location, self.before(&entry.name, listing)),
             Fate::Found { again: true, .. } => self.decide_at(id, entry, &location, Before::Ours),
-            Fate::Found { .. } => self.decide_at(id, entry, &location, Before::Unknown),
+            Fate::Found { listing, .. } => self.decide_at(id, entry, &location, Before::Unknown(listing)),
             Fate::Created { .. } => self.decide_at(id, entry, &location, Before::Nothing),
         };
         if decided.is_err() && entry.kind == Kind::Folder {
@@ -309,10 +310,10 @@ impl Sink {
 
     /// What may have a name in the target folder. Only what the source's user named comes there, and
     /// only there two entries can have one name.
-    fn before(&self, name: &Name) -> Before {
+    fn before(&self, name: &Name, listing: Arc<Listing>) -> Before {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = seen.len() < MAX_SEEN && seen.insert(name.clone());
-        if is_new { Before::Unknown } else { Before::Ours }
+        if is_new { Before::Unknown(listing) } else { Before::Ours }
     }
 
     fn decide_at(
@@ -328,10 +329,13 @@ impl Sink {
                 let compares = self.compares.load(Ordering::Relaxed) && *size > 0;
                 let existing =
                     Existing { folder: &folder, name: &location.name, size: *size, mtime: entry.mtime };
-                if before == Before::Unknown && !compares && existing.is_there()? {
+                if let Before::Unknown(listing) = &before
+                    && !compares
+                    && existing.is_there(listing)?
+                {
                     return Ok(Decision::Placed(Placed::Present));
                 }
-                let owner = (before != Before::Ours).then_some(self.owner);
+                let owner = (!matches!(before, Before::Ours)).then_some(self.owner);
                 let file = Incoming::new(id, location.clone(), *size, entry, owner, self.space.clone());
                 let held = match compares.then(|| file.compare(&folder)).flatten() {
                     Some(held) => Some(held),
@@ -348,7 +352,8 @@ impl Sink {
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
                 let fate = match &placed {
                     Placed::Present => {
-                        Fate::Found { mode: entry.mode, mtime: entry.mtime, again: before != Before::Unknown }
+                        let again = !matches!(before, Before::Unknown(_));
+                        Fate::Found { mode: entry.mode, mtime: entry.mtime, again, listing: Arc::default() }
                     }
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
