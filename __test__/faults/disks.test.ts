@@ -131,6 +131,16 @@ on(
   },
 );
 
+on('exfat', 'N19: a file is not taken for there because one is that the disk calls the same', async (t) => {
+  const {at, beside} = mount(t, 'exfat');
+  const inbox = join(at, 'inbox');
+  writeNames(inbox, ['A']);
+  const report = await deliver(t, writeNames(join(beside, 'from'), ['a']), inbox);
+
+  t.is(report.filesPresent, 0);
+  t.deepEqual(contents(inbox), {A: 'A', 'a (2)': 'a'});
+});
+
 on('exfat', 'N19: files in folders whose names are one to the disk all come', async (t) => {
   const {at, beside} = mount(t, 'exfat');
   const from = join(beside, 'from');
