@@ -32,7 +32,7 @@ export type {
  * @internal
  */
 export function listen(options: NativeListenOptions): NativeListener {
-  return call((binding) => binding.listen(options));
+  return wiping(options, (binding) => binding.listen(options));
 }
 
 /**
@@ -40,7 +40,7 @@ export function listen(options: NativeListenOptions): NativeListener {
  * @internal
  */
 export function dial(options: NativeDialOptions): NativeTransfer {
-  return call((binding) => binding.dial(options));
+  return wiping(options, (binding) => binding.dial(options));
 }
 
 /**
@@ -83,6 +83,18 @@ export function protectMemory(): void {
  */
 export function toError(failure: NativeFailure): HawserError {
   return new HawserError(failure.code as ErrorCode, failure.message, {retryable: failure.retryable});
+}
+
+/** A call that takes a private key: the binding has its own copy then, which it wipes when it is done. */
+function wiping<T extends object>(
+  options: {readonly identity?: Uint8Array | undefined},
+  invoke: (binding: typeof Binding) => T | NativeFailure,
+): T {
+  try {
+    return call(invoke);
+  } finally {
+    options.identity?.fill(0);
+  }
 }
 
 function call<T extends object>(invoke: (binding: typeof Binding) => T | NativeFailure): T {

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hawser_engine::{DialOptions, Durability, Error, Job, Limit, ListenOptions, Requests, StaticKey, Work};
+use hawser_engine::{
+    DialOptions, Durability, Error, Job, Limit, ListenOptions, Requests, StaticKey, Ticket, Work,
+};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
+use zeroize::Zeroizing;
 
 use crate::transfer::NativeKeep;
 
@@ -97,7 +100,7 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             port: options.port,
             advertise: options.advertise,
             identity: identity(options.identity.as_deref())?,
-            ticket: options.ticket.map(|ticket| ticket.parse().map_err(Error::Ticket)).transpose()?,
+            ticket: options.ticket.map(ticket).transpose()?,
         })
     }
 }
@@ -106,7 +109,7 @@ impl TryFrom<NativeDialOptions> for DialOptions {
     type Error = Error;
 
     fn try_from(options: NativeDialOptions) -> Result<Self, Error> {
-        let ticket = options.ticket.parse().map_err(Error::Ticket)?;
+        let ticket = ticket(options.ticket)?;
         Ok(Self {
             job: options.job.try_into()?,
             ticket,
@@ -138,6 +141,11 @@ impl TryFrom<NativeJob> for Job {
             requests: Requests { compare: job.compare, reread: job.reread },
         })
     }
+}
+
+/// The ticket that a text is. This copy of the text is wiped; JavaScript has its own.
+fn ticket(text: String) -> Result<Ticket, Error> {
+    Zeroizing::new(text).parse().map_err(Error::Ticket)
 }
 
 fn identity(bytes: Option<&[u8]>) -> Result<Option<StaticKey>, Error> {
