@@ -14,7 +14,7 @@ test('importing the package loads no binary', async (t) => {
 
   t.deepEqual(result, {
     code: 0,
-    stdout: 'HawserError,get,isHawserError,partials,receive,removePartials,send,share,verify\n',
+    stdout: 'HawserError,get,isHawserError,partials,protectMemory,receive,removePartials,send,share,verify\n',
     stderr: '',
   });
 });

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use hawser_engine::disk::Claim;
 use hawser_engine::{Fate, Work};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
@@ -176,4 +177,24 @@ fn assert_only(good: &[u8], folder: &Path) -> usize {
         }
     }
     count
+}
+
+#[test]
+fn l4_what_dead_sessions_left_is_removed_and_nothing_outside_while_it_turns_into_links_and_back() {
+    let home = tempfile::tempdir().unwrap();
+    let (target, outside) = (home.path().join("target"), home.path().join("outside"));
+    let left = target.join(".hawser").join("0123456789abcdef".repeat(2));
+    fs::create_dir_all(outside.join("inner")).unwrap();
+    fs::write(outside.join("inner/secret"), "secret").unwrap();
+    for round in 0..rounds() * 10 {
+        // A dead session leaves files; an enemy leaves what it likes.
+        fs::create_dir_all(left.join("folder/inner")).unwrap();
+        fs::write(left.join("folder/inner/secret"), "mine").unwrap();
+        let link = home.path().join(format!("link {round}"));
+        symlink(&outside, &link).unwrap();
+        racing(&[Flip::new(&left, "folder", link)], || {
+            drop(Claim::alone(&target).unwrap());
+        });
+        assert_eq!(fs::read(outside.join("inner/secret")).unwrap(), b"secret", "round {round}");
+    }
 }
