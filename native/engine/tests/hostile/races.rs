@@ -187,7 +187,8 @@ fn l4_what_dead_sessions_left_is_removed_and_nothing_outside_while_it_turns_into
     fs::create_dir_all(outside.join("inner")).unwrap();
     fs::write(outside.join("inner/secret"), "secret").unwrap();
     for round in 0..rounds() * 10 {
-        // A dead session leaves files; an enemy leaves what it likes.
+        // A dead session leaves files; an enemy leaves what it likes, maybe of the last round.
+        let _ = fs::remove_file(left.join("folder"));
         fs::create_dir_all(left.join("folder/inner")).unwrap();
         fs::write(left.join("folder/inner/secret"), "mine").unwrap();
         let link = home.path().join(format!("link {round}"));
