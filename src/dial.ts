@@ -24,5 +24,5 @@ export function startTransfer(ticket: string, job: NativeJob, options: DialOptio
   const lanes = options.lanes === undefined ? {} : {lanes: integer('number of lanes', options.lanes, 1, 16)};
   const retryMs = milliseconds('time to retry', options.retryMs ?? defaultRetryMs);
   const identity = identityBytes(options.identity);
-  return new Transfer(dial({job, ticket, retryMs, ...lanes, ...identity}), options.signal);
+  return new Transfer(dial({job, to: {ticket}, retryMs, ...lanes, ...identity}), options.signal);
 }

@@ -67,6 +67,8 @@ export type EntryErrorCode =
   | 'PARENT_FAILED'
   /** More folders within folders than are sent. */
   | 'TOO_DEEP'
+  /** The sink allows no more with this ticket. */
+  | 'QUOTA'
   /** The sink has another file system mounted at the folder it belongs in. */
   | 'OTHER_DISK'
   /** The sink's disk has no inodes left: no room for another file, however small. */

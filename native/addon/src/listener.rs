@@ -22,6 +22,23 @@ impl NativeListener {
         self.0.ticket().to_string()
     }
 
+    /// Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value.
+    #[napi]
+    pub fn revoke(&self) -> Either<String, NativeFailure> {
+        match self.0.revoke() {
+            Ok(ticket) => Either::A(ticket.to_string()),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
+    /// The next short code to show; null when there will be none any more.
+    #[napi(ts_return_type = "Promise<string | null>")]
+    pub fn next_code<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.on_code(move |code| deferred.resolve(move |_| Ok(code.map(|code| code.to_string()))));
+        Ok(promise)
+    }
+
     /// The port listened on.
     #[napi(getter)]
     pub fn port(&self) -> u16 {

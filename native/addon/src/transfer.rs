@@ -312,6 +312,7 @@ fn reason_code(reason: Reason) -> &'static str {
         Reason::Io => "IO",
         Reason::Integrity => "INTEGRITY",
         Reason::TooDeep => "TOO_DEEP",
+        Reason::Quota => "QUOTA",
         Reason::OtherDisk => "OTHER_DISK",
         Reason::NoInodes => "NO_INODES",
         Reason::ReadOnly => "READ_ONLY",

@@ -3,16 +3,20 @@
 //! A [`Listener`] serves sessions, [`dial`] opens one, and either gives [`Transfer`]s. Blocking
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
+mod admission;
 mod climb;
 mod closing;
+mod codes;
 mod confine;
 mod descriptors;
+mod destination;
 mod dial;
 pub mod disk;
 mod error;
 mod job;
 mod lane;
 mod lanes;
+mod ledger;
 mod listener;
 mod machine;
 mod opening;
@@ -20,6 +24,7 @@ mod pace;
 mod partials;
 mod progress;
 mod protect;
+mod quota;
 mod retry;
 mod scope;
 mod serve;
@@ -35,12 +40,15 @@ mod transfer;
 mod tune;
 mod verify;
 
+pub use admission::TicketLimits;
 pub use closing::Closing;
+pub use destination::Destination;
 pub use dial::{DialOptions, dial};
 pub use disk::{Leftover, PartOf, Remaining, Removal};
 pub use error::Error;
+pub use hawser_protocol::code::{Code, CodeError};
 pub use hawser_protocol::error::{ContentHash, Reason};
-pub use hawser_protocol::identity::StaticKey;
+pub use hawser_protocol::identity::{PublicKey, StaticKey};
 pub use hawser_protocol::message::Placed;
 pub use hawser_protocol::sender::Fate;
 pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};

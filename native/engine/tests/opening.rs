@@ -19,7 +19,7 @@ use tempfile::tempdir;
 fn a_ticket_is_good_for_its_own_direction_only() {
     let to = tempdir().unwrap();
     let listener = receive(to.path());
-    let options = with(listener.ticket(), job(Work::Write(to.path().into())), 1);
+    let options = with(&listener.ticket(), job(Work::Write(to.path().into())), 1);
     assert!(matches!(dial(options), Err(Error::TicketDirection { pull: false })));
     close(&listener, false);
 }
@@ -46,7 +46,7 @@ fn what_does_not_speak_hawser_gets_no_answer_and_disturbs_nobody() {
     let listener = receive(to.path());
     // Says nothing, and stays.
     let silent = TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap();
-    let sent = send(&[path], listener.ticket(), 2);
+    let sent = send(&[path], &listener.ticket(), 2);
     for words in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"SSH-2.0-x\r\n", &[0xff; 4096], b"HAWSE", b""] {
         assert_eq!(shout(listener.port(), words), b"");
     }
@@ -74,7 +74,7 @@ fn whoever_is_one_too_many_is_told_so_and_comes_again() {
     let mut answer = Vec::new();
     connect().read_to_end(&mut answer).unwrap();
     assert_eq!(answer, BUSY);
-    let sent = send(&[path], listener.ticket(), 1);
+    let sent = send(&[path], &listener.ticket(), 1);
     drop(strangers);
     finished(&sent).unwrap();
     close(&listener, false);
@@ -151,7 +151,7 @@ fn a_peer_is_told_when_there_will_be_no_session_after_all() {
     let listener = receive(&inbox);
     fs::remove_dir(&inbox).unwrap();
     fs::write(&inbox, "in the way").unwrap();
-    let result = finished(&send(&[from.path().into()], listener.ticket(), 2));
+    let result = finished(&send(&[from.path().into()], &listener.ticket(), 2));
     assert!(matches!(result, Err(Error::ClosedByPeer { code: CloseCode::Local, .. })), "{result:?}");
     close(&listener, false);
 }
@@ -172,7 +172,7 @@ fn a_refused_connection_is_said_to_be_one() {
     let to = tempdir().unwrap();
     let listener = receive(to.path());
     close(&listener, false);
-    let result = finished(&send(&[to.path().into()], listener.ticket(), 1));
+    let result = finished(&send(&[to.path().into()], &listener.ticket(), 1));
     assert_eq!(result.unwrap_err().code(), "CONNECTION_REFUSED");
 }
 

@@ -53,19 +53,21 @@ pub enum Reason {
     Integrity = 11,
     /// The source or the sink: more than [`crate::limits::MAX_DEPTH`] folders deep.
     TooDeep = 12,
+    /// The sink: the ticket does not allow so much.
+    Quota = 14,
     /// The sink: another file system is mounted at the folder it belongs in.
-    OtherDisk = 14,
+    OtherDisk = 15,
     /// The sink: its file system has no room for another file or folder, however small.
-    NoInodes = 15,
+    NoInodes = 16,
     /// The sink: its file system can only be read.
-    ReadOnly = 16,
+    ReadOnly = 17,
     /// The sink: its target folder was removed.
-    TargetGone = 17,
+    TargetGone = 18,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::SourceGone,
         Self::SourceChanged,
         Self::SourceUnreadable,
@@ -78,6 +80,7 @@ impl Reason {
         Self::Io,
         Self::Integrity,
         Self::TooDeep,
+        Self::Quota,
         Self::OtherDisk,
         Self::NoInodes,
         Self::ReadOnly,
@@ -109,6 +112,7 @@ impl fmt::Display for Reason {
             Self::Io => "reading or writing it failed",
             Self::Integrity => "what arrived differs from what was read",
             Self::TooDeep => "it lies too many folders deep",
+            Self::Quota => "the receiving side does not allow so much with this ticket",
             Self::OtherDisk => "the receiving side has another disk mounted there, and does not cross over",
             Self::NoInodes => "the receiving side's disk has no inodes left for more files",
             Self::ReadOnly => "the receiving side's disk can only be read",

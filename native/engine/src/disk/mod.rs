@@ -16,6 +16,7 @@ mod fault;
 mod flush;
 mod folders;
 mod hash;
+mod held;
 mod incoming;
 mod info;
 mod journal;

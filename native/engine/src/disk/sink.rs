@@ -10,7 +10,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::MAX_DEPTH;
-use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
+use hawser_protocol::manifest::{Entry, EntryId, Kind, Name};
 use hawser_protocol::message::Placed;
 use hawser_protocol::ranges::ChunkRange;
 
@@ -19,6 +19,7 @@ use super::existing::Existing;
 use super::fault::entering_reason;
 use super::flush::Flush;
 use super::folders::{Folder, Folders, Location};
+use super::held::{Before, Fate, Held};
 use super::incoming::{Completed, Incoming};
 use super::info::{EntryKind, Info};
 use super::listing::Listing;
@@ -27,6 +28,7 @@ use super::partials::Partials;
 use super::record::Record;
 use super::space::Space;
 use crate::confine::Confinement;
+use crate::quota::{Counted, Quota};
 
 /// Names remembered of what was offered in the target folder: more than any user names, and little
 /// memory. Beyond them every entry is transferred.
@@ -63,43 +65,6 @@ pub struct Sink {
     compares: AtomicBool,
 }
 
-/// An entry that is not settled yet.
-#[derive(Clone, Debug)]
-enum Held {
-    File(Arc<Incoming>),
-    Folder(Arc<Folder>, Fate),
-}
-
-/// How a folder came to be.
-#[derive(Clone, Debug)]
-enum Fate {
-    /// The target folder itself, which is the user's.
-    Target(Arc<Listing>),
-    /// By this session, which finishes it.
-    Created { placed: Placed, mode: u16, mtime: Mtime },
-    /// It was there: it keeps its mode, and gets the time that was sent, since what is put into it
-    /// has changed its own. Where its owner shall not write, it may be left from a session that was
-    /// cut off while filling it, and gets its mode, too.
-    ///
-    /// `again` when another folder of the same name came before it in this session: what is in it
-    /// may be from there.
-    Found { mode: u16, mtime: Mtime, again: bool, listing: Arc<Listing> },
-    /// It did not; held for the paths of what would have been in it.
-    Refused,
-}
-
-/// What may have an entry's name.
-#[derive(Debug)]
-enum Before {
-    /// What was there before the session, by the names that are listed.
-    Unknown(Arc<Listing>),
-    /// Nothing was there before the session: a look would only cost time.
-    Nothing,
-    /// Something from this session. It is not taken for the entry because it has the same size and
-    /// time, and the part file of their name is not free.
-    Ours,
-}
-
 impl Sink {
     /// Opens `directory`, made with the folders above it if missing, for one transfer from the peer
     /// with the key `owner`. It is held: whatever happens to its name later, everything goes where it
@@ -108,10 +73,20 @@ impl Sink {
     /// # Errors
     /// Those of the operating system.
     pub fn open(directory: &Path, transfer: [u8; 16], owner: [u8; 32]) -> io::Result<Self> {
+        Self::open_within(directory, transfer, owner, Quota::unlimited())
+    }
+
+    /// The same, with a limit to what may be brought.
+    pub(crate) fn open_within(
+        directory: &Path,
+        transfer: [u8; 16],
+        owner: [u8; 32],
+        quota: Arc<Quota>,
+    ) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
         let flush = Flush::below(&target)?;
-        let space = Arc::new(Space::around(&target)?);
+        let space = Arc::new(Space::around(&target, quota)?);
         let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target(Arc::default()));
         Ok(Self {
             partials: Partials::new(target.clone(), transfer),
@@ -336,7 +311,9 @@ impl Sink {
                     return Ok(Decision::Placed(Placed::Present));
                 }
                 let owner = (!matches!(before, Before::Ours)).then_some(self.owner);
-                let file = Incoming::new(id, location.clone(), *size, entry, owner, self.space.clone());
+                let counted = self.count()?;
+                let space = self.space.clone();
+                let file = Incoming::new(id, location.clone(), *size, entry, owner, space, counted);
                 let held = match compares.then(|| file.compare(&folder)).flatten() {
                     Some(held) => Some(held),
                     None => {
@@ -349,7 +326,11 @@ impl Sink {
                 Ok(held.map_or(Decision::Want, Decision::Resume))
             }
             Kind::Folder => {
+                let counted = self.count()?;
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
+                if placed != Placed::Present {
+                    counted.keep();
+                }
                 let fate = match &placed {
                     Placed::Present => {
                         let again = !matches!(before, Before::Unknown(_));
@@ -363,9 +344,19 @@ impl Sink {
             }
             Kind::Link { target } => {
                 let depth = location.folder.depth();
-                make_link(&folder, depth, &location.name, target).map(Decision::Placed)
+                let counted = self.count()?;
+                let placed = make_link(&folder, depth, &location.name, target)?;
+                if placed != Placed::Present {
+                    counted.keep();
+                }
+                Ok(Decision::Placed(placed))
             }
         }
+    }
+
+    /// Counts an entry that may be new.
+    fn count(&self) -> Result<Counted, Reason> {
+        self.space.quota().take_entry().ok_or(Reason::Quota)
     }
 
     fn hold(&self, id: EntryId, held: Held) {

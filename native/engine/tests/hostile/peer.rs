@@ -8,7 +8,9 @@ use hawser_engine::{Reason, StaticKey, Ticket};
 use hawser_protocol::cipher::{HEADER_LENGTH, Opener, Sealer, Side, TAG_LENGTH, record_length};
 use hawser_protocol::error::ContentHash;
 use hawser_protocol::frame::{self, FrameType, Frames};
-use hawser_protocol::handshake::{ACCEPT_LENGTH, Initiator, InitiatorEntropy, Role, SECOND_LENGTH};
+use hawser_protocol::handshake::{
+    ACCEPT_LENGTH, Credential, Initiator, InitiatorEntropy, Role, SECOND_LENGTH,
+};
 use hawser_protocol::hello::Hello;
 use hawser_protocol::manifest::EntryId;
 use hawser_protocol::message::{Close, CloseCode, Message, Placed, Summary};
@@ -85,10 +87,16 @@ impl Hostile {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, ticket.port())).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let entropy = InitiatorEntropy { ephemeral: [1; 32], random: [2; 32] };
+        let entropy = InitiatorEntropy { ephemeral: [1; 32], random: [2; 32], kem: [4; 64] };
         let key = StaticKey::new([3; 32]);
-        let (first, initiator) =
-            Initiator::start(&key, ticket.key(), ticket.secret(), Role::Source, entropy).unwrap();
+        let (first, initiator) = Initiator::start(
+            &key,
+            ticket.key(),
+            &Credential::Ticket(ticket.secret().clone()),
+            Role::Source,
+            entropy,
+        )
+        .unwrap();
         stream.write_all(&[&Opening::Session.encode()[..], &first].concat()).unwrap();
         stream.read_exact(&mut [0; 8]).unwrap();
         let mut second = [0; SECOND_LENGTH];

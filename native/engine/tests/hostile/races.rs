@@ -91,7 +91,7 @@ fn race(flipped: &[(&str, &'static str)]) {
     let mut came = 0;
     let count = racing(&flips, || {
         for round in 0..rounds() {
-            let sent = support::send(&[plant(tree.path(), round)], yard.ticket(), 4);
+            let sent = support::send(&[plant(tree.path(), round)], &yard.ticket(), 4);
             // However many fail, it ends in order.
             assert_eq!(support::finished(&sent).map_err(|error| error.to_string()), Ok(()));
             came +=
@@ -152,7 +152,7 @@ fn l6_a_source_that_turns_into_a_link_or_a_fifo_is_not_read_and_holds_nobody_up(
             let target = tempfile::tempdir_in(&yard.target).unwrap();
             let job = support::job(Work::Write(target.path().to_path_buf()));
             let listener = support::listen_for(job);
-            let sent = support::send(std::slice::from_ref(&top), listener.ticket(), 2);
+            let sent = support::send(std::slice::from_ref(&top), &listener.ticket(), 2);
             assert_eq!(support::finished(&sent).map_err(|error| error.to_string()), Ok(()), "round {round}");
             support::close(&listener, false);
             came += assert_only(&good, &target.path().join("top"));

@@ -31,13 +31,13 @@ impl Yard {
         Self { home, target, outside, listener, before }
     }
 
-    pub fn ticket(&self) -> &Ticket {
+    pub fn ticket(&self) -> Ticket {
         self.listener.ticket()
     }
 
     /// An enemy who has been let in.
     pub fn enemy(&self) -> (Hostile, Transfer) {
-        let enemy = Hostile::meet(self.ticket());
+        let enemy = Hostile::meet(&self.ticket());
         (enemy, support::next(&self.listener))
     }
 
@@ -46,7 +46,7 @@ impl Yard {
     pub fn assert_unharmed(self) -> Vec<String> {
         let good = self.home.path().join("from a good sender");
         fs::write(&good, "good").unwrap();
-        let sent = support::send(&[good], self.ticket(), 1);
+        let sent = support::send(&[good], &self.ticket(), 1);
         assert_eq!(support::finished(&sent).map_err(|error| error.to_string()), Ok(()));
         support::close(&self.listener, false);
         assert_eq!(looks_of(&self.outside), self.before);
