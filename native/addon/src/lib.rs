@@ -7,6 +7,8 @@ mod environment;
 mod listener;
 mod options;
 mod partials;
+mod peers;
+mod promise;
 mod transfer;
 mod verify;
 

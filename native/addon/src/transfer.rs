@@ -103,6 +103,8 @@ impl From<NativeKeep> for Keep {
 pub struct NativePeer {
     /// host:port
     pub address: String,
+    /// Its key, in base32.
+    pub public_key: String,
     /// A short form of its key.
     pub fingerprint: String,
     /// What it calls itself, proven by nothing.
@@ -111,7 +113,12 @@ pub struct NativePeer {
 
 impl From<Peer> for NativePeer {
     fn from(peer: Peer) -> Self {
-        Self { address: peer.address.to_string(), fingerprint: peer.fingerprint, name: peer.label }
+        Self {
+            address: peer.address.to_string(),
+            public_key: peer.key.to_string(),
+            fingerprint: peer.key.fingerprint(),
+            name: peer.label,
+        }
     }
 }
 

@@ -156,7 +156,7 @@ async fn converse(
     transfer: &Transfer,
 ) -> Result<(), Error> {
     let Opened { connection, secret, session: id, peer, address } = opened;
-    transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
+    transfer.open(Peer { address, key: peer, label: String::new() });
     let is_source = matches!(options.job.work, Work::Read(_));
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let (tell, ended) = oneshot::channel();

@@ -4,6 +4,7 @@
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
 mod admission;
+mod background;
 mod climb;
 mod closing;
 mod codes;
@@ -21,6 +22,7 @@ mod machine;
 mod opening;
 mod pace;
 mod partials;
+pub mod peers;
 mod progress;
 mod quota;
 mod retry;

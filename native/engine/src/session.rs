@@ -219,6 +219,12 @@ impl<S: Side> Session<S> {
         self.wake(&mut state);
     }
 
+    /// Ends the session if its peer may not call itself so. To be called before anything else that it says is
+    /// dealt with.
+    pub fn vet(&self, label: &str) -> Result<(), Error> {
+        self.transfer.vet(label).inspect_err(|error| self.end(Err(error.clone())))
+    }
+
     /// Ends the session; the first end stands. The peer is told why, if it can still be reached.
     pub fn end(&self, result: Result<(), Error>) {
         let mut state = self.state();
@@ -293,6 +299,10 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
         Err(Error::Parked | Error::Lost | Error::Superseded) => (CloseCode::Away, String::new()),
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
+        Err(Error::NameReserved(mismatch)) => {
+            let text = format!("it knows {} by another key than yours", mismatch.name);
+            (CloseCode::Refused, text)
+        }
         // What exactly failed on this machine, and where, is not the peer's business.
         Err(error) => {
             let text = match error.code() {

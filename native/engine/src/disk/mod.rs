@@ -53,6 +53,7 @@ pub use journal::read as read_journal;
 pub use leftover::{Leftover, PartOf, Remaining, Removal};
 pub(crate) use leftover::{Leftovers, remove_empty_folders};
 pub(crate) use recheck::{Recheck, Verdict, check};
+pub(crate) use record::date;
 #[doc(hidden)]
 pub use record_line::{line as record_line, parse as parse_record_line};
 pub(crate) use records::{Delivered, Records};
