@@ -1,6 +1,7 @@
 //! Dialling the listener that a ticket names.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use hawser_protocol::handshake::{Credential, Role};
@@ -89,7 +90,12 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
     let transfer = Transfer::new(options.job.keep, Paces::new(options.job.limit, None));
     let dialled = transfer.clone();
     spawn("hawser-dial".into(), move || {
-        let result = runtime.block_on(run(&options, &key, &dialled));
+        let run = AssertUnwindSafe(|| runtime.block_on(run(&options, &key, &dialled)));
+        let result = catch_unwind(run).unwrap_or_else(|_| {
+            // Its session, should there be one, has nobody left to go on for.
+            dialled.cancel();
+            Err(panicked())
+        });
         // Not waiting for a name that is still being looked up.
         runtime.shutdown_background();
         dialled.finish(result);
@@ -152,7 +158,7 @@ async fn converse(
     transfer: &Transfer,
 ) -> Result<(), Error> {
     let Opened { connection, secret, session: id, peer, address } = opened;
-    transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
+    transfer.open(Peer { address, key: peer, label: String::new() });
     let is_source = matches!(options.job.work, Work::Read(_));
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let (tell, ended) = oneshot::channel();

@@ -4,9 +4,11 @@
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
 mod admission;
+mod background;
 mod climb;
 mod closing;
 mod codes;
+mod confine;
 mod descriptors;
 mod destination;
 mod dial;
@@ -22,7 +24,9 @@ mod machine;
 mod opening;
 mod pace;
 mod partials;
+pub mod peers;
 mod progress;
+mod protect;
 mod quota;
 mod rate;
 mod retry;
@@ -58,6 +62,7 @@ pub use listener::{ListenOptions, Listener, listen};
 pub use pace::{Limit, MIN_LIMIT};
 pub use partials::{partials, remove_partials};
 pub use progress::{Outage, Phase, Progress};
+pub use protect::protect_memory;
 pub use scope::Scope;
 pub use settled::{EntryKind, Keep, Settled};
 pub use transfer::{Peer, Transfer};

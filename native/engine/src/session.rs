@@ -15,6 +15,7 @@ use hawser_protocol::link::LaneId;
 use hawser_protocol::message::{Close, CloseCode};
 
 use crate::Error;
+use crate::confine::Confinement;
 use crate::lane::Record;
 use crate::lanes::Lanes;
 use crate::limits::{EMPTY_FRAMES, LOST_AFTER};
@@ -42,6 +43,10 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
 
     /// Whether a good end needs no answer from the peer: it is the peer that has said "done".
     const HAS_LAST_WORD: bool;
+
+    /// What its threads may do with files. What they call back must neither write elsewhere nor start
+    /// threads for others: those would be bound, too.
+    fn confinement(&self) -> &Confinement;
 
     /// Runs on the session's own thread, beside the lanes, until it has nothing more to do.
     fn drive(&self, session: &Session<Self>);
@@ -166,9 +171,10 @@ impl<S: Side> Session<S> {
             }
         });
         let driven = session.clone();
-        spawn("hawser-session".into(), move || {
-            let result = driven.run();
+        spawn("hawser-end".into(), move || {
+            let result = driven.run_bound();
             drop(driven);
+            // On a thread that is not bound: a listener keeps a ledger elsewhere.
             closed(result);
         })
         .inspect_err(|_| session.stop_lanes())?;
@@ -247,6 +253,12 @@ impl<S: Side> Session<S> {
         self.wake(&mut state);
     }
 
+    /// Ends the session if its peer may not call itself so. To be called before anything else that it says is
+    /// dealt with.
+    pub fn vet(&self, label: &str) -> Result<(), Error> {
+        self.transfer.vet(label).inspect_err(|error| self.end(Err(error.clone())))
+    }
+
     /// Ends the session; the first end stands. The peer is told why, if it can still be reached.
     pub fn end(&self, result: Result<(), Error>) {
         let mut state = self.state();
@@ -269,6 +281,25 @@ impl<S: Side> Session<S> {
             code => Err(Error::ClosedByPeer { code, text: close.text }),
         });
         Flow::Closed
+    }
+
+    /// Runs it on a thread of its own, which is bound, and waits for its end.
+    fn run_bound(self: &Arc<Self>) -> Result<(), Error> {
+        let driven = self.clone();
+        let driving = spawn("hawser-session".into(), move || {
+            driven.side.confinement().bind_thread();
+            driven.run()
+        });
+        match driving {
+            Ok(driving) => driving.join().unwrap_or_else(|_| {
+                self.stop_lanes();
+                Err(panicked())
+            }),
+            Err(error) => {
+                self.end(Err(error));
+                self.run()
+            }
+        }
     }
 
     fn run(self: &Arc<Self>) -> Result<(), Error> {
@@ -298,9 +329,18 @@ impl<S: Side> Session<S> {
     }
 }
 
-pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+pub(crate) fn spawn<T: Send + 'static>(
+    name: String,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Error> {
     let builder = thread::Builder::new().name(name).stack_size(LANE_STACK_BYTES);
     builder.spawn(run).map_err(|error| Error::Internal(format!("cannot start a thread: {error}")))
+}
+
+/// Calls what others want to be called. Should it panic, that is none of this thread's business: it has
+/// been printed, and whoever comes after it is called all the same.
+pub(crate) fn call(callback: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(callback));
 }
 
 pub(crate) fn panicked() -> Error {
@@ -315,6 +355,10 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
         Err(Error::Parked | Error::Lost | Error::Superseded) => (CloseCode::Away, String::new()),
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
+        Err(Error::NameReserved(mismatch)) => {
+            let text = format!("it knows {} by another key than yours", mismatch.name);
+            (CloseCode::Refused, text)
+        }
         // What exactly failed on this machine, and where, is not the peer's business.
         Err(error) => {
             let text = match error.code() {
@@ -328,3 +372,6 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
     };
     Close { code, text }
 }
+
+#[cfg(test)]
+mod tests;
