@@ -14,7 +14,9 @@ test('importing the package loads no binary', async (t) => {
 
   t.deepEqual(result, {
     code: 0,
-    stdout: 'HawserError,get,isHawserError,partials,receive,removePartials,send,share,verify\n',
+    stdout:
+      'HawserError,KnownPeers,get,isHawserError,partials,protectMemory,publicIdentity,receive,removePartials,send,' +
+      'share,verify\n',
     stderr: '',
   });
 });

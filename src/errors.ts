@@ -20,6 +20,11 @@ export type ErrorCode =
   | 'CONNECTION_LOST'
   /** The other side is not who the ticket says, or it does not accept the ticket. */
   | 'AUTHENTICATION_FAILED'
+  /**
+   * An address or a name is known with another key: that of {@link KnownPeers.check}, or one of `reservedNames`. The
+   * message has both fingerprints.
+   */
+  | 'KEY_CHANGED'
   /** The peer understood and declined. */
   | 'REFUSED'
   /** Bytes arrived that are not the bytes that were sent. */
@@ -69,6 +74,14 @@ export type EntryErrorCode =
   | 'TOO_DEEP'
   /** The sink allows no more with this ticket. */
   | 'QUOTA'
+  /** The sink has another file system mounted at the folder it belongs in. */
+  | 'OTHER_DISK'
+  /** The sink's disk has no inodes left: no room for another file, however small. */
+  | 'NO_INODES'
+  /** The sink's disk can only be read. */
+  | 'READ_ONLY'
+  /** The sink's folder was removed while the transfer ran. */
+  | 'TARGET_GONE'
   /** The operating system of the sink denies access. */
   | 'PERMISSION_DENIED'
   /** No space, or no quota, is left on the sink's disk. */

@@ -4,10 +4,14 @@ import type * as Binding from '#binding';
 import type {
   NativeDialOptions,
   NativeFailure,
+  NativeKey,
+  NativeKnownPeer,
   NativeListener,
   NativeListenOptions,
   NativePartFile,
+  NativeRemembered,
   NativeRemoval,
+  NativeSighting,
   NativeTransfer,
   NativeVerification,
   NativeVerifyOptions,
@@ -16,8 +20,11 @@ import {HawserError, type ErrorCode} from './errors.ts';
 
 /** @internal */
 export type {
+  NativeDestination,
   NativeEntry,
   NativeJob,
+  NativeKey,
+  NativeKnownPeer,
   NativeListener,
   NativeListenOptions,
   NativePartFile,
@@ -32,7 +39,7 @@ export type {
  * @internal
  */
 export function listen(options: NativeListenOptions): NativeListener {
-  return call((binding) => binding.listen(options));
+  return wiping(options, (binding) => binding.listen(options));
 }
 
 /**
@@ -40,7 +47,7 @@ export function listen(options: NativeListenOptions): NativeListener {
  * @internal
  */
 export function dial(options: NativeDialOptions): NativeTransfer {
-  return call((binding) => binding.dial(options));
+  return wiping(options, (binding) => binding.dial(options));
 }
 
 /**
@@ -68,12 +75,82 @@ export function removePartials(directory: Uint8Array, olderThanMs: number): Prom
 }
 
 /**
+ * The public half of a private key of 32 bytes. Throws a HawserError.
+ * @internal
+ */
+export function identify(key: Uint8Array): NativeKey {
+  return call((binding) => binding.identify(key));
+}
+
+/**
+ * Lists the peers in a file. Rejects with a HawserError.
+ * @internal
+ */
+export function knownPeers(file: Uint8Array): Promise<NativeKnownPeer[]> {
+  return later((binding) => binding.knownPeers(file));
+}
+
+/**
+ * Rejects with a HawserError when another key is known at an address of the ticket.
+ * @internal
+ */
+export async function checkTicket(file: Uint8Array, ticket: string): Promise<void> {
+  const failure = await call((binding) => binding.checkTicket(file, ticket));
+  if (failure) throw toError(failure);
+}
+
+/**
+ * Remembers a peer. Rejects with a HawserError.
+ * @internal
+ */
+export function rememberPeer(file: Uint8Array, sighting: NativeSighting): Promise<NativeRemembered> {
+  return later((binding) => binding.rememberPeer(file, sighting));
+}
+
+/**
+ * Gives a peer a name. Rejects with a HawserError.
+ * @internal
+ */
+export function namePeer(file: Uint8Array, peer: string, name: string): Promise<NativeKnownPeer> {
+  return later((binding) => binding.namePeer(file, peer, name));
+}
+
+/**
+ * Forgets a peer. Rejects with a HawserError.
+ * @internal
+ */
+export function forgetPeer(file: Uint8Array, peer: string): Promise<NativeKnownPeer> {
+  return later((binding) => binding.forgetPeer(file, peer));
+}
+
+/**
+ * Keeps the memory of this process to itself. Throws a HawserError.
+ * @internal
+ */
+export function protectMemory(): void {
+  const failure = load().protectMemory();
+  if (failure) throw toError(failure);
+}
+
+/**
  * The error that a failure stands for: failures cross the binding as values, because an async native function
  * could only reject with a code of Node-API's own.
  * @internal
  */
 export function toError(failure: NativeFailure): HawserError {
   return new HawserError(failure.code as ErrorCode, failure.message, {retryable: failure.retryable});
+}
+
+/** A call that takes a private key: the binding has its own copy then, which it wipes when it is done. */
+function wiping<T extends object>(
+  options: {readonly identity?: Uint8Array | undefined},
+  invoke: (binding: typeof Binding) => T | NativeFailure,
+): T {
+  try {
+    return call(invoke);
+  } finally {
+    options.identity?.fill(0);
+  }
 }
 
 function call<T extends object>(invoke: (binding: typeof Binding) => T | NativeFailure): T {

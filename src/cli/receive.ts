@@ -1,6 +1,7 @@
 import {receive} from '../index.ts';
 import type {Command} from './commander.ts';
 import * as options from './options.ts';
+import {warnRoot} from './root.ts';
 import {run} from './run.ts';
 import {openListener, serve} from './serve.ts';
 
@@ -21,6 +22,7 @@ export function addReceive(program: Command): void {
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
     .addOption(options.durability)
+    .addOption(options.allow)
     .addOption(options.once)
     .addOption(options.ticketFile)
     .addOption(options.grace)
@@ -30,10 +32,13 @@ export function addReceive(program: Command): void {
     .addHelpText('after', options.whoYouAre)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
-        const receiver = await openListener(flags, context, (listening) =>
+        await warnRoot(directory, context.report);
+        const {Memory} = await import('./known-peers.ts');
+        const memory = new Memory(context.report);
+        const receiver = await openListener(flags, context, memory, (listening) =>
           receive({directory, durability: flags.durability, ...listening}),
         );
-        return serve(receiver, flags, context);
+        return serve(receiver, flags, context, memory);
       }),
     );
 }
@@ -42,6 +47,7 @@ const examples = `
 Examples:
   hawser receive inbox                    from whoever has the ticket
   hawser receive inbox --once             one transfer, then end
+  hawser receive inbox --allow bob        bob, whom you know, needs no ticket
   hawser receive inbox --ticket-file ~/.hawser-ticket
                                           the same ticket when started again
   hawser receive --advertise example.org  behind a router that forwards the port`;

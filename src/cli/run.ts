@@ -1,5 +1,6 @@
+import {protectMemory} from '../index.ts';
 import {errorEvent} from './events.ts';
-import {exitCodeOf, type ExitCode} from './exit.ts';
+import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import {listenForInterrupts, type Interrupts} from './interrupt.ts';
 import {createReporter, type CommandName, type Reporter, type ReporterFlags} from './reporter.ts';
 
@@ -19,6 +20,8 @@ export async function run(
   survivePipes();
   const report = await createReporter(command, flags);
   try {
+    // Before there is a key or a ticket to keep.
+    protectMemory();
     const intervalMs = flags.json || process.stderr.isTTY ? 100 : 1000;
     const interrupts = listenForInterrupts(command === 'receive' || command === 'share');
     process.exitCode = await body({report, intervalMs, ...interrupts});
@@ -26,6 +29,14 @@ export async function run(
     report(errorEvent(error));
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** Ends the process when its user says so: for what has nothing that could be left half done. */
+export function endAtOnce({signal, report}: CommandContext): void {
+  signal.addEventListener('abort', () => {
+    report(errorEvent(signal.reason));
+    process.exit(exit.interrupted);
+  });
 }
 
 /** A reader that has seen enough, such as `head -1`, must not end the transfer. */

@@ -7,6 +7,9 @@ mod environment;
 mod listener;
 mod options;
 mod partials;
+mod peers;
+mod promise;
+mod protect;
 mod transfer;
 mod verify;
 

@@ -9,6 +9,8 @@ use hawser_protocol::error::ProtocolError;
 use hawser_protocol::message::CloseCode;
 use hawser_protocol::ticket::TicketError;
 
+use crate::peers::{Broken, Change, Mismatch};
+
 /// A failure of a whole session, dial or listener. Entries fail one by one, with a
 /// [`hawser_protocol::error::Reason`], and never end a session.
 #[derive(Clone, Debug)]
@@ -78,7 +80,7 @@ pub enum Error {
     ClosedByPeer {
         /// Why.
         code: CloseCode,
-        /// In its words. Not to be shown unescaped.
+        /// In its words. Not to be shown unescaped; [`Error`]'s own words have them escaped.
         text: String,
     },
     /// The peer broke the protocol.
@@ -113,6 +115,19 @@ pub enum Error {
         /// Which.
         path: String,
     },
+    /// The ticket is for another key than the one that is known at its address.
+    KeyChanged(Box<Mismatch>),
+    /// A peer has introduced itself by a name that the user has given to another key.
+    NameReserved(Box<Mismatch>),
+    /// The file of known peers is not as it was written.
+    KnownPeers {
+        /// Which.
+        path: String,
+        /// What is wrong with it.
+        broken: Broken,
+    },
+    /// The known peers cannot be changed like that.
+    Peer(Change),
     /// Stopped by its user.
     Cancelled,
     /// Stopped by its user for a while: the other side may continue it.
@@ -170,6 +185,9 @@ impl Error {
                 _ => "IO",
             },
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
+            Self::KeyChanged(_) | Self::NameReserved(_) => "KEY_CHANGED",
+            Self::Peer(Change::Full) | Self::KnownPeers { .. } => "IO",
+            Self::Peer(_) => "INVALID_OPTION",
             Self::Cancelled | Self::Parked => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
         }
@@ -235,13 +253,36 @@ impl fmt::Display for Error {
                     CloseCode::Local => "the other side could not go on",
                     CloseCode::Away => "the other side has gone away for a while",
                 })?;
-                if text.is_empty() { Ok(()) } else { write!(f, ": {text}") }
+                if text.is_empty() { Ok(()) } else { write!(f, ": {}", escaped(text)) }
             }
             Self::Protocol(error) => error.fmt(f),
             Self::PortInUse { port } => write!(f, "port {port} is in use by another program"),
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
             Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
+            Self::KeyChanged(mismatch) => {
+                let Mismatch { address, name, known, offered } = &**mismatch;
+                let (known, offered) = (known.fingerprint(), offered.fingerprint());
+                write!(
+                    f,
+                    "the key of {name} at {address} has changed: it was {known}, and the ticket is for {offered}; \
+                     nothing was sent. When you are sure of the new one: hawser peers forget {name}"
+                )
+            }
+            Self::NameReserved(mismatch) => {
+                let Mismatch { address, name, known, offered } = &**mismatch;
+                let (known, offered) = (known.fingerprint(), offered.fingerprint());
+                write!(
+                    f,
+                    "{address} comes as {name}, whose key is {known}, but has the key {offered}; it was refused before \
+                     anything was transferred. When you are sure of the new one: hawser peers forget {name}"
+                )
+            }
+            Self::KnownPeers { path, broken } => write!(
+                f,
+                "{path} cannot be read, and stays as it is: {broken}; mend it, or move it away to begin a new one"
+            ),
+            Self::Peer(change) => change.fmt(f),
             Self::Cancelled => f.write_str("the transfer was stopped"),
             Self::Parked => {
                 f.write_str("the transfer was stopped for a while; the other side may continue it")
@@ -282,5 +323,31 @@ pub(crate) fn words(error: &io::Error) -> String {
     match text.rfind(" (os error ") {
         Some(end) => text[..end].to_string(),
         None => text,
+    }
+}
+
+/// What a peer says, made safe for wherever an error is shown or logged: what a terminal would obey or
+/// hide is `\u{…}`.
+fn escaped(text: &str) -> String {
+    let keep = |c: char| matches!(c, '"' | '\'' | '\\');
+    let mut shown = String::new();
+    for c in text.chars() {
+        if keep(c) { shown.push(c) } else { shown.extend(c.escape_debug()) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_at_the_end_is_escaped() {
+        let text = "it's \u{1b}[2J\n\u{9b}\u{202e}\u{200b} a\u{301}".to_string();
+        let error = Error::ClosedByPeer { code: CloseCode::Refused, text };
+        assert_eq!(
+            error.to_string(),
+            r"the other side refused the transfer: it's \u{1b}[2J\n\u{9b}\u{202e}\u{200b} a\u{301}"
+        );
     }
 }

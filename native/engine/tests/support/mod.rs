@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 pub mod dialler;
+pub mod hostile;
 pub mod tap;
 
 use std::io::{self, Read, Write};
