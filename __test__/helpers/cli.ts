@@ -13,7 +13,12 @@ export function hawser(t: ExecutionContext, args: readonly string[], env: NodeJS
 
 /** The environment of somebody who has never used `hawser` before. */
 function nobody(t: ExecutionContext): NodeJS.ProcessEnv {
-  return {HAWSER_TICKET: undefined, HAWSER_CONFIG_DIR: makeFolder(t), npm_command: undefined};
+  return {
+    HAWSER_TICKET: undefined,
+    HAWSER_CODE: undefined,
+    HAWSER_CONFIG_DIR: makeFolder(t),
+    npm_command: undefined,
+  };
 }
 
 /** Starts `hawser` on a terminal of its own, which the program `script` provides. */

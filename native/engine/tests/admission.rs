@@ -57,7 +57,7 @@ fn by_code(listener: &Listener, code: &Code) -> Destination {
 
 fn shown(listener: &Listener) -> Option<Code> {
     let (sender, receiver) = channel();
-    listener.on_code(move |code| sender.send(code).unwrap());
+    listener.on_code(move |shown| sender.send(shown.map(|shown| shown.code)).unwrap());
     receiver.recv_timeout(PATIENCE).unwrap()
 }
 
