@@ -57,7 +57,7 @@ pub struct NativeRemaining {
 }
 
 /// Lists the part files in a folder; bytes, as in NativeJob. Resolves with them, or with why not.
-#[napi(ts_return_type = "Promise<Array<NativePartFile> | NativeFailure>")]
+#[napi(ts_return_type = "Promise<Array<NativePartFile> | NativeFailure>", catch_unwind)]
 pub fn partials(env: &Env, directory: Uint8Array) -> Result<Object<'_>> {
     let list = |finished| path(&directory).and_then(|directory| engine_partials(&directory, finished));
     promise(env, list, |found: Vec<Leftover>| found.into_iter().map(NativePartFile::from).collect::<Vec<_>>())
@@ -65,7 +65,7 @@ pub fn partials(env: &Env, directory: Uint8Array) -> Result<Object<'_>> {
 
 /// Removes those that no session is writing and that were last written so long ago, or longer.
 /// Resolves with what became of them, or with why nothing did.
-#[napi(ts_return_type = "Promise<NativeRemoval | NativeFailure>")]
+#[napi(ts_return_type = "Promise<NativeRemoval | NativeFailure>", catch_unwind)]
 pub fn remove_partials(env: &Env, directory: Uint8Array, older_than_ms: i64) -> Result<Object<'_>> {
     let idle = Duration::from_millis(u64::try_from(older_than_ms).unwrap_or(0));
     let remove =

@@ -1,6 +1,7 @@
 //! Dialling the listener that a ticket names.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use hawser_protocol::handshake::{Credential, Role};
@@ -88,7 +89,12 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
     let transfer = Transfer::new(options.job.keep, Paces::new(options.job.limit, None));
     let dialled = transfer.clone();
     spawn("hawser-dial".into(), move || {
-        let result = runtime.block_on(run(&options, &key, &dialled));
+        let run = AssertUnwindSafe(|| runtime.block_on(run(&options, &key, &dialled)));
+        let result = catch_unwind(run).unwrap_or_else(|_| {
+            // Its session, should there be one, has nobody left to go on for.
+            dialled.cancel();
+            Err(panicked())
+        });
         // Not waiting for a name that is still being looked up.
         runtime.shutdown_background();
         dialled.finish(result);

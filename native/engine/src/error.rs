@@ -233,9 +233,9 @@ impl fmt::Display for Error {
             Self::Authentication => {
                 f.write_str("the other side does not accept this ticket, or is not the one it was made by")
             }
-            Self::WrongCode => f.write_str(
-                "the code is wrong, used up or too old, or somebody else answered",
-            ),
+            Self::WrongCode => {
+                f.write_str("the code is wrong, used up or too old, or somebody else answered")
+            }
             Self::TicketExpired { at } => {
                 write!(f, "the ticket expired {} ago: ask for a new one", time_since(*at))
             }

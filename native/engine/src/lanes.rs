@@ -114,11 +114,13 @@ impl<S: Side> Session<S> {
         let session = self.clone();
         running(&mut self.state()).insert(lane);
         let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
-            match catch_unwind(AssertUnwindSafe(|| run(&session))) {
-                Ok(Ok(())) => {}
-                Ok(Err(LaneEnd::Lost)) => session.lose(lane),
-                Ok(Err(LaneEnd::Fatal(error))) => session.end(Err(error)),
-                Err(_) => session.end(Err(panicked())),
+            let ended = catch_unwind(AssertUnwindSafe(|| match run(&session) {
+                Ok(()) => {}
+                Err(LaneEnd::Lost) => session.lose(lane),
+                Err(LaneEnd::Fatal(error)) => session.end(Err(error)),
+            }));
+            if ended.is_err() {
+                session.end(Err(panicked()));
             }
             let mut state = session.state();
             running(&mut state).remove(&lane);

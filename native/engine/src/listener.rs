@@ -1,10 +1,10 @@
 //! A listening port that serves sessions, several at a time.
 
 mod door;
+mod options;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::runtime;
 use tokio::sync::Notify;
 
 use crate::Error;
-use crate::admission::{Admission, TicketLimits};
+use crate::admission::Admission;
 use crate::closing::Closing;
 use crate::codes::{Codes, ShownCode};
 use crate::disk::Claim;
@@ -28,62 +28,18 @@ use crate::pace::{Limit, Pace, Paces};
 use crate::peers::{Mismatch, PeerName};
 use crate::quota::Quota;
 use crate::serve::{AnySession, Beginning, start};
-use crate::session::spawn;
+use crate::session::{call, spawn};
 use crate::sockets::bind_all;
 use crate::strangers::Strangers;
 use crate::transfer::{Peer, Transfer, lock};
+
+pub use options::ListenOptions;
 
 /// Sessions at the same time, and finished ones that nobody has asked for yet.
 const MAX_SESSIONS: usize = 1024;
 
 /// How long a session waits for the one that it takes the place of to end.
 const SUPERSEDE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How to listen.
-#[derive(Clone, Debug)]
-pub struct ListenOptions {
-    /// What to do with files in every session.
-    pub job: Job,
-    /// Addresses to bind; none: every address of both families.
-    pub bind: Vec<IpAddr>,
-    /// The port, 0 for any free one; `None`: that of `ticket`, or else any free one.
-    pub port: Option<u16>,
-    /// Addresses or names to put into the ticket, 1 to 8.
-    pub advertise: Vec<String>,
-    /// Who it is; `None`: somebody new.
-    pub identity: Option<StaticKey>,
-    /// A ticket of an earlier listener of the same identity: whoever holds it is let in again.
-    pub ticket: Option<Ticket>,
-    /// Up to where the ticket goes; of one that is kept, it says itself when it expires.
-    pub ticket_limits: TicketLimits,
-    /// A file that remembers the use of the ticket for a later listener.
-    pub ledger: Option<PathBuf>,
-    /// Keys of peers that need no ticket.
-    pub allow: Vec<PublicKey>,
-    /// Whether to let in whoever knows a short code, see [`Listener::on_code`].
-    pub codes: bool,
-    /// Names that belong to keys: whoever comes by one of them with another key is refused.
-    pub reserved: Vec<(PeerName, PublicKey)>,
-}
-
-impl ListenOptions {
-    /// To do `job` for whoever has the ticket, at any free port of every address.
-    pub fn new(job: Job) -> Self {
-        Self {
-            job,
-            bind: Vec::new(),
-            port: None,
-            advertise: Vec::new(),
-            identity: None,
-            ticket: None,
-            ticket_limits: TicketLimits::default(),
-            ledger: None,
-            allow: Vec::new(),
-            codes: false,
-            reserved: Vec::new(),
-        }
-    }
-}
 
 /// A listening port. Clones are the same one; dropping them does not close it.
 #[derive(Clone)]
@@ -373,7 +329,7 @@ impl Shared {
         let mut state = lock(&self.state);
         if let Some(next) = state.asking.pop_front() {
             drop(state);
-            next(Some(transfer));
+            call(|| next(Some(transfer)));
             return;
         }
         if state.opened.len() >= MAX_SESSIONS {
@@ -390,8 +346,8 @@ impl Shared {
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
         drop(lock(&self.claim).take());
-        asking.into_iter().for_each(|next| next(None));
-        waiting.into_iter().for_each(|closed| closed());
+        asking.into_iter().for_each(|next| call(|| next(None)));
+        waiting.into_iter().for_each(call);
     }
 
     /// The session that a connection may join as it asks to.

@@ -159,7 +159,10 @@ impl<S: Side> Session<S> {
         });
         let driven = session.clone();
         spawn("hawser-session".into(), move || {
-            let result = driven.run();
+            let result = catch_unwind(AssertUnwindSafe(|| driven.run())).unwrap_or_else(|_| {
+                driven.stop_lanes();
+                Err(panicked())
+            });
             drop(driven);
             closed(result);
         })
@@ -278,6 +281,12 @@ pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result
     builder.spawn(run).map_err(|error| Error::Internal(format!("cannot start a thread: {error}")))
 }
 
+/// Calls what others want to be called. Should it panic, that is none of this thread's business: it has
+/// been printed, and whoever comes after it is called all the same.
+pub(crate) fn call(callback: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(callback));
+}
+
 pub(crate) fn panicked() -> Error {
     Error::Internal("hawser itself failed in this session; please report this as a bug".into())
 }
@@ -307,3 +316,6 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
     };
     Close { code, text }
 }
+
+#[cfg(test)]
+mod tests;

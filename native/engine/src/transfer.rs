@@ -12,6 +12,7 @@ use hawser_protocol::sender::Fate;
 
 use crate::pace::{Limit, Paces};
 use crate::progress::{Counters, Outage, Phase, Progress};
+use crate::session::call;
 use crate::settled::Report;
 use crate::{Error, Keep, Settled};
 
@@ -301,9 +302,9 @@ impl Transfer {
         let waiting = std::mem::take(&mut life.waiting);
         drop(life);
         if let Some(introduced) = introduced {
-            introduced(None);
+            call(|| introduced(None));
         }
-        waiting.into_iter().for_each(|finished| finished(outcome.clone()));
+        waiting.into_iter().for_each(|finished| call(|| finished(outcome.clone())));
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {

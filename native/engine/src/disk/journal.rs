@@ -102,9 +102,9 @@ pub struct Found {
 /// Reads a journal, up to the first record that is not whole.
 ///
 /// # Errors
-/// Those of the operating system, `UnexpectedEof` and `InvalidData` for what has no good header.
-pub fn read(file: &File) -> io::Result<Found> {
-    let mut from = io::BufReader::new(file);
+/// Those of `from`, `UnexpectedEof` and `InvalidData` for what has no good header.
+pub fn read(from: impl Read) -> io::Result<Found> {
+    let mut from = io::BufReader::new(from);
     let (subject, header) = Subject::read(&mut from)?;
     let mut length = subject.header().len() as u64;
     let count = chunk_count(subject.size).unwrap_or(0);

@@ -14,7 +14,7 @@ use super::{CHUNK, HASH, LANE, entry, file, open};
 /// A real `Sender`, and a sink that says what it is told to.
 pub struct ToSource {
     pub sender: Sender,
-    number: u64,
+    pub number: u64,
 }
 
 impl ToSource {
@@ -65,14 +65,14 @@ impl ToSource {
     }
 
     /// Sends everything there is, and says that this one-chunk file has been read.
-    fn deliver(&mut self, entry: u32) {
+    pub fn deliver(&mut self, entry: u32) {
         while !self.record().is_empty() {}
         assert!(self.sender.end(LANE, EntryId(entry), HASH));
         self.sender.record_sent(LANE);
     }
 
     /// Ends the manifest, and reads what the source says of it.
-    fn summary(&mut self) -> Summary {
+    pub fn summary(&mut self) -> Summary {
         self.sender.end_manifest();
         let record = self.record();
         let mut frames = record.iter().filter_map(|next| match next {
