@@ -48,8 +48,8 @@ test('anything else is no rate', (t) => {
 
 test('a number of bytes is the same without a second', (t) => {
   t.is(parseByteCount('500M'), 500_000_000);
-  t.is(parseByteCount('1.5 TB'), 1_500_000_000_000);
-  t.is(parseByteCount('2TiB'), 2 ** 41);
+  t.is(parseByteCount('1.5 GB'), 1_500_000_000);
+  t.is(parseByteCount('2GiB'), 2 ** 31);
   t.is(parseByteCount('10M/s'), undefined);
   t.is(parseByteCount('-1'), undefined);
 });

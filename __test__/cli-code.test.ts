@@ -124,21 +124,25 @@ test('with --json codes are events, and no ticket is said', async (t) => {
   );
 });
 
-test('who goes on after an interrupt is told that it takes a new code, and not shown the old one', async (t) => {
-  const {file, inbox} = await prepare(t);
-  writeSparse(`${file}.large`, 2 ** 32);
-  const {address, code} = await showCode(t, ['receive', inbox]);
-  const args = ['send', `${file}.large`, '--to', address, '--code', '--limit', '5M'];
-  const sender = hawser(t, [...args, '--json'], {HAWSER_CODE: code});
-  await sender.said('stdout', /"bytesDone":[1-9]/);
-  sender.kill('SIGINT');
-  t.is((await sender.ended()).code, 130);
+linux(
+  'who is interrupted is told that it takes a new code to go on, and not shown the old one',
+  async (t) => {
+    const {file, inbox} = await prepare(t);
+    writeSparse(`${file}.large`, 2 ** 32);
+    const {address, code} = await showCode(t, ['receive', inbox]);
+    const args = ['send', `${file}.large`, '--to', address, '--code', '--limit', '5M'];
+    const sender = hawserOnTerminal(t, args, {HAWSER_CODE: code});
+    await sender.said('stdout', /files {2}[1-9]/);
+    sender.type('\u0003');
 
-  const again = hawser(t, args, {HAWSER_CODE: code});
-  const {code: exitCode, stderr} = await again.ended();
-  t.is(exitCode, 4, stderr);
-  t.false(stderr.includes(code));
-});
+    const {code: exitCode, stdout} = await sender.ended();
+    t.is(exitCode, 130, stdout);
+    const lines = `Continue, with the new code that is shown there, by:\r\n  hawser ${args.join(' ')}\r\n`;
+    t.true(stdout.includes(lines), stdout.slice(-500));
+    t.false(stdout.includes(code));
+    t.is((await run(t, args, {HAWSER_CODE: code})).code, 4);
+  },
+);
 
 test('a code without an address, or with a ticket, is wrong usage', async (t) => {
   for (const args of [

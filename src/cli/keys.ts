@@ -3,10 +3,12 @@ import {readFileSync} from 'node:fs';
 
 /**
  * Calls `onKey` with each key as it is pressed on the terminal, until the result is called. The keys that end, stop or
- * quit programs still do. Undefined where nobody can press one: without a terminal, or in a shell's background.
+ * quit programs still do. Undefined where nobody can press one: without a terminal, in a shell's
+ * background, or where lines are read from it.
  */
 export function openKeys(onKey: (key: string) => void): (() => void) | undefined {
-  if (!process.stdin.isTTY || !process.stderr.isTTY || !isForeground()) return undefined;
+  const {stdin, stderr} = process;
+  if (!stdin.isTTY || !stderr.isTTY || stdin.listenerCount('data') > 0 || !isForeground()) return undefined;
   const keys = new Keys(onKey);
   keys.open();
   const onContinue = (): void => keys.reopen();

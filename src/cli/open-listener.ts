@@ -94,7 +94,7 @@ function explainTicket(cause: unknown, ticketFile: string, identityFile: string)
   if (cause.code !== 'INVALID_OPTION') return cause;
   if (cause.message.includes('expired')) {
     const text = `the ticket in ${ticketFile} has expired: move it away, and a new one is made`;
-    return new HawserError('TICKET_EXPIRED', text, {cause});
+    return new HawserError('INVALID_OPTION', text, {cause});
   }
   if (!cause.message.includes('another identity')) return cause;
   const text =

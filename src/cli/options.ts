@@ -121,7 +121,7 @@ function byteCount(text: string): number {
   const bytes = parseByteCount(text);
   if (bytes !== undefined && bytes >= 1 && Number.isSafeInteger(bytes)) return bytes;
   throw new InvalidArgumentError(
-    'It must be a number of bytes, alone or with K, M, G or T (powers of 1000) or Ki, Mi, Gi or Ti (of 1024), such ' +
+    'It must be a number of bytes, alone or with K, M or G (powers of 1000) or Ki, Mi or Gi (of 1024), such ' +
       'as 500M, 1.5G or 64KiB.',
   );
 }

@@ -89,16 +89,18 @@ function listenForRevocation(
   {code, ticketFile}: ServeFlags,
   {report}: CommandContext,
 ): () => void {
+  const revokeAndTell = async (): Promise<void> => {
+    try {
+      await revoke(listener, ticketFile);
+    } catch (error) {
+      report(errorEvent(error));
+    }
+    // With codes there is no ticket to show: the next code says that it was revoked.
+    if (!code) report({event: 'revoked', ticket: listener.ticket});
+  };
   let revoking = Promise.resolve();
   const close = openKeys((key) => {
-    if (key.toLowerCase() !== 'r') return;
-    revoking = revoking
-      .then(() => revoke(listener, ticketFile))
-      .catch((error: unknown) => report(errorEvent(error)))
-      // With codes there is no ticket to show: the next code says that it was revoked.
-      .then(() => {
-        if (!code) report({event: 'revoked', ticket: listener.ticket});
-      });
+    if (key.toLowerCase() === 'r') revoking = revoking.then(revokeAndTell);
   });
   if (!close) return () => {};
   report({event: 'notice', message: `press r to revoke this ${code ? 'code' : 'ticket'} and get another`});
