@@ -3,6 +3,7 @@ import {findCodeListener} from './code.ts';
 import type {Command} from './commander.ts';
 import {follow} from './follow.ts';
 import * as options from './options.ts';
+import {warnRoot} from './root.ts';
 import {run} from './run.ts';
 import {findTicket, looksLikeTicket, ticketFromEnvironment} from './ticket.ts';
 
@@ -39,6 +40,7 @@ export function addGet(program: Command): void {
         const {given, directory} = placeArguments(first, second, flags.code);
         const byCode = flags.code && (await findCodeListener(given, context));
         const source = byCode ?? (await findTicket(given, signal));
+        await warnRoot(directory, report);
         const {lanes, limit, retry: retryMs, checksum, verify, durability} = flags;
         const {findIdentity} = await import('./identity.ts');
         const {Memory} = await import('./known-peers.ts');

@@ -2,6 +2,7 @@ import {receive} from '../index.ts';
 import type {Command} from './commander.ts';
 import {openListener} from './open-listener.ts';
 import * as options from './options.ts';
+import {warnRoot} from './root.ts';
 import {run} from './run.ts';
 import {serve} from './serve.ts';
 
@@ -37,6 +38,7 @@ export function addReceive(program: Command): void {
     .addHelpText('after', options.whoYouAre)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
+        await warnRoot(directory, context.report);
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(context.report);
         const receiver = await openListener(flags, context, memory, (listening) =>

@@ -1,3 +1,4 @@
+import {protectMemory} from '../index.ts';
 import {errorEvent} from './events.ts';
 import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import {listenForInterrupts, type Interrupts} from './interrupt.ts';
@@ -19,6 +20,8 @@ export async function run(
   survivePipes();
   const report = await createReporter(command, flags);
   try {
+    // Before there is a key or a ticket to keep.
+    protectMemory();
     const intervalMs = flags.json || process.stderr.isTTY ? 100 : 1000;
     const interrupts = listenForInterrupts(command === 'receive' || command === 'share');
     process.exitCode = await body({report, intervalMs, ...interrupts});

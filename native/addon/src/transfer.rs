@@ -320,5 +320,9 @@ fn reason_code(reason: Reason) -> &'static str {
         Reason::Integrity => "INTEGRITY",
         Reason::TooDeep => "TOO_DEEP",
         Reason::Quota => "QUOTA",
+        Reason::OtherDisk => "OTHER_DISK",
+        Reason::NoInodes => "NO_INODES",
+        Reason::ReadOnly => "READ_ONLY",
+        Reason::TargetGone => "TARGET_GONE",
     }
 }

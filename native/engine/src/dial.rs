@@ -18,7 +18,8 @@ use crate::Error;
 use crate::climb::Climb;
 use crate::destination::{Destination, Door, Target};
 use crate::job::{Job, Work};
-use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, process_identity, random};
+use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::opening::{Greeted, Opened, greet, process_identity, random};
 use crate::pace::Paces;
 use crate::quota::Quota;
 use crate::retry::Retry;
@@ -113,7 +114,8 @@ async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Res
         let (pause, deadline) = (retry.pause(), retry.deadline());
         let opening = async {
             sleep(pause).await;
-            open(&target, key, options.job.work.role()).await
+            // One that has no place for another session says so only to whoever it would let in.
+            patiently(|| open(&target, key, options.job.work.role())).await
         };
         let opened = tokio::select! {
             opened = opening => opened,

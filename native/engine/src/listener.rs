@@ -2,6 +2,7 @@
 
 mod door;
 mod options;
+mod places;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -23,7 +24,8 @@ use crate::closing::Closing;
 use crate::codes::{Codes, ShownCode};
 use crate::disk::Claim;
 use crate::job::{Job, Work};
-use crate::opening::{Opened, Visitor, process_identity, random};
+use crate::limits::MAX_SESSIONS;
+use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::peers::{Mismatch, PeerName};
 use crate::quota::Quota;
@@ -34,9 +36,7 @@ use crate::strangers::Strangers;
 use crate::transfer::{Peer, Transfer, lock};
 
 pub use options::ListenOptions;
-
-/// Sessions at the same time, and finished ones that nobody has asked for yet.
-const MAX_SESSIONS: usize = 1024;
+use places::Place;
 
 /// How long a session waits for the one that it takes the place of to end.
 const SUPERSEDE_PATIENCE: Duration = Duration::from_secs(10);
@@ -76,8 +76,8 @@ struct State {
     closing: Option<Closing>,
     /// The sockets are closed, too.
     deaf: bool,
-    /// Places of sessions that are about to start.
-    reserved: usize,
+    /// Peers that have a place for a session that is about to start.
+    reserved: Vec<PublicKey>,
 }
 
 struct Running {
@@ -232,26 +232,11 @@ impl Listener {
 
 impl State {
     fn is_over(&self) -> bool {
-        self.closing.is_some() && self.deaf && self.sessions.is_empty() && self.reserved == 0
+        self.closing.is_some() && self.deaf && self.sessions.is_empty() && self.reserved.is_empty()
     }
 }
 
 impl Shared {
-    /// A place for the session of somebody who wants what there is, unless there is none.
-    fn place_for(self: &Arc<Self>, visitor: &Visitor) -> Option<Place> {
-        if visitor.role() == self.job.work.peer_role() { self.reserve() } else { None }
-    }
-
-    /// A place for one more session, unless there is none or no more are accepted.
-    fn reserve(self: &Arc<Self>) -> Option<Place> {
-        let mut state = lock(&self.state);
-        if state.closing.is_some() || state.sessions.len() + state.reserved >= MAX_SESSIONS {
-            return None;
-        }
-        state.reserved += 1;
-        Some(Place(self.clone()))
-    }
-
     /// Starts the session of a peer that has proven itself.
     fn open_session(self: &Arc<Self>, opened: Opened, quota: Arc<Quota>, place: Place) {
         let Opened { connection, secret, session: id, peer, address } = opened;
@@ -354,19 +339,9 @@ impl Shared {
     fn joinable(&self, request: &JoinRequest) -> Option<(Arc<dyn AnySession>, SessionSecret)> {
         let state = lock(&self.state);
         let running = state.sessions.get(&request.session)?;
-        let admitted = running.session.admits(LaneId(request.lane), request.attempt);
+        let admitted = running.session.admits(LaneId(request.lane), request.attempt)
+            && state.has_room_for_lane(running.peer);
         admitted.then(|| (running.session.clone(), running.secret.clone()))
-    }
-}
-
-/// A session that is about to start.
-struct Place(Arc<Shared>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
-        state.reserved -= 1;
-        self.0.announce_if_over(state);
     }
 }
 

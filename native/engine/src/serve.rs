@@ -12,6 +12,7 @@ use hawser_protocol::receiver::Receiver;
 use hawser_protocol::sender::Sender;
 
 use crate::Error;
+use crate::confine::Confinement;
 use crate::disk::{Claim, Sink, Source, Taken};
 use crate::job::{Job, Work, in_use};
 use crate::lane::{Record, RecordReader, RecordWriter};
@@ -98,7 +99,7 @@ pub(crate) fn start(
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
-                let side = SourceSide { source, held: Mutex::default() };
+                let side = SourceSide { source, held: Mutex::default(), confinement: Confinement::reading() };
                 Ok(Session::start(side, Sender::new(hello), transfer, connection, closed)?)
             }
             Err(error) => {
@@ -120,6 +121,7 @@ pub(crate) fn start(
                     sink.compare_contents();
                 }
                 let side = SinkSide {
+                    confinement: sink.confinement(),
                     sink,
                     directory: directory.clone(),
                     durability: job.durability,

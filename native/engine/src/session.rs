@@ -15,14 +15,14 @@ use hawser_protocol::link::LaneId;
 use hawser_protocol::message::{Close, CloseCode};
 
 use crate::Error;
+use crate::confine::Confinement;
 use crate::lane::Record;
 use crate::lanes::Lanes;
+use crate::limits::{EMPTY_FRAMES, LOST_AFTER};
 use crate::machine::{Machine, Readiness};
 use crate::opening::Connection;
+use crate::rate::Budget;
 use crate::transfer::{Transfer, lock};
-
-/// A lane from which nothing has come for so long is lost.
-pub(crate) const LOST_AFTER: Duration = Duration::from_secs(60);
 
 /// Lanes have so long to say goodbye before their sockets are closed.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -43,6 +43,10 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
 
     /// Whether a good end needs no answer from the peer: it is the peer that has said "done".
     const HAS_LAST_WORD: bool;
+
+    /// What its threads may do with files. What they call back must neither write elsewhere nor start
+    /// threads for others: those would be bound, too.
+    fn confinement(&self) -> &Confinement;
 
     /// Runs on the session's own thread, beside the lanes, until it has nothing more to do.
     fn drive(&self, session: &Session<Self>);
@@ -69,6 +73,8 @@ pub(crate) struct Session<S: Side> {
     state: Mutex<State<S::Machine>>,
     /// The session's own thread waits here.
     changed: Condvar,
+    /// Readers wait here while too much waits to be sent.
+    relieved: Condvar,
     pub lanes: Mutex<Lanes>,
 }
 
@@ -82,6 +88,10 @@ pub(crate) struct State<M> {
     /// Writers that wait for something to send. Only those for whom there is something are woken:
     /// waking all of them for each entry would cost more than the entry.
     pub idle: BTreeMap<LaneId, Idle>,
+    /// Readers that wait until less is congested.
+    held: u32,
+    /// Frames from the peer that ask for nothing and bring nothing.
+    pub empty_frames: Budget,
     /// Lanes whose threads run, by direction. A lane's number is free when neither does: a thread
     /// of an earlier lane must not speak for a later one.
     pub writing: BTreeSet<LaneId>,
@@ -144,10 +154,13 @@ impl<S: Side> Session<S> {
                 awaited: None,
                 has_work: false,
                 idle: BTreeMap::new(),
+                held: 0,
+                empty_frames: Budget::new(EMPTY_FRAMES),
                 writing: BTreeSet::new(),
                 reading: BTreeSet::new(),
             }),
             changed: Condvar::new(),
+            relieved: Condvar::new(),
             lanes: Mutex::default(),
         });
         session.run_lane(LaneId(0), connection).inspect_err(|_| session.stop_lanes())?;
@@ -158,12 +171,10 @@ impl<S: Side> Session<S> {
             }
         });
         let driven = session.clone();
-        spawn("hawser-session".into(), move || {
-            let result = catch_unwind(AssertUnwindSafe(|| driven.run())).unwrap_or_else(|_| {
-                driven.stop_lanes();
-                Err(panicked())
-            });
+        spawn("hawser-end".into(), move || {
+            let result = driven.run_bound();
             drop(driven);
+            // On a thread that is not bound: a listener keeps a ledger elsewhere.
             closed(result);
         })
         .inspect_err(|_| session.stop_lanes())?;
@@ -196,6 +207,29 @@ impl<S: Side> Session<S> {
             }
             !due
         });
+        self.relieve(state);
+    }
+
+    /// Lets readers go on, if they have waited for what `state` has come to.
+    pub fn relieve(&self, state: &mut State<S::Machine>) {
+        if state.held > 0 && (state.is_ended() || !state.machine.is_congested()) {
+            self.relieved.notify_all();
+        }
+    }
+
+    /// Lets readers look again whether theirs is still a lane.
+    pub fn release_readers(&self) {
+        self.relieved.notify_all();
+    }
+
+    /// Waits while so much is to be sent that nothing more should be read from `lane`.
+    pub fn wait_for_relief(&self, lane: LaneId, mut state: MutexGuard<'_, State<S::Machine>>) {
+        while state.machine.is_congested() && !state.is_ended() && !state.machine.is_over(lane) {
+            state.held += 1;
+            let waited = self.relieved.wait_timeout(state, LOST_AFTER);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.held -= 1;
+        }
     }
 
     /// Waits on the session's own thread, `timeout` at most. May return early.
@@ -249,6 +283,25 @@ impl<S: Side> Session<S> {
         Flow::Closed
     }
 
+    /// Runs it on a thread of its own, which is bound, and waits for its end.
+    fn run_bound(self: &Arc<Self>) -> Result<(), Error> {
+        let driven = self.clone();
+        let driving = spawn("hawser-session".into(), move || {
+            driven.side.confinement().bind_thread();
+            driven.run()
+        });
+        match driving {
+            Ok(driving) => driving.join().unwrap_or_else(|_| {
+                self.stop_lanes();
+                Err(panicked())
+            }),
+            Err(error) => {
+                self.end(Err(error));
+                self.run()
+            }
+        }
+    }
+
     fn run(self: &Arc<Self>) -> Result<(), Error> {
         if catch_unwind(AssertUnwindSafe(|| self.side.drive(self))).is_err() {
             self.end(Err(panicked()));
@@ -276,7 +329,10 @@ impl<S: Side> Session<S> {
     }
 }
 
-pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+pub(crate) fn spawn<T: Send + 'static>(
+    name: String,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Error> {
     let builder = thread::Builder::new().name(name).stack_size(LANE_STACK_BYTES);
     builder.spawn(run).map_err(|error| Error::Internal(format!("cannot start a thread: {error}")))
 }

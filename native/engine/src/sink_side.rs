@@ -14,6 +14,7 @@ use hawser_protocol::ranges::{ChunkRange, length};
 use hawser_protocol::receiver::{Decision, Placement, Receiver, ReceiverEvent};
 use hawser_protocol::sender::Fate;
 
+use crate::confine::Confinement;
 use crate::disk::{self, Claim, Info, Sink};
 use crate::job::Durability;
 use crate::lane::Record;
@@ -27,6 +28,8 @@ const GOODBYE_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct SinkSide {
     pub sink: Sink,
+    /// It sees nothing but its folder.
+    pub confinement: Confinement,
     /// For messages only; no file is ever opened by it.
     pub directory: PathBuf,
     pub durability: Durability,
@@ -44,6 +47,10 @@ impl Side for SinkSide {
     type Machine = Receiver;
     const HAS_LAST_WORD: bool = false;
 
+    fn confinement(&self) -> &Confinement {
+        &self.confinement
+    }
+
     fn drive(&self, session: &Session<Self>) {
         if self.settle_all(session) && self.flush(session) {
             self.say_done(session);
@@ -55,6 +62,7 @@ impl Side for SinkSide {
         while let Some(frame) = state.machine.next(lane, record.room()) {
             record.push(&frame);
         }
+        session.relieve(&mut state);
     }
 
     fn handle(

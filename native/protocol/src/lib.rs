@@ -47,6 +47,7 @@ pub mod message;
 mod noise;
 mod offered;
 pub mod opening;
+mod outbox;
 mod outgoing;
 pub mod ranges;
 pub mod receiver;

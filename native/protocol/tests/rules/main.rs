@@ -4,6 +4,7 @@
 
 mod hostile;
 mod lanes;
+mod limits;
 mod missing;
 mod resume;
 mod sink;

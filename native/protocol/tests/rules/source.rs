@@ -40,6 +40,13 @@ impl ToSource {
         self.sender.handle_frame(LANE, header, payload)
     }
 
+    /// The sink has dealt with so many records.
+    pub fn acknowledge(&mut self, records: u64) -> Result<Vec<SenderEvent>, ProtocolError> {
+        let bytes = frame::encode(FrameType::Ack, EntryId::ROOT, records, &[]);
+        let (header, payload) = open(&bytes);
+        self.sender.handle_frame(LANE, header, payload)
+    }
+
     pub fn want<const N: usize>(&mut self, entries: [u32; N]) {
         assert_eq!(self.send(&Message::Want(entries.map(EntryId).to_vec())), Ok(Vec::new()));
     }
@@ -193,13 +200,8 @@ fn a_request_for_a_folder_or_for_the_same_file_twice_ends_the_session() {
 fn an_acknowledgement_of_records_that_were_never_sent_ends_the_session() {
     let mut source = ToSource::new();
     source.record();
-    let mut ack = |records| {
-        let bytes = frame::encode(FrameType::Ack, EntryId::ROOT, records, &[]);
-        let (header, payload) = open(&bytes);
-        source.sender.handle_frame(LANE, header, payload)
-    };
-    assert_eq!(ack(1), Ok(Vec::new()));
-    assert_eq!(ack(2), Err(ProtocolError::Unexpected("acknowledgement")));
+    assert_eq!(source.acknowledge(1), Ok(Vec::new()));
+    assert_eq!(source.acknowledge(2), Err(ProtocolError::Unexpected("acknowledgement")));
 }
 
 #[test]
@@ -218,6 +220,7 @@ fn files_given_up_count_as_unsettled_until_the_sink_has_let_go_of_them() {
         source.sender.offer(&file(0, &id.to_string(), 5));
         source.sender.fail(EntryId(id), Reason::SourceGone).unwrap();
         source.record();
+        source.acknowledge(id.into()).unwrap();
     }
     assert!(!source.sender.has_room());
     assert_eq!(source.send(&Message::Failed(vec![(EntryId(1), Reason::SourceGone)])), Ok(Vec::new()));
