@@ -1,3 +1,4 @@
+import {isIPv6} from 'node:net';
 import {HawserError} from './errors.ts';
 import type {NativeDestination} from './native.ts';
 import {integer} from './session.ts';
@@ -47,15 +48,15 @@ function noDestination(): HawserError {
  * @internal
  */
 export function splitAddress(address: string): {host: string; port: number} {
-  const [, bracketed, bare, plain, port = defaultPort] =
-    /^(?:\[([\d:a-f.]+)\]|((?:[\da-f]*:){2,}[\d:a-f.]*)$|([^:[\]]+))(?::(\d{1,5}))?$/i.exec(
-      typeof address === 'string' ? address : '',
-    ) ?? [];
-  const host = bracketed ?? bare ?? plain;
+  const text = typeof address === 'string' ? address : '';
+  if (isIPv6(text)) return {host: text, port: defaultPort};
+  const [, bracketed, plain, port = defaultPort] =
+    /^(?:\[([\d:a-f.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
+  const host = bracketed ?? plain;
   if (host !== undefined) return {host, port: integer('port', Number(port), 1, 65_535)};
   throw new HawserError(
     'INVALID_OPTION',
-    `an address is a host, or a host and a port, as in 192.0.2.7:7707, not ${address}`,
+    `an address is a host and a port, as in 192.0.2.7:7707, or a host alone, not ${address}`,
   );
 }
 
