@@ -43,7 +43,7 @@ linux('the key r revokes the ticket, and the new one is shown and kept', async (
 linux('the key r ends a code, too', async (t) => {
   const {file, listen} = await prepare(t);
   const receiver = hawserOnTerminal(t, [...listen, '--code']);
-  await receiver.said('stdout', /press r to revoke this code/);
+  await receiver.said('stdout', /press r to revoke the code/);
   const address = await receiver.said('stdout', /^(127\S+) /m);
   const old = await receiver.said('stdout', /^127\S+ (\S+)/m);
   receiver.type('r');

@@ -103,7 +103,8 @@ function listenForRevocation(
     if (key.toLowerCase() === 'r') revoking = revoking.then(revokeAndTell);
   });
   if (!close) return () => {};
-  report({event: 'notice', message: `press r to revoke this ${code ? 'code' : 'ticket'} and get another`});
+  const shown = code ? 'the code that is shown' : 'this ticket';
+  report({event: 'notice', message: `press r to revoke ${shown} and get another`});
   return close;
 }
 
