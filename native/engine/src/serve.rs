@@ -99,7 +99,11 @@ pub(crate) fn start(
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
-                let side = SourceSide { source, held: Mutex::default(), confinement: Confinement::reading() };
+                let confinement = match Confinement::reading() {
+                    Ok(confinement) => confinement,
+                    Err(error) => return Err(turn_away(error, connection)),
+                };
+                let side = SourceSide { source, held: Mutex::default(), confinement };
                 Ok(Session::start(side, Sender::new(hello), transfer, connection, closed)?)
             }
             Err(error) => {
@@ -109,6 +113,10 @@ pub(crate) fn start(
         },
         Work::Write(directory) => match Sink::open_within(directory, id.0, peer.0, quota) {
             Ok(sink) => {
+                let confinement = match sink.confinement() {
+                    Ok(confinement) => confinement,
+                    Err(error) => return Err(turn_away(error, connection)),
+                };
                 let claim = if is_claimed { None } else { Some(Claim::shared(directory)) };
                 let claim = match claim.transpose() {
                     Ok(claim) => claim,
@@ -121,8 +129,8 @@ pub(crate) fn start(
                     sink.compare_contents();
                 }
                 let side = SinkSide {
-                    confinement: sink.confinement(),
                     sink,
+                    confinement,
                     directory: directory.clone(),
                     durability: job.durability,
                     rereads: AtomicBool::new(job.requests.reread),

@@ -287,7 +287,9 @@ impl<S: Side> Session<S> {
     fn run_bound(self: &Arc<Self>) -> Result<(), Error> {
         let driven = self.clone();
         let driving = spawn("hawser-session".into(), move || {
-            driven.side.confinement().bind_thread();
+            if let Err(error) = driven.side.confinement().bind_thread() {
+                driven.end(Err(error));
+            }
             driven.run()
         });
         match driving {

@@ -125,8 +125,8 @@ fn start(side: Fragile, connection: Connection) -> (Arc<Session<Fragile>>, Outco
 fn pair(side: Where) -> [(Arc<Session<Fragile>>, Outcome); 2] {
     let [near, far] = connections();
     [
-        start(Fragile(Where::Nowhere, Confinement::reading()), near),
-        start(Fragile(side, Confinement::reading()), far),
+        start(Fragile(Where::Nowhere, Confinement::reading().unwrap()), near),
+        start(Fragile(side, Confinement::reading().unwrap()), far),
     ]
 }
 
