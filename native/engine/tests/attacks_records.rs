@@ -293,7 +293,9 @@ fn flips(pushing: bool, side: Side, places: &[usize]) {
                             Some(at) => {
                                 let mut flipped = unit.bytes.clone();
                                 flipped[at] ^= 1 << (at % 8);
-                                Verdict::Instead(flipped)
+                                // A record that is said to be longer is waited for: whoever is on the line can
+                                // stall it in many ways, and this one then hangs up.
+                                if at < 4 { Verdict::Cut(flipped) } else { Verdict::Instead(flipped) }
                             }
                             None => Verdict::Pass,
                         }
