@@ -1,7 +1,8 @@
 //! A dialler of the tests' own, that says what it is told to: over the real codecs, and without any check.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use hawser_engine::{PublicKey, StaticKey, Ticket};
 use hawser_protocol::cipher::{Opener, Sealer, Side};
@@ -10,6 +11,7 @@ use hawser_protocol::handshake::*;
 use hawser_protocol::join::JoinRequest;
 use hawser_protocol::manifest::EntryId;
 use hawser_protocol::opening::{BUSY, Opening, PREAMBLE};
+use socket2::{Domain, Socket, Type};
 
 /// Random bytes.
 pub fn random<const N: usize>() -> [u8; N] {
@@ -18,10 +20,27 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// Connects from an address of its own where a machine has many, as Linux has: a listener takes only so many
+/// handshakes a second from one.
+pub fn connect(port: u16) -> io::Result<TcpStream> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let listener = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    if !cfg!(target_os = "linux") {
+        return TcpStream::connect(listener);
+    }
+    let [_, a, b, c] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    // None of them ends in 0 or 255.
+    let own = Ipv4Addr::new(127, 1 + a, b / 2, 1 + c / 2 + 126 * (b % 2));
+    socket.bind(&SocketAddr::from((own, 0)).into())?;
+    socket.connect(&listener.into())?;
+    Ok(socket.into())
+}
+
 /// Connects and says `words`, again where the listener has too many at the door.
 pub fn knock(port: u16, words: &[u8]) -> TcpStream {
     loop {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let mut stream = connect(port).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
         let mut preamble = [0; 8];

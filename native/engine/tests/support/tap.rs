@@ -64,7 +64,7 @@ impl Tap {
         let (recorded, meddle) = (heard.clone(), Arc::new(meddle));
         thread::spawn(move || {
             for (connection, near) in listener.incoming().map_while(Result::ok).enumerate() {
-                let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)) else { continue };
+                let Ok(far) = super::dialler::connect(to) else { continue };
                 near.set_nodelay(true).unwrap();
                 far.set_nodelay(true).unwrap();
                 let (meddle, recorded) = (meddle.clone(), recorded.clone());
