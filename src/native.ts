@@ -29,6 +29,7 @@ export type {
   NativeListenOptions,
   NativePartFile,
   NativeProgress,
+  NativeTicketLimits,
   NativeTransfer,
   NativeVerification,
   NativeVerifyProgress,

@@ -20,16 +20,19 @@ export type CommandName = TransferCommand | 'verify' | 'partials' | 'id' | 'peer
 export interface ReporterFlags {
   readonly json?: true | undefined;
   readonly quiet?: true | undefined;
+  /** Whether a code lets in, and not a ticket. */
+  readonly code?: true | undefined;
 }
 
-export async function createReporter(command: CommandName, {json, quiet}: ReporterFlags): Promise<Reporter> {
+export async function createReporter(command: CommandName, flags: ReporterFlags): Promise<Reporter> {
+  const {json, quiet, code} = flags;
   if (json) return reportJson;
   const voice = new Voice(await openScreen(), quiet ?? false);
-  const text = createTextReporter(command, voice);
+  const text = createTextReporter(command, voice, code ?? false);
   return (event) => text.report(event);
 }
 
-function createTextReporter(command: CommandName, voice: Voice): {report: Reporter} {
+function createTextReporter(command: CommandName, voice: Voice, byCode: boolean): {report: Reporter} {
   switch (command) {
     case 'verify':
       return new VerifyReporter(voice);
@@ -42,6 +45,6 @@ function createTextReporter(command: CommandName, voice: Voice): {report: Report
     case 'share':
     case 'send':
     case 'get':
-      return new TextReporter(command, voice);
+      return new TextReporter(command, voice, byCode);
   }
 }

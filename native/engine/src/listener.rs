@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use hawser_protocol::code::Code;
 use hawser_protocol::handshake::{SessionId, SessionSecret};
 use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::JoinRequest;
@@ -22,7 +21,7 @@ use tokio::sync::Notify;
 use crate::Error;
 use crate::admission::Admission;
 use crate::closing::Closing;
-use crate::codes::Codes;
+use crate::codes::{Codes, ShownCode};
 use crate::disk::Claim;
 use crate::job::{Job, Work};
 use crate::limits::MAX_SESSIONS;
@@ -75,6 +74,8 @@ struct State {
     waiting_for_close: Vec<Box<dyn FnOnce() + Send>>,
     /// No more sessions are accepted, and what becomes of those that run or are just starting.
     closing: Option<Closing>,
+    /// Sessions that have ended, and whose transfers have not yet.
+    finishing: usize,
     /// The sockets are closed, too.
     deaf: bool,
     /// Peers that have a place for a session that is about to start.
@@ -159,20 +160,21 @@ impl Listener {
         self.0.admission.ticket()
     }
 
-    /// Makes another ticket. The one before lets nobody in any more, not even those who have come with it and
-    /// would come again; sessions that run go on.
+    /// Makes another ticket, and shows another code if codes are shown. Those before let nobody in any more, not
+    /// even those who have come with them and would come again; sessions that run go on.
     ///
     /// # Errors
     /// [`Error::Internal`] when the system has no random numbers; [`Error::Disk`] when the ledger cannot be
     /// written, and then the ticket is another one all the same.
     pub fn revoke(&self) -> Result<Ticket, Error> {
+        self.0.codes.revoke();
         self.0.admission.revoke()
     }
 
     /// Calls `next` once, with the code that lets in whoever knows it, as soon as there is one that it has not
     /// been called with before; with `None` when the listener is closed, or shows no codes. A code ends with
     /// the first who comes with it, with three wrong guesses, or after ten minutes, and is followed by another.
-    pub fn on_code(&self, next: impl FnOnce(Option<Code>) + Send + 'static) {
+    pub fn on_code(&self, next: impl FnOnce(Option<ShownCode>) + Send + 'static) {
         self.0.codes.on_next(next);
     }
 
@@ -232,7 +234,11 @@ impl Listener {
 
 impl State {
     fn is_over(&self) -> bool {
-        self.closing.is_some() && self.deaf && self.sessions.is_empty() && self.reserved.is_empty()
+        self.closing.is_some()
+            && self.deaf
+            && self.sessions.is_empty()
+            && self.finishing == 0
+            && self.reserved.is_empty()
     }
 }
 
@@ -255,11 +261,17 @@ impl Shared {
         let (shared, ended, served) = (self.clone(), over.clone(), transfer.clone());
         let closed = move |result| {
             shared.admission.settle();
-            served.finish(result);
             let mut state = lock(&shared.state);
             ended.store(true, Ordering::Relaxed);
-            state.sessions.remove(&id);
+            let running = state.sessions.remove(&id);
+            state.finishing += 1;
             shared.ended.notify_all();
+            drop(state);
+            // With it goes the last that holds files open.
+            drop(running);
+            served.finish(result);
+            let mut state = lock(&shared.state);
+            state.finishing -= 1;
             shared.announce_if_over(state);
         };
         let beginning = Beginning { id, peer, hello: self.job.hello(None), is_claimed: true, quota };
