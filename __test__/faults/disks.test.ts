@@ -21,7 +21,7 @@ function lacks(disk: keyof typeof disks): string | undefined {
 }
 
 /** A disk of its own for a test, and a folder beside it that is on another one. */
-function mount(t: ExecutionContext, disk: keyof typeof disks): {at: string; beside: string} {
+function attach(t: ExecutionContext, disk: keyof typeof disks): {at: string; beside: string} {
   const beside = makeFolder(t);
   const [at, image] = [join(beside, 'disk'), join(beside, 'image')];
   mkdirSync(at);
@@ -80,7 +80,7 @@ on(
   'ntfs',
   'N7 N8: what Windows reads as more than a name is refused on a disk of its kind, and the rest comes',
   async (t) => {
-    const {at, beside} = mount(t, 'ntfs');
+    const {at, beside} = attach(t, 'ntfs');
     const [bad, good] = [
       [...forbidden, ...devices],
       ['fine', 'PROGRA~1', 'CONSOLE', 'é', 'e\u0301'],
@@ -100,7 +100,7 @@ on(
 );
 
 on('exfat', 'N8: names that the disk cannot have are refused as that, and the rest comes', async (t) => {
-  const {at, beside} = mount(t, 'exfat');
+  const {at, beside} = attach(t, 'exfat');
   const from = join(beside, 'from');
   const paths = writeNames(from, [...forbidden, 'fine']);
   mkdirSync(join(from, 'folder:'));
@@ -115,7 +115,7 @@ on(
   'exfat',
   'N19 N20: names that are one to the disk become two files, whatever their sizes and times',
   async (t) => {
-    const {at, beside} = mount(t, 'exfat');
+    const {at, beside} = attach(t, 'exfat');
     const names = ['a', 'A', 'é', 'É', 'Straße', 'STRASSE', 'ﬁ', 'fi', 'x\u200c', 'x'];
     const inbox = join(at, 'inbox');
     // Also where some are there from before, and the same is sent again.
@@ -131,7 +131,7 @@ on(
 );
 
 on('exfat', 'N19: a file is not taken for there because one is that the disk calls the same', async (t) => {
-  const {at, beside} = mount(t, 'exfat');
+  const {at, beside} = attach(t, 'exfat');
   const inbox = join(at, 'inbox');
   writeNames(inbox, ['A']);
   const report = await deliver(t, writeNames(join(beside, 'from'), ['a']), inbox);
@@ -141,7 +141,7 @@ on('exfat', 'N19: a file is not taken for there because one is that the disk cal
 });
 
 on('exfat', 'N19: files in folders whose names are one to the disk all come', async (t) => {
-  const {at, beside} = mount(t, 'exfat');
+  const {at, beside} = attach(t, 'exfat');
   const from = join(beside, 'from');
   writeNames(join(from, 'Dir'), ['One', 'two']);
   writeNames(join(from, 'dir'), ['one', 'Two']);
@@ -155,7 +155,7 @@ on(
   'exfat',
   'N21: a folder and a file of names that are one to the disk do not get in each other’s way',
   async (t) => {
-    const {at, beside} = mount(t, 'exfat');
+    const {at, beside} = attach(t, 'exfat');
     const from = join(beside, 'from');
     writeNames(join(from, 'FOO'), ['within']);
     const [foo = ''] = writeNames(from, ['foo']);
@@ -168,7 +168,7 @@ on(
 );
 
 on('exfat', 'N23: our own folder is not entered by any spelling of its name', async (t) => {
-  const {at, beside} = mount(t, 'exfat');
+  const {at, beside} = attach(t, 'exfat');
   const from = join(beside, 'from');
   mkdirSync(join(at, 'inbox/.hawser'), {recursive: true});
   const paths = ['.HAWSER', '.Hawser'].map((name) => {
