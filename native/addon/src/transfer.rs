@@ -312,5 +312,6 @@ fn reason_code(reason: Reason) -> &'static str {
         Reason::Io => "IO",
         Reason::Integrity => "INTEGRITY",
         Reason::TooDeep => "TOO_DEEP",
+        Reason::Declined => "DECLINED",
     }
 }

@@ -88,6 +88,9 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
         // Not waiting for a name that is still being looked up.
         runtime.shutdown_background();
         dialled.finish(result);
+        if let Some(offers) = &options.job.offers {
+            offers.close();
+        }
     })?;
     Ok(transfer)
 }

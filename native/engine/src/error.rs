@@ -101,6 +101,13 @@ pub enum Error {
         /// Which.
         path: String,
     },
+    /// This side's user does not want what the peer offers.
+    Declined {
+        /// What the peer is told.
+        told: String,
+        /// Why.
+        reason: String,
+    },
     /// Stopped by its user.
     Cancelled,
     /// Stopped by its user for a while: the other side may continue it.
@@ -145,7 +152,7 @@ impl Error {
             Self::Superseded | Self::NotResumed { .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { code: CloseCode::Protocol, .. } => "PROTOCOL",
             Self::ClosedByPeer { code: CloseCode::Done | CloseCode::Away, .. } => "CONNECTION_LOST",
-            Self::ClosedByPeer { .. } => "REFUSED",
+            Self::ClosedByPeer { .. } | Self::Declined { .. } => "REFUSED",
             Self::PortInUse { .. } => "PORT_IN_USE",
             Self::Bind { kind: io::ErrorKind::PermissionDenied, .. } => "PERMISSION_DENIED",
             Self::Bind { .. } => "ADDRESS_UNAVAILABLE",
@@ -218,6 +225,10 @@ impl fmt::Display for Error {
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
             Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
+            Self::Declined { reason, .. } if reason.is_empty() => {
+                f.write_str("the transfer was refused here")
+            }
+            Self::Declined { reason, .. } => write!(f, "the transfer was refused here: {reason}"),
             Self::Cancelled => f.write_str("the transfer was stopped"),
             Self::Parked => {
                 f.write_str("the transfer was stopped for a while; the other side may continue it")

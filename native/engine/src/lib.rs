@@ -3,8 +3,11 @@
 //! A [`Listener`] serves sessions, [`dial`] opens one, and either gives [`Transfer`]s. Blocking
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
+mod asking;
 mod climb;
 mod closing;
+mod declined;
+mod delivery;
 mod descriptors;
 mod dial;
 pub mod disk;
@@ -14,6 +17,7 @@ mod lane;
 mod lanes;
 mod listener;
 mod machine;
+mod offer;
 mod opening;
 mod pace;
 mod partials;
@@ -44,6 +48,7 @@ pub use hawser_protocol::sender::Fate;
 pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
 pub use job::{Durability, Job, Requests, Work};
 pub use listener::{ListenOptions, Listener, listen};
+pub use offer::{Offer, OfferedEntry, Offers, Totals, Verdict};
 pub use pace::{Limit, MIN_LIMIT};
 pub use partials::{partials, remove_partials};
 pub use progress::{Outage, Phase, Progress};

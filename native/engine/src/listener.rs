@@ -20,6 +20,7 @@ use crate::Error;
 use crate::closing::Closing;
 use crate::disk::Claim;
 use crate::job::{Job, Work};
+use crate::offer::Offer;
 use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::serve::{AnySession, Beginning, start};
@@ -183,6 +184,15 @@ impl Listener {
         }
     }
 
+    /// Calls `next` once, with the next offer to decide about, or with `None` when there will be none:
+    /// the listener is closed and no session is left, or its job is not to ask.
+    pub fn on_offer(&self, next: impl FnOnce(Option<Offer>) + Send + 'static) {
+        match &self.0.job.offers {
+            Some(offers) => offers.on_next(next),
+            None => next(None),
+        }
+    }
+
     /// Calls `closed` once, when the listener is closed and its last session has ended.
     pub fn on_closed(&self, closed: impl FnOnce() + Send + 'static) {
         let mut state = lock(&self.0.state);
@@ -307,6 +317,9 @@ impl Shared {
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
         drop(lock(&self.claim).take());
+        if let Some(offers) = &self.job.offers {
+            offers.close();
+        }
         asking.into_iter().for_each(|next| next(None));
         waiting.into_iter().for_each(|closed| closed());
     }

@@ -45,7 +45,7 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
     const HAS_LAST_WORD: bool;
 
     /// Runs on the session's own thread, beside the lanes, until it has nothing more to do.
-    fn drive(&self, session: &Session<Self>);
+    fn drive(&self, session: &Arc<Session<Self>>);
 
     /// Puts into `record` what `lane` should carry next.
     fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record);
@@ -216,6 +216,11 @@ impl<S: Side> Session<S> {
         self.wake(&mut state);
     }
 
+    /// How it ended, once it has.
+    pub fn outcome(&self) -> Option<Result<(), Error>> {
+        self.state().end.clone()
+    }
+
     /// Ends the session; the first end stands. The peer is told why, if it can still be reached.
     pub fn end(&self, result: Result<(), Error>) {
         let mut state = self.state();
@@ -283,6 +288,7 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
         // Whoever still hears it, on a lane that was just joining, may come again.
         Err(Error::Parked | Error::Lost | Error::Superseded) => (CloseCode::Away, String::new()),
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
+        Err(Error::Declined { told, .. }) => (CloseCode::Refused, told.clone()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
         // What exactly failed on this machine, and where, is not the peer's business.
         Err(error) => {

@@ -1,7 +1,7 @@
 //! The source's side of a session: the walk, and lanes that read, hash and seal.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hawser_protocol::error::{ContentHash, Reason};
@@ -32,7 +32,7 @@ impl Side for SourceSide {
     type Machine = Sender;
     const HAS_LAST_WORD: bool = true;
 
-    fn drive(&self, session: &Session<Self>) {
+    fn drive(&self, session: &Arc<Session<Self>>) {
         if self.source.walk(&mut Offers { session }).is_err() {
             return;
         }

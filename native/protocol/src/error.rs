@@ -53,11 +53,13 @@ pub enum Reason {
     Integrity = 11,
     /// The source or the sink: more than [`crate::limits::MAX_DEPTH`] folders deep.
     TooDeep = 12,
+    /// The sink: its user does not want it.
+    Declined = 13,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SourceGone,
         Self::SourceChanged,
         Self::SourceUnreadable,
@@ -70,6 +72,7 @@ impl Reason {
         Self::Io,
         Self::Integrity,
         Self::TooDeep,
+        Self::Declined,
     ];
 
     /// The reason with this number on the wire.
@@ -97,6 +100,7 @@ impl fmt::Display for Reason {
             Self::Io => "reading or writing it failed",
             Self::Integrity => "what arrived differs from what was read",
             Self::TooDeep => "it lies too many folders deep",
+            Self::Declined => "the receiving side does not want it",
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::{DialOptions, Durability, Keep, Requests, dial};
 
 fn job(work: Work) -> Job {
     let (durability, requests) = (Durability::default(), Requests::default());
-    Job { work, label: String::new(), limit: None, keep: Keep::Failed, durability, requests }
+    Job { work, label: String::new(), limit: None, keep: Keep::Failed, durability, requests, offers: None }
 }
 
 /// A listener, and a session of it that runs until it is told to end.

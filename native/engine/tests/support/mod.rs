@@ -86,6 +86,7 @@ pub fn job(work: Work) -> Job {
         keep: Keep::All,
         durability: Durability::default(),
         requests: Requests::default(),
+        offers: None,
     }
 }
 
