@@ -249,3 +249,6 @@ fn digest(entries: &[OfferedEntry]) -> [u8; 32] {
     each.sort_unstable();
     *blake3::hash(each.as_flattened()).as_bytes()
 }
+
+#[cfg(test)]
+mod tests;
