@@ -1,6 +1,7 @@
 import {HawserError} from './errors.ts';
 import {identityBytes} from './identity.ts';
 import {dial, type NativeJob} from './native.ts';
+import {answerOffers, type OfferOption} from './offer.ts';
 import {integer, milliseconds, type SessionOptions} from './session.ts';
 import {Transfer} from './transfer.ts';
 
@@ -19,10 +20,12 @@ export interface DialOptions extends SessionOptions {
 const defaultRetryMs = 10 * 60_000;
 
 /** @internal */
-export function startTransfer(ticket: string, job: NativeJob, options: DialOptions): Transfer {
+export function startTransfer(ticket: string, job: NativeJob, options: DialOptions & OfferOption): Transfer {
   if (typeof ticket !== 'string') throw new HawserError('INVALID_OPTION', 'the ticket must be a string');
   const lanes = options.lanes === undefined ? {} : {lanes: integer('number of lanes', options.lanes, 1, 16)};
   const retryMs = milliseconds('time to retry', options.retryMs ?? defaultRetryMs);
   const identity = identityBytes(options.identity);
-  return new Transfer(dial({job, ticket, retryMs, ...lanes, ...identity}), options.signal);
+  const native = dial({job, ticket, retryMs, ...lanes, ...identity});
+  answerOffers(native, options);
+  return new Transfer(native, options.signal);
 }

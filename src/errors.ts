@@ -20,7 +20,7 @@ export type ErrorCode =
   | 'CONNECTION_LOST'
   /** The other side is not who the ticket says, or it does not accept the ticket. */
   | 'AUTHENTICATION_FAILED'
-  /** The peer understood and declined. */
+  /** The peer understood and declined, or this side's `onOffer` did. */
   | 'REFUSED'
   /** Bytes arrived that are not the bytes that were sent. */
   | 'INTEGRITY'
@@ -67,6 +67,8 @@ export type EntryErrorCode =
   | 'PARENT_FAILED'
   /** More folders within folders than are sent. */
   | 'TOO_DEEP'
+  /** The sink's user does not want it. */
+  | 'DECLINED'
   /** The operating system of the sink denies access. */
   | 'PERMISSION_DENIED'
   /** No space, or no quota, is left on the sink's disk. */

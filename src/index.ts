@@ -6,6 +6,7 @@ export {get} from './get.ts';
 export type {GetOptions} from './get.ts';
 export type {CloseOptions, Listener, ListenOptions} from './listener.ts';
 export type {KnownPartFile, PartFile, UnknownPartFile} from './part-file.ts';
+export type {AcceptedOffer, Offer, OfferAnswer, OfferedEntry, OfferOption, RefusedOffer} from './offer.ts';
 export {partials, removePartials} from './partials.ts';
 export type {PartialsRemoval, RemainingPartFile, RemovePartialsOptions} from './partials.ts';
 export type {FilePath} from './path.ts';

@@ -2,6 +2,7 @@ import {addAbortListener} from 'node:events';
 import {reachableHosts} from './hosts.ts';
 import {identityBytes} from './identity.ts';
 import {listen, toError, type NativeJob, type NativeListener} from './native.ts';
+import {answerOffers, type OfferOption} from './offer.ts';
 import {checkLimit, integer, milliseconds, type SessionOptions} from './session.ts';
 import {Transfer} from './transfer.ts';
 
@@ -70,8 +71,8 @@ export class Listener implements AsyncDisposable {
   }
 
   /**
-   * Stops listening. Transfers that run go on to their end, or until `graceMs` have passed; abort the signal to end them
-   * at once. Resolves when the last one has ended. Can be called more than once.
+   * Stops listening. Transfers that run go on to their end, or until `graceMs` have passed; those that `onOffer` has not
+   * accepted yet are parked at once. Abort the signal to end all of them at once. Resolves when the last one has ended. Can be called more than once.
    */
   async close({graceMs = Infinity}: CloseOptions = {}): Promise<void> {
     milliseconds('grace', graceMs);
@@ -111,7 +112,7 @@ export class Listener implements AsyncDisposable {
 const longestTimerMs = 2 ** 31 - 1;
 
 /** @internal */
-export function openListener(job: NativeJob, options: ListenOptions): Listener {
+export function openListener(job: NativeJob, options: ListenOptions & OfferOption): Listener {
   const {port, bind = [], advertise = [], ticket, signal} = options;
   signal?.throwIfAborted();
   const native = listen({
@@ -122,5 +123,6 @@ export function openListener(job: NativeJob, options: ListenOptions): Listener {
     ...(ticket === undefined ? {} : {ticket}),
     ...identityBytes(options.identity),
   });
+  answerOffers(native, options);
   return new Listener(native, signal);
 }

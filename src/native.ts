@@ -20,6 +20,7 @@ export type {
   NativeJob,
   NativeListener,
   NativeListenOptions,
+  NativeOffer,
   NativePartFile,
   NativeProgress,
   NativeTransfer,

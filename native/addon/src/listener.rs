@@ -7,6 +7,7 @@ use napi_derive::napi;
 
 use crate::NativeFailure;
 use crate::environment::environment;
+use crate::offer::NativeOffer;
 use crate::options::{NativeListenOptions, limit};
 use crate::transfer::NativeTransfer;
 
@@ -40,6 +41,16 @@ impl NativeListener {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_next(move |transfer| {
             deferred.resolve(move |_| Ok(transfer.map(NativeTransfer::from)));
+        });
+        Ok(promise)
+    }
+
+    /// The next offer to decide about; null when there will be none.
+    #[napi(ts_return_type = "Promise<NativeOffer | null>")]
+    pub fn next_offer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.on_offer(move |offer| {
+            deferred.resolve(move |_| Ok(offer.map(NativeOffer::from)));
         });
         Ok(promise)
     }

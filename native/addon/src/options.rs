@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hawser_engine::{DialOptions, Durability, Error, Job, Limit, ListenOptions, Requests, StaticKey, Work};
+use hawser_engine::{
+    DialOptions, Durability, Error, Job, Limit, ListenOptions, Offers, Requests, StaticKey, Work,
+};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -30,6 +32,8 @@ pub struct NativeJob {
     pub compare: bool,
     /// Whether the sink reads each file again before it gets its name.
     pub reread: bool,
+    /// Whether the sink asks, by nextOffer(), before it writes anything.
+    pub ask: bool,
 }
 
 /// When what a sink has written is on disk.
@@ -136,6 +140,7 @@ impl TryFrom<NativeJob> for Job {
             keep: job.entries.into(),
             durability: job.durability.into(),
             requests: Requests { compare: job.compare, reread: job.reread },
+            offers: job.ask.then(Offers::default),
         })
     }
 }
