@@ -19,6 +19,7 @@ async function changes(snapshots: readonly Partial<Progress>[]): Promise<string[
   const {signal} = new AbortController();
   await follow(transferWith(snapshots), 1, {
     report: (event) => events.push(event),
+    screen: undefined,
     intervalMs: 10,
     signal,
     terminated: signal,

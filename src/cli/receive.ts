@@ -1,3 +1,5 @@
+import {realpath} from 'node:fs/promises';
+import {homedir} from 'node:os';
 import {receive} from '../index.ts';
 import type {Command} from './commander.ts';
 import * as options from './options.ts';
@@ -20,6 +22,7 @@ export function addReceive(program: Command): void {
     .addOption(options.bind)
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
+    .addOption(options.ask)
     .addOption(options.durability)
     .addOption(options.once)
     .addOption(options.ticketFile)
@@ -30,18 +33,31 @@ export function addReceive(program: Command): void {
     .addHelpText('after', options.whoYouAre)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
+        const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context);
+        if (!onOffer && (await isHome(directory))) context.report({event: 'notice', message: homeText});
         const receiver = await openListener(flags, context, (listening) =>
-          receive({directory, durability: flags.durability, ...listening}),
+          receive({directory, durability: flags.durability, onOffer, ...listening}),
         );
         return serve(receiver, flags, context);
       }),
     );
 }
 
+async function isHome(directory: string): Promise<boolean> {
+  const paths = [directory, homedir()].map((path) => realpath(path).catch(() => undefined));
+  const [target, home] = await Promise.all(paths);
+  return target !== undefined && target === home;
+}
+
+const homeText =
+  'this is your home folder: whoever has the ticket can add files that programs run, such as .bashrc, where there are ' +
+  'none yet. With --ask you see them before';
+
 const examples = `
 Examples:
   hawser receive inbox                    from whoever has the ticket
   hawser receive inbox --once             one transfer, then end
+  hawser receive inbox --ask              only what you agree to
   hawser receive inbox --ticket-file ~/.hawser-ticket
                                           the same ticket when started again
   hawser receive --advertise example.org  behind a router that forwards the port`;

@@ -1,7 +1,7 @@
 import type {CommandEvent} from './events.ts';
 import {reportJson} from './json-reporter.ts';
 import {PartialsReporter} from './partials-reporter.ts';
-import {openScreen} from './screen.ts';
+import type {Screen} from './screen.ts';
 import {TextReporter} from './text-reporter.ts';
 import {VerifyReporter} from './verify-reporter.ts';
 import {Voice} from './voice.ts';
@@ -21,9 +21,14 @@ export interface ReporterFlags {
   readonly quiet?: true | undefined;
 }
 
-export async function createReporter(command: CommandName, {json, quiet}: ReporterFlags): Promise<Reporter> {
-  if (json) return reportJson;
-  const voice = new Voice(await openScreen(), quiet ?? false);
+/** Without a screen it speaks JSON. */
+export function createReporter(
+  command: CommandName,
+  {quiet}: ReporterFlags,
+  screen: Screen | undefined,
+): Reporter {
+  if (!screen) return reportJson;
+  const voice = new Voice(screen, quiet ?? false);
   const text = createTextReporter(command, voice);
   return (event) => text.report(event);
 }
