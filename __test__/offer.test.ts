@@ -182,7 +182,7 @@ test('an onOffer that never answers keeps nobody from closing', async (t) => {
 
 test('an offer whose peer has gone is withdrawn, and an answer after that is no matter', async (t) => {
   const asked = await startAsking(t, async ({signal}) => {
-    sent.close();
+    void sent.close();
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
     return true;
   });
@@ -193,6 +193,10 @@ test('an offer whose peer has gone is withdrawn, and an answer after that is no 
   t.deepEqual(readdirSync(asked.inbox), []);
 });
 
+function onlyFile(): OfferAnswer {
+  return {accept: true, drop: ['tree/other']};
+}
+
 test('whoever fetches may be asked, too', async (t) => {
   const folder = makeFolder(t);
   mkdirSync(join(folder, 'tree'));
@@ -201,8 +205,7 @@ test('whoever fetches may be asked, too', async (t) => {
   t.teardown(() => sharer.close());
   const directory = join(folder, 'inbox');
 
-  const onOffer = (): OfferAnswer => ({accept: true, drop: ['tree/other']});
-  const {files, failed} = await get(sharer.ticket, {directory, onOffer}).finished();
+  const {files, failed} = await get(sharer.ticket, {directory, onOffer: onlyFile}).finished();
   const refused = get(sharer.ticket, {directory, onOffer: () => false}).finished();
 
   t.is(files, 1);

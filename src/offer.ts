@@ -100,9 +100,7 @@ async function answerAll(source: OfferSource, onOffer: OnOffer): Promise<void> {
 async function answer(native: NativeOffer, onOffer: OnOffer): Promise<void> {
   const over = new AbortController();
   let answered = false;
-  void native.over().then(() => {
-    if (!answered) over.abort();
-  });
+  void native.over().then(() => (answered ? undefined : over.abort()));
   try {
     const entries = await takeEntries(native);
     const decision = await onOffer({...native.summary(), entries, signal: over.signal});
@@ -128,18 +126,22 @@ async function takeEntries(native: NativeOffer): Promise<OfferedEntry[]> {
 /** As many as do not keep the event loop waiting. */
 const pageEntries = 1000;
 
-function apply(native: NativeOffer, answer: OfferAnswer): void {
-  const decision = typeof answer === 'boolean' ? {accept: answer} : answer;
-  if (decision?.accept === true) {
-    const {directory, drop = []} = decision as AcceptedOffer;
-    const failure = native.accept(directory === undefined ? undefined : toPathBytes(directory), [...drop]);
-    if (failure) throw new HawserError('INVALID_OPTION', failure.message);
-  } else if (decision?.accept === false) {
-    const {reason = ''} = decision as RefusedOffer;
-    native.refuse(reason, reason);
-  } else {
-    throw new HawserError('INVALID_OPTION', 'an answer must be true, false, or an object with accept');
+function apply(native: NativeOffer, given: OfferAnswer): void {
+  const decision: AcceptedOffer | RefusedOffer = typeof given === 'boolean' ? {accept: given} : (given ?? {});
+  // What is neither is no answer: it comes from whoever checks no types.
+  switch (decision.accept) {
+    case true:
+      return accept(native, decision);
+    case false:
+      return native.refuse(decision.reason ?? '', decision.reason ?? '');
+    default:
+      throw new HawserError('INVALID_OPTION', 'an answer must be true, false, or an object with accept');
   }
+}
+
+function accept(native: NativeOffer, {directory, drop = []}: AcceptedOffer): void {
+  const failure = native.accept(directory === undefined ? undefined : toPathBytes(directory), [...drop]);
+  if (failure) throw new HawserError('INVALID_OPTION', failure.message);
 }
 
 function describe(error: unknown): string {
