@@ -108,7 +108,7 @@ linux(
     await receiver.said('stdout', /Accept\? /);
     first.kill('SIGINT');
     await first.ended();
-    await receiver.said('stdout', /Withdrawn: the other side has gone\./);
+    await receiver.said('stdout', /Withdrawn: there is nothing to answer any more\./);
 
     const second = hawser(t, ['send', join(folder, 'tree/folder/two'), '--to', ticket]);
     await receiver.said('stdout', /Press Enter/);

@@ -67,7 +67,7 @@ class Terminal {
       if (answer === 'closed') return nobodyThere;
       if (answer !== 'withdrawn') return /^\s*y(es)?\s*$/i.test(answer.line);
       this.#isInterrupted = true;
-      if (!this.#signal.aborted) process.stderr.write('Withdrawn: the other side has gone.\n');
+      if (!this.#signal.aborted) process.stderr.write('Withdrawn: there is nothing to answer any more.\n');
       return false;
     } finally {
       release();

@@ -139,7 +139,9 @@ impl Asking {
 
     /// All that was gathered. Nothing is, from now on.
     pub fn take(&self) -> Vec<ReceiverEvent> {
-        std::mem::take(&mut lock(&self.gathered).events)
+        let mut gathered = lock(&self.gathered);
+        let kept = Gathered { is_over: true, ..Gathered::default() };
+        std::mem::replace(&mut *gathered, kept).events
     }
 
     /// No session takes the place of this one.

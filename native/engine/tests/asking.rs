@@ -279,10 +279,11 @@ fn a_session_that_goes_on_with_something_else_is_asked_about() {
 fn a_question_ends_with_its_session_however_that_ends() {
     let trees = Trees::new();
     let listener = receive_asking(trees.inbox());
-    let ways: [(&str, &dyn Fn(&Transfer, &Transfer)); 3] = [
-        ("the sink cancels", &|_, received| received.cancel()),
-        ("the sink parks", &|_, received| received.park()),
-        ("the source cancels", &|sent, _| sent.cancel()),
+    type End = fn(&Transfer, &Transfer);
+    let ways: [(&str, End); 3] = [
+        ("the sink cancels", |_, received| received.cancel()),
+        ("the sink parks", |_, received| received.park()),
+        ("the source cancels", |sent, _| sent.cancel()),
     ];
     for (way, end) in ways {
         let sent = send(&[trees.tree()], listener.ticket(), 2);

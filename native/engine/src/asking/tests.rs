@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::sync::mpsc::channel;
 
-use hawser_protocol::frame::{Frames, Header, encode};
+use hawser_protocol::frame::{Frames, encode};
 use hawser_protocol::handshake::Role;
 use hawser_protocol::hello::Hello;
 use hawser_protocol::identity::StaticKey;
@@ -121,16 +121,20 @@ impl Source {
         self.say(&Message::Manifest { first, items: Vec::new(), page });
     }
 
-    /// Reads until the sink says goodbye.
-    fn hear_close(&mut self) -> Close {
+    /// Reads until the sink says this, and what it says by it.
+    fn hear(&mut self, kind: FrameType) -> Vec<u8> {
         loop {
             let mut frames = Frames::new(self.reader.read().unwrap());
             while let Some((header, payload)) = frames.next_frame().unwrap() {
-                if header.kind == FrameType::Close {
-                    return Close::decode(payload).unwrap();
+                if header.kind == kind {
+                    return payload.to_vec();
                 }
             }
         }
+    }
+
+    fn hear_close(&mut self) -> Close {
+        Close::decode(&self.hear(FrameType::Close)).unwrap()
     }
 }
 
@@ -170,6 +174,18 @@ fn a_line_that_breaks_ends_the_question() {
     receiver.recv_timeout(PATIENT).unwrap();
     assert!(matches!(finished(&next(&listener)), Err(Error::Lost)));
     assert!(is_empty(to.path()));
+}
+
+#[test]
+fn a_source_that_waits_with_less_than_it_may_offer_is_asked_about_all_the_same() {
+    let to = tempfile::tempdir().unwrap();
+    let listener = receive(to.path());
+    let mut source = Source::new(&listener);
+    source.offer(&[("file", Kind::File { size: 1 })]);
+    let offer = next_offer(&listener);
+    assert!(!offer.is_complete());
+    offer.decide(Verdict::Accept { directory: None, drops: Vec::new() });
+    source.hear(FrameType::Want);
 }
 
 fn fill_window(source: &mut Source, size: u64) {
@@ -216,12 +232,7 @@ fn only_the_same_peer_goes_on_with_what_was_accepted() {
     // It is asked for, so there was no question.
     let mut same = Source::open(&listener, &key, Some(earlier));
     same.offer(&[("same", Kind::File { size: 1 })]);
-    let wanted = |header: Header| header.kind == FrameType::Want;
-    while !Frames::new(same.reader.read().unwrap())
-        .next_frame()
-        .unwrap()
-        .is_some_and(|(header, _)| wanted(header))
-    {}
+    same.hear(FrameType::Want);
     assert!(matches!(finished(&first), Err(Error::Superseded)));
 
     // What has ended by itself is over.
