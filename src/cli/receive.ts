@@ -44,9 +44,12 @@ export function addReceive(program: Command): void {
 }
 
 async function isHome(directory: string): Promise<boolean> {
-  const paths = [directory, homedir()].map((path) => realpath(path).catch(() => undefined));
-  const [target, home] = await Promise.all(paths);
-  return target !== undefined && target === home;
+  try {
+    return (await realpath(directory)) === (await realpath(homedir()));
+  } catch {
+    // One of the two is not there.
+    return false;
+  }
 }
 
 const homeText =
