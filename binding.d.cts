@@ -13,6 +13,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class NativeListener {
   /** What a sender, or a fetcher, needs. */
   get ticket(): string
+  /** Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value. */
+  revoke(): string | NativeFailure
+  /** The next short code to show; null when there will be none any more. */
+  nextCode(): Promise<string | null>
   /** The port listened on. */
   get port(): number
   /** The socket addresses listened on, such as "[::]:7707". */
@@ -93,10 +97,19 @@ export type NativeChange = 'changed' | 'missing' | 'unreadable'
 /** What becomes of the running sessions of a listener that is closed. */
 export type NativeClosing = 'finish' | 'park' | 'cancel'
 
+/** Whom to dial: a ticket, or a host and a port, and what is known of who is there. */
+export interface NativeDestination {
+  ticket?: string
+  host?: string
+  port?: number
+  /** The short code that is shown there. */
+  code?: string
+}
+
 /** How to dial. */
 export interface NativeDialOptions {
   job: NativeJob
-  ticket: string
+  to: NativeDestination
   /** TCP connections, 1 to 16; as many as pay if missing. */
   lanes?: number
   /** The 32 bytes of an X25519 private key; that of the process if missing. */
@@ -195,6 +208,12 @@ export interface NativeListenOptions {
   identity?: Uint8Array
   /** A ticket of an earlier listener of the same identity, to be kept. */
   ticket?: string
+  /** Up to where the ticket goes. */
+  ticketLimits: NativeTicketLimits
+  /** A file that remembers the use of the ticket. */
+  ledger?: Uint8Array
+  /** Whether to let in whoever knows a short code. */
+  codes: boolean
 }
 
 /** An entry as it is offered. */
@@ -324,6 +343,18 @@ export interface NativeRemoval {
 
 /** Where a transfer is in its life. */
 export type NativeState = 'connecting' | 'running' | 'reconnecting' | 'ended'
+
+/** Up to where a ticket goes; what is missing has no limit. */
+export interface NativeTicketLimits {
+  /** Milliseconds from when it is made. */
+  lifetimeMs?: number
+  /** How many may come with it. */
+  uses?: number
+  /** Bytes of files that all of them together may bring. */
+  bytes?: number
+  /** Files, folders and links that all of them together may bring. */
+  entries?: number
+}
 
 /** What to verify. */
 export interface NativeVerifyOptions {

@@ -25,7 +25,7 @@ export function startTransfer(ticket: string, job: NativeJob, options: DialOptio
   const lanes = options.lanes === undefined ? {} : {lanes: integer('number of lanes', options.lanes, 1, 16)};
   const retryMs = milliseconds('time to retry', options.retryMs ?? defaultRetryMs);
   const identity = identityBytes(options.identity);
-  const native = dial({job, ticket, retryMs, ...lanes, ...identity});
+  const native = dial({job, to: {ticket}, retryMs, ...lanes, ...identity});
   answerOffers(native, options);
   return new Transfer(native, options.signal);
 }

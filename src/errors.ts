@@ -69,6 +69,8 @@ export type EntryErrorCode =
   | 'TOO_DEEP'
   /** The sink's user does not want it. */
   | 'DECLINED'
+  /** The sink allows no more with this ticket. */
+  | 'QUOTA'
   /** The operating system of the sink denies access. */
   | 'PERMISSION_DENIED'
   /** No space, or no quota, is left on the sink's disk. */

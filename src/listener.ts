@@ -121,6 +121,8 @@ export function openListener(job: NativeJob, options: ListenOptions & OfferOptio
     advertise: advertise.length > 0 ? [...advertise] : reachableHosts(bind),
     ...(port === undefined ? {} : {port: integer('port', port, 0, 65_535)}),
     ...(ticket === undefined ? {} : {ticket}),
+    ticketLimits: {},
+    codes: false,
     ...identityBytes(options.identity),
   });
   answerOffers(native, options);

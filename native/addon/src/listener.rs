@@ -1,6 +1,6 @@
 //! A listening port for JavaScript.
 
-use hawser_engine::{Closing, Listener, listen as engine_listen};
+use hawser_engine::{Closing, ListenOptions, Listener, Offer, Offers, listen as engine_listen};
 use napi::bindgen_prelude::{Either, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -13,7 +13,7 @@ use crate::transfer::NativeTransfer;
 
 /// A listening port that serves sessions: a receiver (sink) or a sharer (source).
 #[napi]
-pub struct NativeListener(Listener);
+pub struct NativeListener(Listener, Option<Offers>);
 
 #[napi]
 impl NativeListener {
@@ -21,6 +21,23 @@ impl NativeListener {
     #[napi(getter)]
     pub fn ticket(&self) -> String {
         self.0.ticket().to_string()
+    }
+
+    /// Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value.
+    #[napi]
+    pub fn revoke(&self) -> Either<String, NativeFailure> {
+        match self.0.revoke() {
+            Ok(ticket) => Either::A(ticket.to_string()),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
+    /// The next short code to show; null when there will be none any more.
+    #[napi(ts_return_type = "Promise<string | null>")]
+    pub fn next_code<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.on_code(move |code| deferred.resolve(move |_| Ok(code.map(|code| code.to_string()))));
+        Ok(promise)
     }
 
     /// The port listened on.
@@ -49,9 +66,11 @@ impl NativeListener {
     #[napi(ts_return_type = "Promise<NativeOffer | null>")]
     pub fn next_offer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
-        self.0.on_offer(move |offer| {
-            deferred.resolve(move |_| Ok(offer.map(NativeOffer::from)));
-        });
+        let next = move |offer: Option<Offer>| deferred.resolve(move |_| Ok(offer.map(NativeOffer::from)));
+        match &self.1 {
+            Some(offers) => offers.on_next(next),
+            None => next(None),
+        }
         Ok(promise)
     }
 
@@ -102,10 +121,12 @@ impl From<NativeClosing> for Closing {
 #[napi]
 pub fn listen(env: Env, options: NativeListenOptions) -> Result<Either<NativeListener, NativeFailure>> {
     let environment = environment(&env)?;
-    Ok(match options.try_into().and_then(engine_listen) {
+    let options: std::result::Result<ListenOptions, _> = options.try_into();
+    let offers = options.as_ref().ok().and_then(|options| options.job.offers.clone());
+    Ok(match options.and_then(engine_listen) {
         Ok(listener) => {
             environment.scope.add_listener(&listener);
-            Either::A(NativeListener(listener))
+            Either::A(NativeListener(listener, offers))
         }
         Err(error) => Either::B(error.into()),
     })

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hawser_engine::{
-    DialOptions, Durability, Error, Job, Limit, ListenOptions, Offers, Requests, StaticKey, Work,
+    CodeError, Destination, DialOptions, Durability, Error, Job, Limit, ListenOptions, Offers, Requests,
+    StaticKey, TicketLimits, Work,
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -71,13 +72,44 @@ pub struct NativeListenOptions {
     pub identity: Option<Uint8Array>,
     /// A ticket of an earlier listener of the same identity, to be kept.
     pub ticket: Option<String>,
+    /// Up to where the ticket goes.
+    pub ticket_limits: NativeTicketLimits,
+    /// A file that remembers the use of the ticket.
+    pub ledger: Option<Uint8Array>,
+    /// Whether to let in whoever knows a short code.
+    pub codes: bool,
+}
+
+/// Up to where a ticket goes; what is missing has no limit.
+#[napi(object)]
+pub struct NativeTicketLimits {
+    /// Milliseconds from when it is made.
+    pub lifetime_ms: Option<f64>,
+    /// How many may come with it.
+    pub uses: Option<u32>,
+    /// Bytes of files that all of them together may bring.
+    pub bytes: Option<i64>,
+    /// Files, folders and links that all of them together may bring.
+    pub entries: Option<i64>,
+}
+
+impl From<NativeTicketLimits> for TicketLimits {
+    fn from(limits: NativeTicketLimits) -> Self {
+        let count = |limit: Option<i64>| limit.map(|limit| u64::try_from(limit).unwrap_or(0));
+        Self {
+            lifetime: limits.lifetime_ms.map(duration),
+            uses: limits.uses,
+            bytes: count(limits.bytes),
+            entries: count(limits.entries),
+        }
+    }
 }
 
 /// How to dial.
 #[napi(object)]
 pub struct NativeDialOptions {
     pub job: NativeJob,
-    pub ticket: String,
+    pub to: NativeDestination,
     /// TCP connections, 1 to 16; as many as pay if missing.
     pub lanes: Option<u8>,
     /// The 32 bytes of an X25519 private key; that of the process if missing.
@@ -85,6 +117,37 @@ pub struct NativeDialOptions {
     /// For how many milliseconds to try to resume a session that was lost; 0: not at all, Infinity:
     /// for ever.
     pub retry_ms: f64,
+}
+
+/// Whom to dial: a ticket, or a host and a port, and what is known of who is there.
+#[napi(object)]
+pub struct NativeDestination {
+    pub ticket: Option<String>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    /// The short code that is shown there.
+    pub code: Option<String>,
+}
+
+impl TryFrom<NativeDestination> for Destination {
+    type Error = Error;
+
+    fn try_from(destination: NativeDestination) -> Result<Self, Error> {
+        match destination {
+            NativeDestination { ticket: Some(ticket), .. } => {
+                ticket.parse().map(Self::Ticket).map_err(Error::Ticket)
+            }
+            NativeDestination { host: Some(host), port: Some(port), code: Some(code), .. } => {
+                let invalid =
+                    |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
+                let host = host.parse().map_err(invalid)?;
+                let code =
+                    code.parse().map_err(|error: CodeError| Error::InvalidOption(error.to_string()))?;
+                Ok(Self::Code { host, port, code })
+            }
+            _ => Err(Error::InvalidOption("give a ticket, or a host, a port and a code".into())),
+        }
+    }
 }
 
 impl TryFrom<NativeListenOptions> for ListenOptions {
@@ -102,6 +165,10 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             advertise: options.advertise,
             identity: identity(options.identity.as_deref())?,
             ticket: options.ticket.map(|ticket| ticket.parse().map_err(Error::Ticket)).transpose()?,
+            ticket_limits: options.ticket_limits.into(),
+            ledger: options.ledger.map(|ledger| path(&ledger)).transpose()?,
+            allow: Vec::new(),
+            codes: options.codes,
         })
     }
 }
@@ -110,14 +177,12 @@ impl TryFrom<NativeDialOptions> for DialOptions {
     type Error = Error;
 
     fn try_from(options: NativeDialOptions) -> Result<Self, Error> {
-        let ticket = options.ticket.parse().map_err(Error::Ticket)?;
         Ok(Self {
             job: options.job.try_into()?,
-            ticket,
+            to: options.to.try_into()?,
             lanes: options.lanes,
             identity: identity(options.identity.as_deref())?,
-            // More than a duration can hold is for ever, too.
-            retry: Duration::try_from_secs_f64(options.retry_ms.max(0.0) / 1000.0).unwrap_or(Duration::MAX),
+            retry: duration(options.retry_ms),
         })
     }
 }
@@ -148,6 +213,11 @@ impl TryFrom<NativeJob> for Job {
 fn identity(bytes: Option<&[u8]>) -> Result<Option<StaticKey>, Error> {
     let invalid = |_| Error::InvalidOption("an X25519 private key has 32 bytes".into());
     bytes.map(|bytes| bytes.try_into().map(StaticKey::new).map_err(invalid)).transpose()
+}
+
+/// A time from JavaScript. More than a duration can hold is for ever, too.
+fn duration(milliseconds: f64) -> Duration {
+    Duration::try_from_secs_f64(milliseconds.max(0.0) / 1000.0).unwrap_or(Duration::MAX)
 }
 
 /// A bandwidth limit; what is no count is out of its range, too.

@@ -335,5 +335,6 @@ fn reason_code(reason: Reason) -> &'static str {
         Reason::Integrity => "INTEGRITY",
         Reason::TooDeep => "TOO_DEEP",
         Reason::Declined => "DECLINED",
+        Reason::Quota => "QUOTA",
     }
 }

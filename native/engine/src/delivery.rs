@@ -1,8 +1,8 @@
 //! A sink that writes: lanes that hash and write, and the disk's decisions.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hawser_protocol::error::{ContentHash, Reason};
@@ -18,6 +18,7 @@ use crate::declined::Declined;
 use crate::disk::{self, Claim, Info, Sink, Taken};
 use crate::job::{Durability, Requests, in_use};
 use crate::offer::Accepted;
+use crate::quota::Quota;
 use crate::session::{Awaited, Flow, Session};
 use crate::sink_side::SinkSide;
 use crate::sink_work::SinkWork;
@@ -38,6 +39,8 @@ pub(crate) struct Plan {
     pub peer: PublicKey,
     /// What this side, if it has dialled, goes on with.
     pub continues: Option<SessionId>,
+    /// How much the peer may bring.
+    pub quota: Arc<Quota>,
 }
 
 /// A sink that may write.
@@ -68,7 +71,7 @@ impl Delivery {
         let chosen = chosen.filter(|chosen| !is_same(chosen, &plan.directory));
         let is_claimed = plan.is_claimed && chosen.is_none();
         let directory = chosen.unwrap_or_else(|| plan.directory.clone());
-        let sink = Sink::open(&directory, plan.id.0, plan.peer.0);
+        let sink = Sink::open_within(&directory, plan.id.0, plan.peer.0, plan.quota.clone());
         let sink = sink.map_err(|error| Error::disk("open", &directory, &error))?;
         let claim = if is_claimed { None } else { Some(Claim::shared(&directory)) };
         let claim = claim.transpose().map_err(|Taken| in_use(&directory))?;

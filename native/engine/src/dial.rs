@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use hawser_protocol::handshake::Role;
+use hawser_protocol::handshake::{Credential, Role};
 use hawser_protocol::hello::Hello;
 use hawser_protocol::identity::StaticKey;
 use hawser_protocol::limits::MAX_LANES;
-use hawser_protocol::ticket::{Host, Ticket};
+use hawser_protocol::ticket::Host;
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -15,9 +15,12 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::Error;
 use crate::climb::Climb;
+use crate::destination::{Destination, Door, Target};
 use crate::job::{Job, Work};
+use crate::offer::Offers;
 use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, process_identity, random};
 use crate::pace::Paces;
+use crate::quota::Quota;
 use crate::retry::Retry;
 use crate::serve::{Beginning, start};
 use crate::session::{panicked, spawn};
@@ -45,7 +48,7 @@ pub struct DialOptions {
     /// What to do with files.
     pub job: Job,
     /// Whom to dial.
-    pub ticket: Ticket,
+    pub to: Destination,
     /// TCP connections to spread the session over, 1 to 16; `None` for as many as pay.
     pub lanes: Option<u8>,
     /// Who it is; `None`: somebody new.
@@ -55,7 +58,7 @@ pub struct DialOptions {
     pub retry: Duration,
 }
 
-/// Starts a transfer with the listener that the ticket names. Connecting is part of the transfer.
+/// Starts a transfer with a listener. Connecting is part of the transfer.
 ///
 /// # Errors
 /// [`Error::InvalidOption`], [`Error::TicketDirection`] when the ticket is for the other
@@ -64,13 +67,15 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
     if let Some(lanes) = options.lanes.filter(|lanes| !(1..=MAX_LANES).contains(lanes)) {
         return Err(Error::InvalidOption(format!("lanes must be 1 to {MAX_LANES}, not {lanes}")));
     }
-    let permits = options.ticket.permits();
-    let permitted = match options.job.work {
-        Work::Read(_) => permits.push,
-        Work::Write(_) => permits.pull,
-    };
-    if !permitted {
-        return Err(Error::TicketDirection { pull: permits.pull });
+    if let Destination::Ticket(ticket) = &options.to {
+        let permits = ticket.permits();
+        let permitted = match options.job.work {
+            Work::Read(_) => permits.push,
+            Work::Write(_) => permits.pull,
+        };
+        if !permitted {
+            return Err(Error::TicketDirection { pull: permits.pull });
+        }
     }
     options.job.work.check()?;
     let key = match &options.identity {
@@ -88,15 +93,14 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
         // Not waiting for a name that is still being looked up.
         runtime.shutdown_background();
         dialled.finish(result);
-        if let Some(offers) = &options.job.offers {
-            offers.close();
-        }
+        options.job.offers.iter().for_each(Offers::close);
     })?;
     Ok(transfer)
 }
 
 /// Session after session, until one has ended for good.
 async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Result<(), Error> {
+    let mut target = Target::from(options.to.clone());
     let mut retry = Retry::new(options.retry);
     let mut earlier = None;
     loop {
@@ -105,7 +109,7 @@ async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Res
         let (pause, deadline) = (retry.pause(), retry.deadline());
         let opening = async {
             sleep(pause).await;
-            open(&options.ticket, key, options.job.work.role()).await
+            open(&target, key, options.job.work.role()).await
         };
         let opened = tokio::select! {
             opened = opening => opened,
@@ -115,11 +119,16 @@ async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Res
         let result = match opened {
             Ok(opened) => {
                 retry.opened(transfer);
+                if let Door::Code(_) = target.door {
+                    // A code is good for one meeting; whoever had it has what is better now.
+                    let credential = Credential::Ticket(opened.secret.return_ticket());
+                    target.door = Door::Known { key: opened.peer, credential };
+                }
                 let id = opened.session;
                 let hello = options.job.hello(earlier.replace(id));
                 converse(options, hello, opened, transfer).await
             }
-            Err(error) => Err(error),
+            Err(error) => Err(target.explain(error)),
         };
         match result {
             Ok(()) => return Ok(()),
@@ -148,7 +157,7 @@ async fn converse(
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let (tell, ended) = oneshot::channel();
     let closed = move |result| drop(tell.send(result));
-    let beginning = Beginning { id, peer, hello, is_claimed: false };
+    let beginning = Beginning { id, peer, hello, is_claimed: false, quota: Quota::unlimited() };
     let session = start(&options.job, beginning, transfer, connection, closed)?;
     let supply = Supply { session, transfer: transfer.clone(), id, secret, address };
     tokio::select! {
@@ -157,15 +166,15 @@ async fn converse(
     }
 }
 
-/// Opens a session at the first address of the ticket that proves to be its listener.
-async fn open(ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Opened, Error> {
-    let mut hosts = ticket.addresses().iter().cloned();
+/// Opens a session at the first address that proves to be that of the listener.
+async fn open(target: &Target, key: &StaticKey, role: Role) -> Result<Opened, Error> {
+    let mut hosts = target.hosts.iter().cloned();
     let mut attempts: JoinSet<Result<Greeted, Error>> = JoinSet::new();
     let mut worst: Option<Error> = None;
     loop {
         if let Some(host) = hosts.next() {
-            let (ticket, key) = (ticket.clone(), key.clone());
-            attempts.spawn(async move { visit(host, &ticket, &key, role).await });
+            let (port, door, key) = (target.port, target.door.clone(), key.clone());
+            attempts.spawn(async move { visit(host, port, &door, &key, role).await });
         } else if attempts.is_empty() {
             return Err(worst.unwrap_or(Error::Lost));
         }
@@ -183,16 +192,18 @@ async fn open(ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Opened, Er
     }
 }
 
-/// Goes to one address of the ticket, or to those of a name one after the other.
-async fn visit(host: Host, ticket: &Ticket, key: &StaticKey, role: Role) -> Result<Greeted, Error> {
+/// Goes to one host, at each of its addresses one after the other.
+async fn visit(host: Host, port: u16, door: &Door, key: &StaticKey, role: Role) -> Result<Greeted, Error> {
     let addresses = match host {
-        Host::Ip(ip) => vec![SocketAddr::new(ip, ticket.port())],
-        Host::Name(name) => resolve(&name, ticket.port()).await.ok_or(Error::NameNotFound { host: name })?,
+        Host::Ip(ip) => vec![SocketAddr::new(ip, port)],
+        Host::Name(name) => resolve(&name, port).await.ok_or(Error::NameNotFound { host: name })?,
     };
     let mut worst = None;
     for address in addresses {
-        match patiently(|| greet(address, ticket, key, role)).await {
+        match patiently(|| greet(address, door, key, role)).await {
             Ok(greeted) => return Ok(greeted),
+            // A code is shown to one listener only: each that is asked may try a guess at it.
+            Err(Error::Authentication) if matches!(door, Door::Code(_)) => return Err(Error::Authentication),
             Err(error) => worst = Some(more_telling(worst, error)),
         }
     }

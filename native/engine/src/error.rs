@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hawser_protocol::error::ProtocolError;
 use hawser_protocol::message::CloseCode;
@@ -60,6 +60,18 @@ pub enum Error {
     },
     /// The listener does not have the ticket's key, or does not accept its secret.
     Authentication,
+    /// The listener does not show that code, or somebody else answered.
+    WrongCode,
+    /// The same, for a ticket whose time is over.
+    TicketExpired {
+        /// When it ended, in seconds since 1970.
+        at: u64,
+    },
+    /// Whoever answered is not the known listener, or does not let this side's key in.
+    NotKnown {
+        /// Of the listener's key.
+        fingerprint: String,
+    },
     /// All lanes were lost before the end.
     Lost,
     /// The peer ended the session.
@@ -147,7 +159,9 @@ impl Error {
             },
             Self::NotHawser { .. } | Self::Protocol(_) => "PROTOCOL",
             Self::Version { .. } => "VERSION_MISMATCH",
-            Self::Authentication => "AUTHENTICATION_FAILED",
+            Self::Authentication | Self::WrongCode | Self::TicketExpired { .. } | Self::NotKnown { .. } => {
+                "AUTHENTICATION_FAILED"
+            }
             Self::Lost | Self::HungUp { .. } | Self::Busy { .. } => "CONNECTION_LOST",
             Self::Superseded | Self::NotResumed { .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { code: CloseCode::Protocol, .. } => "PROTOCOL",
@@ -208,6 +222,16 @@ impl fmt::Display for Error {
             Self::Authentication => {
                 f.write_str("the other side does not accept this ticket, or is not the one it was made by")
             }
+            Self::WrongCode => f.write_str(
+                "the code is wrong or used up, or somebody else answered: ask for the code that is shown now",
+            ),
+            Self::TicketExpired { at } => {
+                write!(f, "the ticket expired {} ago: ask for a new one", time_since(*at))
+            }
+            Self::NotKnown { fingerprint } => write!(
+                f,
+                "what answers does not let this side's key in, or is not the peer with the key {fingerprint}"
+            ),
             Self::Lost => f.write_str("the connection was lost before the transfer was finished"),
             Self::ClosedByPeer { code, text } => {
                 f.write_str(match code {
@@ -251,6 +275,16 @@ impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
     }
+}
+
+/// How long ago a time in seconds since 1970 was, in its largest unit.
+fn time_since(at: u64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = now.as_secs().saturating_sub(at);
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (length, unit) = units.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "second"));
+    let count = seconds / length;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The system's words for an error, without its number.

@@ -3,18 +3,22 @@
 //! A [`Listener`] serves sessions, [`dial`] opens one, and either gives [`Transfer`]s. Blocking
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
+mod admission;
 mod asking;
 mod climb;
 mod closing;
+mod codes;
 mod declined;
 mod delivery;
 mod descriptors;
+mod destination;
 mod dial;
 pub mod disk;
 mod error;
 mod job;
 mod lane;
 mod lanes;
+mod ledger;
 mod listener;
 mod machine;
 mod offer;
@@ -22,6 +26,7 @@ mod opening;
 mod pace;
 mod partials;
 mod progress;
+mod quota;
 mod retry;
 mod scope;
 mod serve;
@@ -37,12 +42,15 @@ mod transfer;
 mod tune;
 mod verify;
 
+pub use admission::TicketLimits;
 pub use closing::Closing;
+pub use destination::Destination;
 pub use dial::{DialOptions, dial};
 pub use disk::{Leftover, PartOf, Remaining, Removal};
 pub use error::Error;
+pub use hawser_protocol::code::{Code, CodeError};
 pub use hawser_protocol::error::{ContentHash, Reason};
-pub use hawser_protocol::identity::StaticKey;
+pub use hawser_protocol::identity::{PublicKey, StaticKey};
 pub use hawser_protocol::message::Placed;
 pub use hawser_protocol::sender::Fate;
 pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};

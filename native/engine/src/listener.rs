@@ -4,10 +4,12 @@ mod door;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use hawser_protocol::code::Code;
 use hawser_protocol::handshake::{SessionId, SessionSecret};
 use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::JoinRequest;
@@ -17,12 +19,15 @@ use tokio::runtime;
 use tokio::sync::Notify;
 
 use crate::Error;
+use crate::admission::{Admission, TicketLimits};
 use crate::closing::Closing;
+use crate::codes::Codes;
 use crate::disk::Claim;
 use crate::job::{Job, Work};
-use crate::offer::Offer;
-use crate::opening::{Opened, process_identity, random};
+use crate::offer::Offers;
+use crate::opening::{Opened, Visitor, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
+use crate::quota::Quota;
 use crate::serve::{AnySession, Beginning, start};
 use crate::session::spawn;
 use crate::sockets::bind_all;
@@ -50,6 +55,32 @@ pub struct ListenOptions {
     pub identity: Option<StaticKey>,
     /// A ticket of an earlier listener of the same identity: whoever holds it is let in again.
     pub ticket: Option<Ticket>,
+    /// Up to where the ticket goes; of one that is kept, it says itself when it expires.
+    pub ticket_limits: TicketLimits,
+    /// A file that remembers the use of the ticket for a later listener, made when it is first used.
+    pub ledger: Option<PathBuf>,
+    /// Keys of peers that need no ticket.
+    pub allow: Vec<PublicKey>,
+    /// Whether to let in whoever knows a short code, see [`Listener::on_code`].
+    pub codes: bool,
+}
+
+impl ListenOptions {
+    /// To do `job` for whoever has the ticket, at any free port of every address.
+    pub fn new(job: Job) -> Self {
+        Self {
+            job,
+            bind: Vec::new(),
+            port: None,
+            advertise: Vec::new(),
+            identity: None,
+            ticket: None,
+            ticket_limits: TicketLimits::default(),
+            ledger: None,
+            allow: Vec::new(),
+            codes: false,
+        }
+    }
 }
 
 /// A listening port. Clones are the same one; dropping them does not close it.
@@ -61,7 +92,9 @@ struct Shared {
     /// Held while sessions write into the folder.
     claim: Mutex<Option<Claim>>,
     key: StaticKey,
-    ticket: Ticket,
+    admission: Admission,
+    codes: Codes,
+    port: u16,
     addresses: Vec<SocketAddr>,
     /// Of all transfers together.
     pace: Arc<Pace>,
@@ -101,7 +134,7 @@ struct Running {
 /// made or opened, [`Error::InvalidOption`], also for a ticket of another identity or for the other
 /// direction.
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
-    let ListenOptions { job, bind, port, advertise, identity, ticket: kept } = options;
+    let ListenOptions { job, bind, port, advertise, identity, ticket: kept, .. } = options;
     job.work.prepare()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
@@ -130,7 +163,10 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let addresses: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
     let bound_port = addresses.first().map_or(port, SocketAddr::port);
     let ticket = Ticket::new(hosts, bound_port, key.public(), secret, permits)
-        .map_err(|_| Error::InvalidOption("give 1 to 8 addresses to advertise".into()))?;
+        .map_err(|_| Error::InvalidOption("give 1 to 8 addresses to advertise".into()))?
+        .expiring(kept.as_ref().and_then(Ticket::expires));
+    let ListenOptions { ticket_limits, ledger, allow, codes, .. } = options;
+    let admission = Admission::new(ticket, kept.is_none(), ticket_limits, allow, ledger)?;
 
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Internal(format!("cannot start: {error}")))?;
@@ -141,7 +177,9 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         job,
         claim: Mutex::new(claim),
         key,
-        ticket,
+        admission,
+        codes: Codes::new(codes)?,
+        port: bound_port,
         addresses,
         strangers: Strangers::default(),
         closing: Notify::new(),
@@ -155,13 +193,30 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
 
 impl Listener {
     /// What a peer needs to open a session.
-    pub fn ticket(&self) -> &Ticket {
-        &self.0.ticket
+    pub fn ticket(&self) -> Ticket {
+        self.0.admission.ticket()
+    }
+
+    /// Makes another ticket. The one before lets nobody in any more, not even those who have come with it and
+    /// would come again; sessions that run go on.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system has no random numbers; [`Error::Disk`] when the ledger cannot be
+    /// written, and then the ticket is another one all the same.
+    pub fn revoke(&self) -> Result<Ticket, Error> {
+        self.0.admission.revoke()
+    }
+
+    /// Calls `next` once, with the code that lets in whoever knows it, as soon as there is one that it has not
+    /// been called with before; with `None` when the listener is closed, or shows no codes. A code ends with
+    /// the first who comes with it, with three wrong guesses, or after ten minutes, and is followed by another.
+    pub fn on_code(&self, next: impl FnOnce(Option<Code>) + Send + 'static) {
+        self.0.codes.on_next(next);
     }
 
     /// The port listened on.
     pub fn port(&self) -> u16 {
-        self.0.ticket.port()
+        self.0.port
     }
 
     /// The socket addresses listened on.
@@ -181,15 +236,6 @@ impl Listener {
             next(None);
         } else {
             state.asking.push_back(Box::new(next));
-        }
-    }
-
-    /// Calls `next` once, with the next offer to decide about, or with `None` when there will be none:
-    /// the listener is closed and no session is left, or its job is not to ask.
-    pub fn on_offer(&self, next: impl FnOnce(Option<Offer>) + Send + 'static) {
-        match &self.0.job.offers {
-            Some(offers) => offers.on_next(next),
-            None => next(None),
         }
     }
 
@@ -217,6 +263,7 @@ impl Listener {
         let running: Vec<_> = state.sessions.values().map(|running| running.transfer.clone()).collect();
         drop(state);
         self.0.closing.notify_one();
+        self.0.codes.close();
         running.iter().for_each(|transfer| closing.apply(transfer));
     }
 }
@@ -228,6 +275,11 @@ impl State {
 }
 
 impl Shared {
+    /// A place for the session of somebody who wants what there is, unless there is none.
+    fn place_for(self: &Arc<Self>, visitor: &Visitor) -> Option<Place> {
+        if visitor.role() == self.job.work.peer_role() { self.reserve() } else { None }
+    }
+
     /// A place for one more session, unless there is none or no more are accepted.
     fn reserve(self: &Arc<Self>) -> Option<Place> {
         let mut state = lock(&self.state);
@@ -239,7 +291,7 @@ impl Shared {
     }
 
     /// Starts the session of a peer that has proven itself.
-    fn open_session(self: &Arc<Self>, opened: Opened, place: Place) {
+    fn open_session(self: &Arc<Self>, opened: Opened, quota: Arc<Quota>, place: Place) {
         let Opened { connection, secret, session: id, peer, address } = opened;
         let transfer = Transfer::new(self.job.keep, Paces::new(None, Some(self.pace.clone())));
         transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
@@ -253,6 +305,7 @@ impl Shared {
         let over = Arc::new(AtomicBool::new(false));
         let (shared, ended, served) = (self.clone(), over.clone(), transfer.clone());
         let closed = move |result| {
+            shared.admission.settle();
             served.finish(result);
             let mut state = lock(&shared.state);
             ended.store(true, Ordering::Relaxed);
@@ -260,7 +313,7 @@ impl Shared {
             shared.ended.notify_all();
             shared.announce_if_over(state);
         };
-        let beginning = Beginning { id, peer, hello: self.job.hello(None), is_claimed: true };
+        let beginning = Beginning { id, peer, hello: self.job.hello(None), is_claimed: true, quota };
         match start(&self.job, beginning, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
@@ -317,9 +370,7 @@ impl Shared {
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
         drop(lock(&self.claim).take());
-        if let Some(offers) = &self.job.offers {
-            offers.close();
-        }
+        self.job.offers.iter().for_each(Offers::close);
         asking.into_iter().for_each(|next| next(None));
         waiting.into_iter().for_each(|closed| closed());
     }

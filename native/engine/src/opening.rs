@@ -12,19 +12,23 @@ pub(crate) use hawser_protocol::cipher::Side as Who;
 use hawser_protocol::cipher::{HEADER_LENGTH, Opener, Sealer, TAG_LENGTH, record_length};
 use hawser_protocol::frame::{self, FrameType, Frames, HEADER_BYTES};
 use hawser_protocol::handshake::{
-    ACCEPT_LENGTH, Established, FIRST_LENGTH, HandshakeError, Initiator, InitiatorAwaitingAccept,
-    InitiatorEntropy, Responder, ResponderEntropy, Role, SECOND_LENGTH, SessionSecret, THIRD_LENGTH,
+    ACCEPT_LENGTH, Applicant, CODE_LENGTH, Claim, CodeEntropy, CodeInitiator, CodeResponder, Established,
+    FIRST_LENGTH, HandshakeError, Initiator, InitiatorAwaitingAccept, InitiatorEntropy,
+    PROOF_LENGTH as CODE_PROOF_LENGTH, Responder, ResponderAwaitingThird, ResponderEntropy, Role,
+    SECOND_LENGTH, SHARE_LENGTH, SPOKEN_SECOND_LENGTH, SessionSecret, THIRD_LENGTH,
 };
 use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::{JOIN_LENGTH, JoinRequest};
 use hawser_protocol::manifest::EntryId;
 pub(crate) use hawser_protocol::opening::BUSY;
 use hawser_protocol::opening::{OPENING_LENGTH, Opening, PREAMBLE, check_preamble};
-use hawser_protocol::ticket::{Ticket, TicketSecret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::codes::{Codes, Guess};
+use crate::destination::Door;
 use crate::error::words;
 
 /// A listener's deadline for all of a handshake, so that nobody can stretch it byte by byte.
@@ -63,7 +67,7 @@ pub(crate) struct Opened {
     pub address: SocketAddr,
 }
 
-/// A listener that has proven to be the one the ticket names.
+/// A listener that has proven to be the right one.
 pub(crate) struct Greeted {
     stream: TcpStream,
     address: SocketAddr,
@@ -72,32 +76,62 @@ pub(crate) struct Greeted {
     third: [u8; THIRD_LENGTH],
 }
 
-/// Connects and goes through the handshake up to the listener's answer.
+/// Connects and goes through the handshake up to where the listener has proven itself.
 pub(crate) async fn greet(
     address: SocketAddr,
-    ticket: &Ticket,
+    door: &Door,
     key: &StaticKey,
     role: Role,
 ) -> Result<Greeted, Error> {
     let greeting = async {
         let begun = Instant::now();
         let mut stream = TcpStream::connect(address).await.map_err(|error| connect_error(address, &error))?;
-        let rtt = begun.elapsed();
+        let mut rtt = begun.elapsed();
         stream.set_nodelay(true).map_err(|error| connect_error(address, &error))?;
-        let entropy = InitiatorEntropy { ephemeral: random()?, random: random()? };
-        let (first, initiator) =
-            Initiator::start(key, ticket.key(), ticket.secret(), role, entropy).map_err(refused)?;
-        let opening = [Opening::Session.encode().as_slice(), first.as_slice()].concat();
-        let asked = Instant::now();
-        stream.write_all(&opening).await.map_err(|_| Error::HungUp { address })?;
-        read_preamble(&mut stream, address).await?;
-        let rtt = rtt.min(asked.elapsed());
-        // It speaks hawser, so if it closes now, then because it cannot read message 1.
-        let second: [u8; SECOND_LENGTH] = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
-        let (third, initiator) = initiator.read_second(&second).map_err(refused)?;
+        let entropy = InitiatorEntropy { ephemeral: random()?, random: random()?, kem: random()? };
+        let (third, initiator) = match door {
+            Door::Known { key: listener, credential } => {
+                let (first, initiator) =
+                    Initiator::start(key, *listener, credential, role, entropy).map_err(refused)?;
+                rtt = rtt.min(knock(&mut stream, address, Opening::Session, &first).await?);
+                // It speaks hawser, so if it closes now, then because it cannot read message 1.
+                let second: [u8; SECOND_LENGTH] = read_answer(&mut stream).await?;
+                initiator.read_second(&second)
+            }
+            Door::Code(code) => {
+                let (first, initiator) =
+                    CodeInitiator::start(code, CodeEntropy { scalar: random()?, run: random()? });
+                rtt = rtt.min(knock(&mut stream, address, Opening::Code, &first).await?);
+                let share: [u8; SHARE_LENGTH] = read_answer(&mut stream).await?;
+                let (proof, initiator) = initiator.read_share(&share, key, role, entropy).map_err(refused)?;
+                stream.write_all(&proof).await.map_err(|_| Error::Authentication)?;
+                let second: [u8; SPOKEN_SECOND_LENGTH] = read_answer(&mut stream).await?;
+                initiator.read_second(&second)
+            }
+        }
+        .map_err(refused)?;
         Ok(Greeted { stream, address, rtt, initiator, third })
     };
     within(address, greeting).await
+}
+
+/// Sends the first words, and waits for the listener's: how long that took.
+async fn knock(
+    stream: &mut TcpStream,
+    address: SocketAddr,
+    opening: Opening,
+    first: &[u8],
+) -> Result<Duration, Error> {
+    let asked = Instant::now();
+    let words = [opening.encode().as_slice(), first].concat();
+    stream.write_all(&words).await.map_err(|_| Error::HungUp { address })?;
+    read_preamble(stream, address).await?;
+    Ok(asked.elapsed())
+}
+
+/// What a listener that speaks hawser says next, if it takes what this side said.
+async fn read_answer<const N: usize>(stream: &mut TcpStream) -> Result<[u8; N], Error> {
+    read_exact(stream).await.map_err(|_| Error::Authentication)
 }
 
 impl Greeted {
@@ -106,8 +140,7 @@ impl Greeted {
         let Self { mut stream, address, rtt, initiator, third } = self;
         let entering = async {
             stream.write_all(&third).await.map_err(|_| Error::Authentication)?;
-            let accept: [u8; ACCEPT_LENGTH] =
-                read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
+            let accept: [u8; ACCEPT_LENGTH] = read_answer(&mut stream).await?;
             let established = initiator.read_accept(&accept).map_err(refused)?;
             opened(stream, rtt, established, Who::Dialler, address)
         };
@@ -131,7 +164,7 @@ pub(crate) async fn join(
         let opening = [Opening::Join.encode().as_slice(), request.encode().as_slice()].concat();
         stream.write_all(&opening).await.map_err(failed)?;
         read_preamble(&mut stream, address).await?;
-        let nonce: [u8; 32] = read_exact(&mut stream).await.map_err(|_| Error::Authentication)?;
+        let nonce: [u8; 32] = read_answer(&mut stream).await?;
         let (mut sealer, opener) = request.into_lane(nonce).into_ciphers(secret, Who::Dialler);
         let mut proof = [0; PROOF_LENGTH];
         proof[HEADER_LENGTH..][..HEADER_BYTES].copy_from_slice(&proof_frame());
@@ -146,6 +179,7 @@ pub(crate) async fn join(
 /// What a connection to a listener turned out to be, before it has proven anything.
 pub(crate) enum Knock {
     Session,
+    Code,
     Join(JoinRequest),
 }
 
@@ -159,6 +193,7 @@ pub(crate) async fn answer(stream: &mut TcpStream) -> Option<Knock> {
     }
     match opening.ok()? {
         Opening::Session => Some(Knock::Session),
+        Opening::Code => Some(Knock::Code),
         Opening::Join => {
             let request: [u8; JOIN_LENGTH] = read_exact(stream).await.ok()?;
             JoinRequest::parse(&request).ok().map(Knock::Join)
@@ -166,39 +201,95 @@ pub(crate) async fn answer(stream: &mut TcpStream) -> Option<Knock> {
     }
 }
 
-/// Lets a dialler in that proves to hold the ticket and wants to do what it permits, if there is a
-/// `place` for it.
-pub(crate) async fn admit<P>(
+/// A dialler that has proven a claim, or to know the code, and who it is.
+pub(crate) struct Visitor {
+    stream: TcpStream,
+    address: SocketAddr,
+    rtt: Duration,
+    applicant: Applicant,
+}
+
+/// Goes through the handshake with a dialler that claims something, up to where it has proven that: `psk` knows
+/// what proves a claim.
+pub(crate) async fn examine(
     mut stream: TcpStream,
     address: SocketAddr,
     key: &StaticKey,
-    ticket: &TicketSecret,
-    wanted: Role,
-    place: impl FnOnce() -> Option<P>,
-) -> Option<(Opened, P)> {
-    let entropy = ResponderEntropy {
+    psk: impl FnOnce(Claim) -> Option<Zeroizing<[u8; 32]>>,
+) -> Option<(Claim, Visitor)> {
+    let responder = Responder::new(key, responder_entropy()?).ok()?;
+    let first: [u8; FIRST_LENGTH] = read_exact(&mut stream).await.ok()?;
+    let (claim, responder) = responder.read_first(&first).ok()?;
+    let (second, responder) = responder.answer(psk(claim).as_deref()).ok()?;
+    Some((claim, Visitor::of(stream, address, responder, &second).await?))
+}
+
+/// The same with a dialler that says it knows the code.
+pub(crate) async fn examine_guess(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    key: &StaticKey,
+    codes: &Codes,
+) -> Option<(Guess, Visitor)> {
+    let guess = codes.guess().ok()?;
+    let first: [u8; CODE_LENGTH] = read_exact(&mut stream).await.ok()?;
+    let entropy = CodeEntropy { scalar: random().ok()?, run: [0; 16] };
+    let (share, responder) = CodeResponder { code: guess.code.clone() }.answer(&first, entropy).ok()?;
+    stream.write_all(&share).await.ok()?;
+    let proof: [u8; CODE_PROOF_LENGTH] = read_exact(&mut stream).await.ok()?;
+    if !codes.is_open(&guess) {
+        return None;
+    }
+    let Ok((second, responder)) = responder.read_proof(&proof, key, responder_entropy()?) else {
+        codes.wrong(&guess);
+        return None;
+    };
+    Some((guess, Visitor::of(stream, address, responder, &second).await?))
+}
+
+impl Visitor {
+    /// Sends message 2, and reads what the dialler proves itself with.
+    async fn of(
+        mut stream: TcpStream,
+        address: SocketAddr,
+        responder: ResponderAwaitingThird,
+        second: &[u8],
+    ) -> Option<Self> {
+        let asked = Instant::now();
+        stream.write_all(second).await.ok()?;
+        let third: [u8; THIRD_LENGTH] = read_exact(&mut stream).await.ok()?;
+        let rtt = asked.elapsed();
+        let applicant = responder.read_third(&third).ok()?;
+        Some(Self { stream, address, rtt, applicant })
+    }
+
+    /// Who it is.
+    pub fn peer(&self) -> PublicKey {
+        self.applicant.peer()
+    }
+
+    /// What it wants to do with files.
+    pub fn role(&self) -> Role {
+        self.applicant.dialler_role()
+    }
+
+    /// Lets it in.
+    pub async fn enter(self) -> Option<Opened> {
+        let Self { mut stream, address, rtt, applicant } = self;
+        let (accept, established) = applicant.accept().ok()?;
+        stream.write_all(&accept).await.ok()?;
+        opened(stream, rtt, established, Who::Listener, address).ok()
+    }
+}
+
+fn responder_entropy() -> Option<ResponderEntropy> {
+    Some(ResponderEntropy {
         ephemeral: random().ok()?,
         random: random().ok()?,
         session: random().ok()?,
+        kem: random().ok()?,
         unknown_psk: random().ok()?,
-    };
-    let responder = Responder::new(key, entropy).ok()?;
-    let first: [u8; FIRST_LENGTH] = read_exact(&mut stream).await.ok()?;
-    let (id, responder) = responder.read_first(&first).ok()?;
-    let psk = (id == ticket.id()).then(|| ticket.psk());
-    let (second, responder) = responder.answer(psk.as_deref()).ok()?;
-    let asked = Instant::now();
-    stream.write_all(&second).await.ok()?;
-    let third: [u8; THIRD_LENGTH] = read_exact(&mut stream).await.ok()?;
-    let rtt = asked.elapsed();
-    let applicant = responder.read_third(&third).ok()?;
-    if applicant.dialler_role() != wanted {
-        return None;
-    }
-    let place = place()?;
-    let (accept, established) = applicant.accept().ok()?;
-    stream.write_all(&accept).await.ok()?;
-    Some((opened(stream, rtt, established, Who::Listener, address).ok()?, place))
+    })
 }
 
 /// Lets a connection join a session whose secret it proves to know.

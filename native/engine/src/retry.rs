@@ -92,7 +92,7 @@ impl Retry {
             last: Error::Lost,
         });
         lost.attempt += 1;
-        lost.refusals = if matches!(error, Error::Authentication) { lost.refusals + 1 } else { 0 };
+        lost.refusals = if is_refusal(&error) { lost.refusals + 1 } else { 0 };
         if lost.refusals == REFUSALS {
             return Err(error);
         }
@@ -117,9 +117,13 @@ fn may_pass(error: &Error) -> bool {
         // Another network, with a page to log in at, or another program that has the port meanwhile.
         Error::NotHawser { .. } | Error::NameNotFound { .. } => true,
         Error::Lost | Error::Connect { .. } | Error::HungUp { .. } | Error::Busy { .. } => true,
-        Error::Authentication => true,
-        _ => false,
+        error => is_refusal(error),
     }
+}
+
+/// Whether the listener did not let this side in.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Authentication | Error::NotKnown { .. } | Error::TicketExpired { .. })
 }
 
 #[cfg(test)]

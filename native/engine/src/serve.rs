@@ -20,6 +20,7 @@ use crate::machine::Machine as _;
 use crate::offer::Offers;
 use crate::opening::{Connection, Who};
 use crate::pace::Paces;
+use crate::quota::Quota;
 use crate::session::{CLOSE_GRACE, Session, Side, goodbye, spawn};
 use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
@@ -80,6 +81,8 @@ pub(crate) struct Beginning {
     pub hello: Hello,
     /// Whether the folder to be written into is claimed for longer than the session.
     pub is_claimed: bool,
+    /// How much the peer may bring: for a sink.
+    pub quota: Arc<Quota>,
 }
 
 /// Starts a session that does `job` on its first lane. `closed` is called with its end, when nothing
@@ -92,7 +95,7 @@ pub(crate) fn start(
     closed: impl FnOnce(Result<(), Error>) + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
-    let Beginning { id, peer, hello, is_claimed } = beginning;
+    let Beginning { id, peer, hello, is_claimed, quota } = beginning;
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
@@ -113,6 +116,7 @@ pub(crate) fn start(
                 id,
                 peer,
                 continues: hello.continues,
+                quota,
             };
             match sink_side(plan, job.offers.as_ref(), &transfer) {
                 Ok(side) => Ok(Session::start(side, Receiver::new(hello), transfer, connection, closed)?),

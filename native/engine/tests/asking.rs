@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -23,14 +24,30 @@ fn asking(work: Work) -> Job {
     Job { offers: Some(Offers::default()), ..job(work) }
 }
 
-fn receive_asking(directory: &Path) -> Listener {
-    listen_for(asking(Work::Write(directory.into())))
+/// A listener, and what its sessions ask.
+struct Asking {
+    listener: Listener,
+    offers: Offers,
+}
+
+impl Deref for Asking {
+    type Target = Listener;
+
+    fn deref(&self) -> &Listener {
+        &self.listener
+    }
+}
+
+fn receive_asking(directory: &Path) -> Asking {
+    let job = asking(Work::Write(directory.into()));
+    let offers = job.offers.clone().unwrap();
+    Asking { listener: listen_for(job), offers }
 }
 
 /// The next offer; `None` when there will be none.
-fn next_offer(listener: &Listener) -> Option<Offer> {
+fn next_offer(asking: &Asking) -> Option<Offer> {
     let (sender, receiver) = channel();
-    listener.on_offer(move |offer| sender.send(offer).unwrap());
+    asking.offers.on_next(move |offer| sender.send(offer).unwrap());
     receiver.recv_timeout(PATIENCE).unwrap()
 }
 
@@ -84,7 +101,7 @@ impl Trees {
 fn nothing_is_written_before_it_is_accepted() {
     let trees = Trees::new();
     let listener = receive_asking(trees.inbox());
-    let sent = send(&[trees.tree()], listener.ticket(), 2);
+    let sent = send(&[trees.tree()], &listener.ticket(), 2);
 
     let offer = next_offer(&listener).unwrap();
     assert!(is_empty(trees.inbox()));
@@ -118,7 +135,7 @@ fn nothing_is_written_before_it_is_accepted() {
 fn who_is_refused_is_told_so_and_nothing_is_written() {
     let trees = Trees::new();
     let listener = receive_asking(trees.inbox());
-    let sent = send(&[trees.tree()], listener.ticket(), 2);
+    let sent = send(&[trees.tree()], &listener.ticket(), 2);
     let offer = next_offer(&listener).unwrap();
     let over = over(&offer);
     offer.decide(Verdict::Refuse { told: "not today".into(), reason: "no time".into() });
@@ -138,7 +155,7 @@ fn who_is_refused_is_told_so_and_nothing_is_written() {
 fn entries_that_are_not_wanted_are_not_written_nor_is_what_is_in_them() {
     let trees = Trees::new();
     let listener = receive_asking(trees.inbox());
-    let sent = send(&[trees.tree()], listener.ticket(), 2);
+    let sent = send(&[trees.tree()], &listener.ticket(), 2);
     next_offer(&listener).unwrap().decide(without(&["tree/folder", "one"]));
     finished(&sent).unwrap();
     let received = next(&listener);
@@ -170,7 +187,7 @@ fn a_manifest_that_goes_on_is_at_least_what_is_there_and_what_is_not_wanted_of_t
     write(&late.join("unwanted/file"), 1, 10);
     write(&late.join("wanted"), 2, 10);
     let listener = receive_asking(trees.inbox());
-    let sent = send(&[early, late], listener.ticket(), 2);
+    let sent = send(&[early, late], &listener.ticket(), 2);
     let offer = next_offer(&listener).unwrap();
     assert!(!offer.is_complete());
     assert_eq!(offer.take_entries(usize::MAX).len(), 16_384);
@@ -189,7 +206,7 @@ fn another_folder_is_made_and_written_into() {
     let trees = Trees::new();
     let other = trees.from.path().join("some/where/else");
     let listener = receive_asking(trees.inbox());
-    let sent = send(&[trees.tree()], listener.ticket(), 2);
+    let sent = send(&[trees.tree()], &listener.ticket(), 2);
     next_offer(&listener).unwrap().decide(into(&other));
     finished(&sent).unwrap();
     finished(&next(&listener)).unwrap();
@@ -197,7 +214,7 @@ fn another_folder_is_made_and_written_into() {
     assert!(is_empty(trees.inbox()));
 
     // Its own, by another path.
-    let sent = send(&[trees.tree()], listener.ticket(), 2);
+    let sent = send(&[trees.tree()], &listener.ticket(), 2);
     next_offer(&listener).unwrap().decide(into(&trees.inbox().join(".")));
     finished(&sent).unwrap();
     finished(&next(&listener)).unwrap();
@@ -213,14 +230,14 @@ fn another_folder_that_cannot_be_had_ends_the_session_and_not_the_listener() {
     let in_the_way = trees.tree().join("one");
     let listener = receive_asking(trees.inbox());
     for (folder, code) in [(taken.path(), "FOLDER_IN_USE"), (&in_the_way, "IO")] {
-        let sent = send(&[trees.tree()], listener.ticket(), 2);
+        let sent = send(&[trees.tree()], &listener.ticket(), 2);
         next_offer(&listener).unwrap().decide(into(folder));
         let error = finished(&sent).unwrap_err();
         assert!(matches!(error, Error::ClosedByPeer { code: CloseCode::Local, .. }), "{error:?}");
         assert_eq!(finished(&next(&listener)).unwrap_err().code(), code);
     }
     assert!(is_empty(trees.inbox()));
-    let sent = send(&[trees.tree()], listener.ticket(), 2);
+    let sent = send(&[trees.tree()], &listener.ticket(), 2);
     next_offer(&listener).unwrap().decide(accept());
     finished(&sent).unwrap();
     close(&listener, false);
@@ -228,7 +245,7 @@ fn another_folder_that_cannot_be_had_ends_the_session_and_not_the_listener() {
 }
 
 fn send_retrying(paths: &[PathBuf], line: &Line, listener: &Listener) -> Transfer {
-    let mut options = with(&line.ticket(listener.ticket()), job(Work::Read(paths.to_vec())), 1);
+    let mut options = with(&line.ticket(&listener.ticket()), job(Work::Read(paths.to_vec())), 1);
     options.retry = Duration::MAX;
     dial(options).unwrap()
 }
@@ -286,7 +303,7 @@ fn a_question_ends_with_its_session_however_that_ends() {
         ("the source cancels", |sent, _| sent.cancel()),
     ];
     for (way, end) in ways {
-        let sent = send(&[trees.tree()], listener.ticket(), 2);
+        let sent = send(&[trees.tree()], &listener.ticket(), 2);
         let offer = next_offer(&listener).unwrap();
         let received = next(&listener);
         end(&sent, &received);
@@ -303,7 +320,7 @@ fn a_question_ends_with_its_session_however_that_ends() {
 fn a_listener_that_closes_parks_what_nobody_has_accepted() {
     let trees = Trees::new();
     let listener = receive_asking(trees.inbox());
-    let sent = send(&[trees.tree()], listener.ticket(), 2);
+    let sent = send(&[trees.tree()], &listener.ticket(), 2);
     let offer = next_offer(&listener).unwrap();
     let received = next(&listener);
     listener.close(Closing::Finish);
@@ -318,9 +335,9 @@ fn a_listener_that_closes_parks_what_nobody_has_accepted() {
 fn other_sessions_go_on_while_one_waits_for_an_answer() {
     let trees = Trees::new();
     let listener = receive_asking(trees.inbox());
-    let waiting = send(&[trees.tree().join("one")], listener.ticket(), 2);
+    let waiting = send(&[trees.tree().join("one")], &listener.ticket(), 2);
     let unanswered = next_offer(&listener).unwrap();
-    let sent = send(&[trees.tree()], listener.ticket(), 2);
+    let sent = send(&[trees.tree()], &listener.ticket(), 2);
     next_offer(&listener).unwrap().decide(accept());
     finished(&sent).unwrap();
     assert!(outcome(&waiting).try_recv().is_err());
@@ -337,7 +354,7 @@ fn whoever_fetches_may_be_asked_too() {
     let listener = serve(Work::Read(vec![trees.tree()]));
     let job = asking(Work::Write(inbox.clone()));
     let offers = job.offers.clone().unwrap();
-    let fetched = dial(with(listener.ticket(), job, 2)).unwrap();
+    let fetched = dial(with(&listener.ticket(), job, 2)).unwrap();
     let (sender, receiver) = channel();
     offers.on_next(move |offer| sender.send(offer).unwrap());
     let offer = receiver.recv_timeout(PATIENCE).unwrap().unwrap();

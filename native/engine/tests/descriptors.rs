@@ -43,7 +43,7 @@ fn begin(to: &Path, paths: &[PathBuf], key: &StaticKey) {
 fn send(listener: &Listener, paths: &[PathBuf], key: &StaticKey, compare: bool) -> Progress {
     let mut job = job(Work::Read(paths.to_vec()));
     job.requests = Requests { compare, ..Requests::default() };
-    let mut options = with(listener.ticket(), job, 3);
+    let mut options = with(&listener.ticket(), job, 3);
     options.identity = Some(key.clone());
     let transfer = dial(options).unwrap();
     finished(&transfer).unwrap();

@@ -25,14 +25,14 @@ fn transfers_leave_no_thread_and_no_descriptor() {
     let (threads, descriptors) = (count("task"), count("fd"));
 
     let listener = receive(to.path());
-    finished(&send(&[small], listener.ticket(), 4)).unwrap();
+    finished(&send(&[small], &listener.ticket(), 4)).unwrap();
     finished(&next(&listener)).unwrap();
-    let cancelled = send(std::slice::from_ref(&huge), listener.ticket(), 4);
+    let cancelled = send(std::slice::from_ref(&huge), &listener.ticket(), 4);
     until("bytes flow", || cancelled.progress().bytes_done > 0);
     cancelled.cancel();
     assert!(finished(&cancelled).is_err());
     close(&listener, false);
-    assert!(finished(&send(&[huge], listener.ticket(), 4)).is_err());
+    assert!(finished(&send(&[huge], &listener.ticket(), 4)).is_err());
 
     let (sender, receiver) = channel();
     let verification = verify(to.path(), Which::All).unwrap();

@@ -22,7 +22,7 @@ fn a_tree_arrives_as_it_is() {
     write(&tree.join("a/one chunk"), 1, 256 * 1024);
     write(&tree.join("a/b/several"), 2, 3 * MIB + 1);
     let listener = receive(to.path());
-    let sent = send(std::slice::from_ref(&tree), listener.ticket(), 3);
+    let sent = send(std::slice::from_ref(&tree), &listener.ticket(), 3);
     finished(&sent).unwrap();
     finished(&next(&listener)).unwrap();
     close(&listener, false);
@@ -43,7 +43,7 @@ fn a_large_file_of_an_odd_length_arrives_whole() {
     let length = 40 * MIB + 5;
     write(&from.path().join("file"), 1, length);
     let listener = receive(to.path());
-    finished(&send(&[from.path().join("file")], listener.ticket(), 3)).unwrap();
+    finished(&send(&[from.path().join("file")], &listener.ticket(), 3)).unwrap();
     close(&listener, false);
     assert!(fs::read(to.path().join("file")).unwrap() == bytes(1, length));
 }
@@ -53,7 +53,7 @@ fn the_listener_can_be_the_source() {
     let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
     write(&from.path().join("file"), 1, MIB);
     let listener = serve(Work::Read(vec![from.path().join("file")]));
-    let options = with(listener.ticket(), job(Work::Write(to.path().into())), 2);
+    let options = with(&listener.ticket(), job(Work::Write(to.path().into())), 2);
     finished(&dial(options).unwrap()).unwrap();
     close(&listener, false);
     assert_eq!(fs::read(to.path().join("file")).unwrap(), bytes(1, MIB));
@@ -69,7 +69,7 @@ fn many_senders_are_served_at_the_same_time() {
         .map(|number| {
             let path = from.path().join(number.to_string());
             write(&path, number, MIB);
-            send(&[path], listener.ticket(), 2)
+            send(&[path], &listener.ticket(), 2)
         })
         .collect();
     sent.iter().for_each(|transfer| finished(transfer).unwrap());
@@ -86,7 +86,7 @@ fn a_small_file_behind_a_huge_one_arrives_first() {
     fs::File::create(&huge).unwrap().set_len(4 << 30).unwrap();
     write(&small, 1, 1000);
     let listener = receive(to.path());
-    let sent = send(&[huge, small], listener.ticket(), 2);
+    let sent = send(&[huge, small], &listener.ticket(), 2);
     until("the small file is there", || to.path().join("small").exists());
     assert!(!to.path().join("huge").exists());
     sent.cancel();
@@ -104,7 +104,7 @@ fn a_lost_lane_is_made_up_for_by_the_others() {
     // The control lane goes first, then two more, each in the middle of a record.
     let cut = |number| Fault::Held((number as u64 + 2) * 1_000_003);
     let line = Line::new(listener.port(), move |number| (number < 3).then_some(cut(number)));
-    let sent = send(&[path], &line.ticket(listener.ticket()), 6);
+    let sent = send(&[path], &line.ticket(&listener.ticket()), 6);
     until("all lanes are there", || sent.progress().lanes == 6);
     line.release();
     finished(&sent).unwrap();
@@ -120,7 +120,7 @@ fn a_lost_lane_is_dialled_again() {
     fs::File::create(&huge).unwrap().set_len(4 << 30).unwrap();
     let listener = receive(to.path());
     let line = Line::new(listener.port(), |number| (number == 1).then_some(Fault::Cut(1_000_003)));
-    let sent = send(&[huge], &line.ticket(listener.ticket()), 2);
+    let sent = send(&[huge], &line.ticket(&listener.ticket()), 2);
     until("the second lane has been replaced", || line.count() == 3 && sent.progress().lanes == 2);
     sent.cancel();
     assert!(matches!(finished(&sent), Err(Error::Cancelled)));
@@ -134,7 +134,7 @@ fn nobody_waits_for_a_lane_that_stands_still() {
     write(&path, 1, 48 * MIB);
     let listener = receive(to.path());
     let line = Line::new(listener.port(), |number| (number == 1).then_some(Fault::Stall(1_000_003)));
-    let sent = send(&[path], &line.ticket(listener.ticket()), 3);
+    let sent = send(&[path], &line.ticket(&listener.ticket()), 3);
     // Long before the lane counts as lost.
     outcome(&sent).recv_timeout(PATIENCE / 2).unwrap().unwrap();
     assert_eq!(sent.progress().bytes_done, 48 * MIB as u64);
@@ -149,14 +149,14 @@ fn when_all_lanes_are_lost_nothing_partial_has_a_name_and_the_same_again_complet
     paths.iter().zip(0..).for_each(|(path, seed)| write(path, seed, 4 * MIB));
     let listener = receive(to.path());
     let line = Line::new(listener.port(), |_| Some(Fault::Cut(6 * MIB as u64)));
-    let sent = send(&paths, &line.ticket(listener.ticket()), 1);
+    let sent = send(&paths, &line.ticket(&listener.ticket()), 1);
     assert!(matches!(finished(&sent), Err(Error::Lost)));
     assert!(matches!(finished(&next(&listener)), Err(Error::Lost)));
     for (seed, path) in (0..).zip(&paths) {
         let arrived = to.path().join(path.file_name().unwrap());
         assert!(!arrived.exists() || fs::read(arrived).unwrap() == bytes(seed, 4 * MIB));
     }
-    finished(&send(&paths, listener.ticket(), 1)).unwrap();
+    finished(&send(&paths, &listener.ticket(), 1)).unwrap();
     close(&listener, false);
     for (seed, path) in (0..).zip(&paths) {
         assert!(fs::read(to.path().join(path.file_name().unwrap())).unwrap() == bytes(seed, 4 * MIB));
@@ -171,7 +171,7 @@ fn cancelling_tells_the_other_side() {
     fs::File::create(&huge).unwrap().set_len(4 << 30).unwrap();
     for sender_cancels in [true, false] {
         let listener = receive(to.path());
-        let sent = send(std::slice::from_ref(&huge), listener.ticket(), 2);
+        let sent = send(std::slice::from_ref(&huge), &listener.ticket(), 2);
         let received = next(&listener);
         until("bytes flow", || received.progress().bytes_done > 0);
         let (ours, theirs) = if sender_cancels { (&sent, &received) } else { (&received, &sent) };
@@ -190,7 +190,7 @@ fn closing_with_abort_ends_running_sessions() {
     let huge = from.path().join("huge");
     fs::File::create(&huge).unwrap().set_len(4 << 30).unwrap();
     let listener = receive(to.path());
-    let sent = send(&[huge], listener.ticket(), 2);
+    let sent = send(&[huge], &listener.ticket(), 2);
     let ended = outcome(&next(&listener));
     close(&listener, true);
     assert!(matches!(ended.recv().unwrap(), Err(Error::Cancelled)));
@@ -204,7 +204,7 @@ fn an_existing_file_is_skipped_if_it_is_the_same_and_kept_if_it_is_not() {
     write(&path, 1, 1000);
     let listener = receive(to.path());
     let again = |expected: &Placed| {
-        let sent = send(std::slice::from_ref(&path), listener.ticket(), 1);
+        let sent = send(std::slice::from_ref(&path), &listener.ticket(), 1);
         finished(&sent).unwrap();
         let report = settled(&sent);
         assert!(
@@ -241,7 +241,7 @@ fn a_folder_that_exists_keeps_its_mode_unless_its_owner_shall_not_write() {
     set(&to.path().join("locked"), 0o755);
     set(&folders[1], 0o555);
     let listener = receive(to.path());
-    finished(&send(&folders, listener.ticket(), 1)).unwrap();
+    finished(&send(&folders, &listener.ticket(), 1)).unwrap();
     close(&listener, false);
     assert_eq!(mode(&to.path().join("open")), 0o750);
     assert_eq!(mode(&to.path().join("locked")), 0o555);
@@ -255,7 +255,7 @@ fn a_folder_is_not_made_before_anybody_is_reached() {
     let listener = serve(Work::Read(vec![to.path().into()]));
     close(&listener, false);
     let work = job(Work::Write(to.path().join("new")));
-    let options = with(listener.ticket(), work, 1);
+    let options = with(&listener.ticket(), work, 1);
     assert!(finished(&dial(options).unwrap()).is_err());
     assert!(!to.path().join("new").exists());
 }
@@ -266,7 +266,7 @@ fn what_cannot_be_read_fails_alone() {
     let (good, missing) = (from.path().join("good"), from.path().join("missing"));
     write(&good, 1, 10);
     let listener = receive(to.path());
-    let sent = send(&[missing, good], listener.ticket(), 1);
+    let sent = send(&[missing, good], &listener.ticket(), 1);
     finished(&sent).unwrap();
     close(&listener, false);
     let report = settled(&sent);

@@ -19,7 +19,7 @@ use tempfile::tempdir;
 fn a_ticket_is_good_for_its_own_direction_only() {
     let to = tempdir().unwrap();
     let listener = receive(to.path());
-    let options = with(listener.ticket(), job(Work::Write(to.path().into())), 1);
+    let options = with(&listener.ticket(), job(Work::Write(to.path().into())), 1);
     assert!(matches!(dial(options), Err(Error::TicketDirection { pull: false })));
     close(&listener, false);
 }
@@ -46,14 +46,14 @@ fn what_does_not_speak_hawser_gets_no_answer_and_disturbs_nobody() {
     let listener = receive(to.path());
     // Says nothing, and stays.
     let silent = TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap();
-    let sent = send(&[path], listener.ticket(), 2);
+    let sent = send(&[path], &listener.ticket(), 2);
     for words in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"SSH-2.0-x\r\n", &[0xff; 4096], b"HAWSE", b""] {
         assert_eq!(shout(listener.port(), words), b"");
     }
     // Right words, then nonsense: the listener has said that it speaks hawser, and no more.
     let nonsense = [&PREAMBLE[..], &[1], &[7; 4096]].concat();
     assert_eq!(shout(listener.port(), &nonsense), PREAMBLE);
-    let unknown_kind = [&PREAMBLE[..], &[3], &[7; 4096]].concat();
+    let unknown_kind = [&PREAMBLE[..], &[4], &[7; 4096]].concat();
     assert_eq!(shout(listener.port(), &unknown_kind), b"");
     let unknown_session = [&PREAMBLE[..], &[2], &[7; 53]].concat();
     assert_eq!(shout(listener.port(), &unknown_session), PREAMBLE);
@@ -74,7 +74,7 @@ fn whoever_is_one_too_many_is_told_so_and_comes_again() {
     let mut answer = Vec::new();
     connect().read_to_end(&mut answer).unwrap();
     assert_eq!(answer, BUSY);
-    let sent = send(&[path], listener.ticket(), 1);
+    let sent = send(&[path], &listener.ticket(), 1);
     drop(strangers);
     finished(&sent).unwrap();
     close(&listener, false);
@@ -151,7 +151,7 @@ fn a_peer_is_told_when_there_will_be_no_session_after_all() {
     let listener = receive(&inbox);
     fs::remove_dir(&inbox).unwrap();
     fs::write(&inbox, "in the way").unwrap();
-    let result = finished(&send(&[from.path().into()], listener.ticket(), 2));
+    let result = finished(&send(&[from.path().into()], &listener.ticket(), 2));
     assert!(matches!(result, Err(Error::ClosedByPeer { code: CloseCode::Local, .. })), "{result:?}");
     close(&listener, false);
 }
@@ -172,7 +172,7 @@ fn a_refused_connection_is_said_to_be_one() {
     let to = tempdir().unwrap();
     let listener = receive(to.path());
     close(&listener, false);
-    let result = finished(&send(&[to.path().into()], listener.ticket(), 1));
+    let result = finished(&send(&[to.path().into()], &listener.ticket(), 1));
     assert_eq!(result.unwrap_err().code(), "CONNECTION_REFUSED");
 }
 

@@ -24,7 +24,7 @@ fn deliver(paths: &[PathBuf], durability: Durability, reread: bool) -> (TempDir,
     let listener = listen_for(work);
     let mut work = job(Work::Read(paths.to_vec()));
     work.requests = Requests { reread, ..Requests::default() };
-    let sent = dial(with(listener.ticket(), work, 3)).unwrap();
+    let sent = dial(with(&listener.ticket(), work, 3)).unwrap();
     let received = next(&listener);
     finished(&sent).unwrap();
     finished(&received).unwrap();
@@ -100,7 +100,7 @@ fn files_whose_folder_is_removed_meanwhile_fail_one_by_one_and_keep_nobody_waiti
         let slow = Limit::new(MIB as u64).unwrap();
         let mut work = job(Work::Read(vec![tree]));
         work.limit = Some(slow);
-        let sent = dial(with(listener.ticket(), work, 1)).unwrap();
+        let sent = dial(with(&listener.ticket(), work, 1)).unwrap();
         let received = next(&listener);
         until("bytes flow", || received.progress().bytes_done > 0);
         fs::remove_dir_all(to.path().join("tree/gone")).unwrap();
@@ -133,7 +133,7 @@ fn a_session_in_which_every_file_fails_ends() {
     }
     let to = tempdir().unwrap();
     let listener = support::receive(to.path());
-    let sent = send(&paths, listener.ticket(), 2);
+    let sent = send(&paths, &listener.ticket(), 2);
     finished(&sent).unwrap();
     close(&listener, false);
     let reasons: Vec<_> = settled(&sent).iter().filter_map(Settled::reason).collect();

@@ -4,7 +4,6 @@
 mod support;
 
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +12,8 @@ use hawser_engine::{
     Transfer, Work, dial, listen,
 };
 use support::{
-    Fault, Line, MIB, bytes, close, delivered, finished, job, next, receive, receive_again, settled, until,
+    Fault, Line, MIB, bytes, close, delivered, finished, job, local, next, receive, receive_again, settled,
+    until,
 };
 use support::{with, write};
 use tempfile::{TempDir, tempdir};
@@ -63,15 +63,8 @@ fn huge(files: &Files) -> PathBuf {
 
 /// A receiver that can be started again as the same one.
 fn receive_as(identity: &StaticKey, directory: &Path) -> Listener {
-    listen(ListenOptions {
-        job: job(Work::Write(directory.into())),
-        bind: vec![Ipv4Addr::LOCALHOST.into()],
-        port: None,
-        advertise: vec!["127.0.0.1".into()],
-        identity: Some(identity.clone()),
-        ticket: None,
-    })
-    .unwrap()
+    listen(ListenOptions { identity: Some(identity.clone()), ..local(job(Work::Write(directory.into()))) })
+        .unwrap()
 }
 
 fn closed(listener: &Listener, closing: Closing) {
@@ -91,7 +84,7 @@ fn a_transfer_whose_lanes_are_all_lost_goes_on_by_itself_and_counts_each_file_on
         // The sink places a file whenever it is whole; the source may not hear of it any more.
         let line = Line::new(listener.port(), |number| (number < 2).then_some(Fault::Cut(6 * MIB as u64)));
         let paths = files.paths();
-        let sent = send(paths, &line.ticket(listener.ticket()), keep, Duration::MAX);
+        let sent = send(paths, &line.ticket(&listener.ticket()), keep, Duration::MAX);
         finished(&sent).unwrap();
         for _ in 0..2 {
             assert!(matches!(finished(&next(&listener)), Err(Error::Lost)));
@@ -154,7 +147,7 @@ fn a_listener_that_comes_back_with_another_secret_ends_the_transfer() {
     let identity = StaticKey::new([7; 32]);
     let listener = receive_as(&identity, files.to.path());
     let port = listener.port();
-    let sent = send(vec![huge(&files)], listener.ticket(), Keep::All, Duration::MAX);
+    let sent = send(vec![huge(&files)], &listener.ticket(), Keep::All, Duration::MAX);
     until("bytes flow", || sent.progress().bytes_done > 0);
     closed(&listener, Closing::Park);
     let other = support::serve_on(port, Work::Write(files.to.path().into()));
@@ -166,7 +159,7 @@ fn a_listener_that_comes_back_with_another_secret_ends_the_transfer() {
 fn who_does_not_come_back_in_time_is_given_up() {
     let files = Files::new();
     let listener = receive(files.to.path());
-    let sent = send(vec![huge(&files)], listener.ticket(), Keep::All, Duration::from_secs(1));
+    let sent = send(vec![huge(&files)], &listener.ticket(), Keep::All, Duration::from_secs(1));
     until("bytes flow", || sent.progress().bytes_done > 0);
     closed(&listener, Closing::Park);
     let error = finished(&sent).unwrap_err();
@@ -178,7 +171,7 @@ fn who_does_not_come_back_in_time_is_given_up() {
 fn a_parked_peer_that_is_not_waited_for_is_a_lost_one() {
     let files = Files::new();
     let listener = receive(files.to.path());
-    let sent = send(vec![huge(&files)], listener.ticket(), Keep::All, Duration::ZERO);
+    let sent = send(vec![huge(&files)], &listener.ticket(), Keep::All, Duration::ZERO);
     until("bytes flow", || sent.progress().bytes_done > 0);
     closed(&listener, Closing::Park);
     assert_eq!(finished(&sent).unwrap_err().code(), "CONNECTION_LOST");
@@ -188,7 +181,7 @@ fn a_parked_peer_that_is_not_waited_for_is_a_lost_one() {
 fn a_transfer_can_be_cancelled_while_it_waits_for_its_listener() {
     let files = Files::new();
     let listener = receive(files.to.path());
-    let sent = send(vec![huge(&files)], listener.ticket(), Keep::All, Duration::MAX);
+    let sent = send(vec![huge(&files)], &listener.ticket(), Keep::All, Duration::MAX);
     until("bytes flow", || sent.progress().bytes_done > 0);
     closed(&listener, Closing::Park);
     until("the sender waits", || sent.progress().phase == Phase::Reconnecting);
@@ -201,7 +194,7 @@ fn a_session_that_its_listener_still_waits_for_ends_when_another_takes_its_place
     let files = Files::new();
     let listener = receive(files.to.path());
     let line = Line::new(listener.port(), |number| (number == 0).then_some(Fault::Abandon(6 * MIB as u64)));
-    let sent = send(files.paths(), &line.ticket(listener.ticket()), Keep::All, Duration::MAX);
+    let sent = send(files.paths(), &line.ticket(&listener.ticket()), Keep::All, Duration::MAX);
     let abandoned = next(&listener);
     // Long before the listener would notice by itself.
     assert!(matches!(finished(&abandoned), Err(Error::Superseded)));
@@ -216,7 +209,7 @@ fn who_fetches_goes_on_by_itself_too() {
     let files = Files::new();
     let listener = support::serve(Work::Read(files.paths()));
     let line = Line::new(listener.port(), |number| (number == 0).then_some(Fault::Abandon(240)));
-    let mut options = with(&line.ticket(listener.ticket()), job(Work::Write(files.to.path().into())), 1);
+    let mut options = with(&line.ticket(&listener.ticket()), job(Work::Write(files.to.path().into())), 1);
     options.retry = Duration::MAX;
     let fetched = dial(options).unwrap();
     finished(&fetched).unwrap();
@@ -232,7 +225,7 @@ fn a_limit_holds_after_a_session_was_lost() {
     let listener = receive(files.to.path());
     let line = Line::new(listener.port(), |number| (number == 0).then_some(Fault::Cut(MIB as u64)));
     let limit = hawser_engine::Limit::new(8 * MIB as u64).unwrap();
-    let sent = send(files.paths(), &line.ticket(listener.ticket()), Keep::All, Duration::MAX);
+    let sent = send(files.paths(), &line.ticket(&listener.ticket()), Keep::All, Duration::MAX);
     sent.set_limit(Some(limit));
     finished(&sent).unwrap();
     close(&listener, false);
@@ -247,15 +240,8 @@ fn a_ticket_is_kept_only_by_the_identity_it_names_and_for_its_direction() {
     let ticket = listener.ticket().clone();
     closed(&listener, Closing::Finish);
     let keep = |work, identity| {
-        listen(ListenOptions {
-            job: job(work),
-            bind: vec![Ipv4Addr::LOCALHOST.into()],
-            port: None,
-            advertise: vec!["127.0.0.1".into()],
-            identity: Some(identity),
-            ticket: Some(ticket.clone()),
-        })
-        .map(|listener| closed(&listener, Closing::Finish))
+        listen(ListenOptions { identity: Some(identity), ticket: Some(ticket.clone()), ..local(job(work)) })
+            .map(|listener| closed(&listener, Closing::Finish))
     };
     let (write, read) = (Work::Write(to.path().into()), Work::Read(vec![to.path().into()]));
     assert!(keep(write.clone(), identity.clone()).is_ok());

@@ -55,11 +55,13 @@ pub enum Reason {
     TooDeep = 12,
     /// The sink: its user does not want it.
     Declined = 13,
+    /// The sink: the ticket does not allow so much.
+    Quota = 14,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SourceGone,
         Self::SourceChanged,
         Self::SourceUnreadable,
@@ -73,6 +75,7 @@ impl Reason {
         Self::Integrity,
         Self::TooDeep,
         Self::Declined,
+        Self::Quota,
     ];
 
     /// The reason with this number on the wire.
@@ -101,6 +104,7 @@ impl fmt::Display for Reason {
             Self::Integrity => "what arrived differs from what was read",
             Self::TooDeep => "it lies too many folders deep",
             Self::Declined => "the receiving side does not want it",
+            Self::Quota => "the receiving side does not allow so much with this ticket",
         })
     }
 }

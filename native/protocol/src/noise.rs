@@ -12,11 +12,17 @@ use zeroize::Zeroizing;
 
 use crate::identity::{PublicKey, StaticKey};
 
-/// The one handshake pattern of protocol version 1; nothing about it is negotiated.
-pub(crate) const PATTERN: &str = "Noise_XKpsk3_25519_ChaChaPoly_BLAKE2s";
+/// The handshake of a dialler that knows the listener's key, by its ticket or from earlier.
+pub(crate) const KNOWN_PATTERN: &str = "Noise_XKpsk3_25519_ChaChaPoly_BLAKE2s";
 
-/// Where in the pattern the pre-shared key goes: the 3 of `psk3`.
-pub(crate) const PSK_POSITION: u8 = 3;
+/// Where in that pattern the pre-shared key goes: the 3 of `psk3`.
+pub(crate) const KNOWN_PSK_POSITION: u8 = 3;
+
+/// The handshake behind a spoken code, when neither side knows the other's key.
+pub(crate) const SPOKEN_PATTERN: &str = "Noise_XXpsk0_25519_ChaChaPoly_BLAKE2s";
+
+/// Where in that pattern the pre-shared key goes: the 0 of `psk0`.
+pub(crate) const SPOKEN_PSK_POSITION: u8 = 0;
 
 /// Primitives for exactly one handshake, whose ephemeral key is the entropy given here.
 pub(crate) struct Resolver(Cell<Option<Entropy>>);
@@ -156,10 +162,10 @@ mod tests {
         ];
 
         let builder = |ephemeral| {
-            Builder::with_resolver(PATTERN.parse().unwrap(), Resolver::new(ephemeral))
+            Builder::with_resolver(KNOWN_PATTERN.parse().unwrap(), Resolver::new(ephemeral))
                 .prologue(&prologue)
                 .unwrap()
-                .psk(PSK_POSITION, &psk)
+                .psk(KNOWN_PSK_POSITION, &psk)
                 .unwrap()
         };
         let initiator = builder(initiator_ephemeral).local_private_key(&initiator_static).unwrap();

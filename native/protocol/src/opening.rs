@@ -43,6 +43,8 @@ pub enum Opening {
     Session,
     /// Another lane of a session: a [`JoinRequest`](crate::join::JoinRequest) follows.
     Join,
+    /// A new session with a listener whose spoken code is known: a share follows.
+    Code,
 }
 
 impl Opening {
@@ -51,6 +53,7 @@ impl Opening {
         let kind = match self {
             Self::Session => 1,
             Self::Join => 2,
+            Self::Code => 3,
         };
         concat(&[&PREAMBLE, &[kind]])
     }
@@ -63,6 +66,7 @@ impl Opening {
         match kind {
             1 => Ok(Self::Session),
             2 => Ok(Self::Join),
+            3 => Ok(Self::Code),
             _ => Err(HandshakeError::Malformed),
         }
     }

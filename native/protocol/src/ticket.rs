@@ -25,6 +25,7 @@ pub struct Ticket {
     key: PublicKey,
     secret: TicketSecret,
     permits: Permits,
+    expires: Option<u64>,
 }
 
 impl Ticket {
@@ -45,7 +46,22 @@ impl Ticket {
             && addresses.iter().all(Host::is_sound)
             && port != 0
             && (permits.push || permits.pull);
-        if sound { Ok(Self { addresses, port, key, secret, permits }) } else { Err(TicketError::Malformed) }
+        if sound {
+            Ok(Self { addresses, port, key, secret, permits, expires: None })
+        } else {
+            Err(TicketError::Malformed)
+        }
+    }
+
+    /// The same, but with a word to its holder that it lets nobody new in after that time, in seconds since
+    /// 1970. What the listener does does not depend on it.
+    pub fn expiring(self, at: Option<u64>) -> Self {
+        Self { expires: at, ..self }
+    }
+
+    /// When it ends, in seconds since 1970; `None`: with its listener.
+    pub fn expires(&self) -> Option<u64> {
+        self.expires
     }
 
     /// Where the listener may be reached, best first; never empty.
@@ -196,13 +212,14 @@ impl core::error::Error for TicketError {}
 const NAME: &str = "hawser";
 const PREFIX: &str = "hawser1";
 
-/// Room to spare above the longest ticket there can be (3,361 characters), and a bound on what gets decoded.
+/// Room to spare above the longest ticket there can be (3,374 characters), and a bound on what gets decoded.
 const MAX_TEXT_LENGTH: usize = 4096;
 
 const CHECKSUM_LENGTH: usize = 4;
 
 const PUSH: u8 = 1;
 const PULL: u8 = 2;
+const EXPIRES: u8 = 4;
 
 const KIND_NAME: u8 = 0;
 const KIND_V4: u8 = 4;
@@ -267,10 +284,12 @@ fn encode(ticket: &Ticket) -> Zeroizing<Vec<u8>> {
     // Reserved in full, so that growing leaves no copy of the secret behind.
     let mut body = Zeroizing::new(Vec::with_capacity(MAX_TEXT_LENGTH));
     let Permits { push, pull } = ticket.permits;
-    body.push(if push { PUSH } else { 0 } | if pull { PULL } else { 0 });
+    let expires = if ticket.expires.is_some() { EXPIRES } else { 0 };
+    body.push(if push { PUSH } else { 0 } | if pull { PULL } else { 0 } | expires);
     body.extend_from_slice(&ticket.key.0);
     body.extend_from_slice(ticket.secret.0.as_slice());
     body.extend_from_slice(&ticket.port.to_be_bytes());
+    body.extend(ticket.expires.map(u64::to_be_bytes).into_iter().flatten());
     body.extend(u8::try_from(ticket.addresses.len()));
     for address in &ticket.addresses {
         match address {
@@ -298,8 +317,9 @@ fn decode(body: &[u8]) -> Result<Ticket, TicketError> {
     let key = PublicKey(fields.array()?);
     let secret = TicketSecret::new(fields.array()?);
     let port = fields.u16()?;
+    let expires = if flags & EXPIRES == 0 { None } else { Some(fields.u64()?) };
     let count = fields.u8()?;
-    if flags & !(PUSH | PULL) != 0 || usize::from(count) > Ticket::MAX_ADDRESSES {
+    if flags & !(PUSH | PULL | EXPIRES) != 0 || usize::from(count) > Ticket::MAX_ADDRESSES {
         return Err(TicketError::Malformed);
     }
     let addresses = (0..count).map(|_| decode_host(&mut fields)).collect::<Result<_, _>>()?;
@@ -307,7 +327,7 @@ fn decode(body: &[u8]) -> Result<Ticket, TicketError> {
         return Err(TicketError::Malformed);
     }
     let permits = Permits { push: flags & PUSH != 0, pull: flags & PULL != 0 };
-    Ticket::new(addresses, port, key, secret, permits)
+    Ok(Ticket::new(addresses, port, key, secret, permits)?.expiring(expires))
 }
 
 fn decode_host(fields: &mut Reader<'_>) -> Result<Host, TicketError> {

@@ -12,14 +12,22 @@ use hawser_protocol::manifest::{LinkTarget, Mtime, Name, put_entry};
 use hawser_protocol::message::{Close, CloseCode, Message};
 
 use super::*;
+use crate::destination::Target;
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::opening::{greet, random};
 use crate::pace::Paces;
-use crate::{Durability, Job, Keep, ListenOptions, Listener, Requests, Transfer, Work, listen};
+use crate::{Destination, Durability, Job, Keep, ListenOptions, Listener, Requests, Transfer, Work, listen};
 
 const PATIENT: Duration = Duration::from_secs(60);
 
-fn receive(directory: &Path) -> Listener {
+/// A listener, and what its sessions ask.
+struct Receiver {
+    listener: Listener,
+    offers: Offers,
+}
+
+fn receive(directory: &Path) -> Receiver {
+    let offers = Offers::default();
     let job = Job {
         work: Work::Write(directory.into()),
         label: String::new(),
@@ -27,28 +35,25 @@ fn receive(directory: &Path) -> Listener {
         keep: Keep::All,
         durability: Durability::default(),
         requests: Requests::default(),
-        offers: Some(Offers::default()),
+        offers: Some(offers.clone()),
     };
-    listen(ListenOptions {
-        job,
+    let listener = listen(ListenOptions {
         bind: vec![Ipv4Addr::LOCALHOST.into()],
-        port: None,
         advertise: vec!["127.0.0.1".into()],
-        identity: None,
-        ticket: None,
-    })
-    .unwrap()
+        ..ListenOptions::new(job)
+    });
+    Receiver { listener: listener.unwrap(), offers }
 }
 
-fn next_offer(listener: &Listener) -> Offer {
+fn next_offer(asking: &Receiver) -> Offer {
     let (sender, receiver) = channel();
-    listener.on_offer(move |offer| sender.send(offer).unwrap());
+    asking.offers.on_next(move |offer| sender.send(offer).unwrap());
     receiver.recv_timeout(PATIENT).unwrap().unwrap()
 }
 
-fn next(listener: &Listener) -> Transfer {
+fn next(asking: &Receiver) -> Transfer {
     let (sender, receiver) = channel();
-    listener.on_next(move |transfer| sender.send(transfer).unwrap());
+    asking.listener.on_next(move |transfer| sender.send(transfer).unwrap());
     receiver.recv_timeout(PATIENT).unwrap().unwrap()
 }
 
@@ -70,11 +75,12 @@ struct Source {
 
 impl Source {
     /// Opens a session and says HELLO.
-    fn open(listener: &Listener, key: &StaticKey, continues: Option<SessionId>) -> Self {
+    fn open(receiver: &Receiver, key: &StaticKey, continues: Option<SessionId>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listener.port());
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), receiver.listener.port());
+        let target = Target::from(Destination::Ticket(receiver.listener.ticket()));
         let opened = runtime.block_on(async {
-            let greeted = greet(address, listener.ticket(), key, Role::Source).await.unwrap();
+            let greeted = greet(address, &target.door, key, Role::Source).await.unwrap();
             greeted.enter().await.unwrap()
         });
         let stream = Arc::new(opened.connection.stream);
@@ -91,8 +97,8 @@ impl Source {
         source
     }
 
-    fn new(listener: &Listener) -> Self {
-        Self::open(listener, &StaticKey::new(random().unwrap()), None)
+    fn new(receiver: &Receiver) -> Self {
+        Self::open(receiver, &StaticKey::new(random().unwrap()), None)
     }
 
     fn say(&mut self, message: &Message) {

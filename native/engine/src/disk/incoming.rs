@@ -25,6 +25,7 @@ use super::place::place;
 use super::regular;
 use super::space::Space;
 use super::stored::Stored;
+use crate::quota::Counted;
 
 /// Files read to learn whether one of them is the file that is to be placed.
 ///
@@ -53,6 +54,8 @@ pub struct Incoming {
     written: Condvar,
     checking: Mutex<Option<Checking>>,
     space: Arc<Space>,
+    /// That it counts as an entry, until it is there.
+    counted: Mutex<Option<Counted>>,
     /// Bytes that it was promised and has not taken.
     promised: AtomicU64,
     /// Bytes for which the disk has found space.
@@ -106,6 +109,7 @@ impl Incoming {
         entry: &Entry,
         owner: Option<[u8; 32]>,
         space: Arc<Space>,
+        counted: Counted,
     ) -> Self {
         let mtime = entry.mtime;
         let owner = owner.filter(|_| size > u64::from(CHUNK_BYTES));
@@ -123,6 +127,7 @@ impl Incoming {
             written: Condvar::new(),
             checking: Mutex::default(),
             space,
+            counted: Mutex::new(Some(counted)),
             promised: AtomicU64::new(0),
             taken: AtomicU64::new(0),
         }
@@ -163,12 +168,10 @@ impl Incoming {
     /// Promises it the space that it still needs.
     ///
     /// # Errors
-    /// `DiskFull`.
+    /// `DiskFull`, `Quota`.
     pub fn promise(&self) -> Result<(), Reason> {
         let bytes = self.size.saturating_sub(self.taken.load(Ordering::Relaxed));
-        if !self.space.promise(bytes) {
-            return Err(Reason::DiskFull);
-        }
+        self.space.promise(bytes)?;
         self.promised.store(bytes, Ordering::Relaxed);
         Ok(())
     }
@@ -304,6 +307,10 @@ impl Incoming {
             Ok(promising && existing.is_at(name, expected))
         };
         let (placed, name) = place(&self.location.name, create, same)?;
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(counted) = counted.filter(|_| placed != Placed::Present) {
+            counted.keep();
+        }
         if placed == Placed::Present {
             stored.remove().map_err(|error| sink_reason(&error))?;
         }

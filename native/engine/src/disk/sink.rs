@@ -25,6 +25,7 @@ use super::made::{finish_folder, make_folder, make_link};
 use super::partials::Partials;
 use super::record::Record;
 use super::space::Space;
+use crate::quota::{Counted, Quota};
 
 /// Names remembered of what was offered in the target folder: more than any user names, and little
 /// memory. Beyond them every entry is transferred.
@@ -106,10 +107,20 @@ impl Sink {
     /// # Errors
     /// Those of the operating system.
     pub fn open(directory: &Path, transfer: [u8; 16], owner: [u8; 32]) -> io::Result<Self> {
+        Self::open_within(directory, transfer, owner, Quota::unlimited())
+    }
+
+    /// The same, with a limit to what may be brought.
+    pub(crate) fn open_within(
+        directory: &Path,
+        transfer: [u8; 16],
+        owner: [u8; 32],
+        quota: Arc<Quota>,
+    ) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
         let flush = Flush::below(&target)?;
-        let space = Arc::new(Space::around(&target)?);
+        let space = Arc::new(Space::around(&target, quota)?);
         let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target);
         Ok(Self {
             partials: Partials::new(target.clone(), transfer),
@@ -336,7 +347,9 @@ impl Sink {
                     return Ok(Decision::Placed(Placed::Present));
                 }
                 let owner = (before != Before::Ours).then_some(self.owner);
-                let file = Incoming::new(id, location.clone(), *size, entry, owner, self.space.clone());
+                let counted = self.count()?;
+                let space = self.space.clone();
+                let file = Incoming::new(id, location.clone(), *size, entry, owner, space, counted);
                 let held = match compares.then(|| file.compare(&folder)).flatten() {
                     Some(held) => Some(held),
                     None => {
@@ -349,7 +362,11 @@ impl Sink {
                 Ok(held.map_or(Decision::Want, Decision::Resume))
             }
             Kind::Folder => {
+                let counted = self.count()?;
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
+                if placed != Placed::Present {
+                    counted.keep();
+                }
                 let fate = match &placed {
                     Placed::Present => {
                         Fate::Found { mode: entry.mode, mtime: entry.mtime, again: before != Before::Unknown }
@@ -362,9 +379,19 @@ impl Sink {
             }
             Kind::Link { target } => {
                 let depth = location.folder.depth();
-                make_link(&folder, depth, &location.name, target).map(Decision::Placed)
+                let counted = self.count()?;
+                let placed = make_link(&folder, depth, &location.name, target)?;
+                if placed != Placed::Present {
+                    counted.keep();
+                }
+                Ok(Decision::Placed(placed))
             }
         }
+    }
+
+    /// Counts an entry that may be new.
+    fn count(&self) -> Result<Counted, Reason> {
+        self.space.quota().take_entry().ok_or(Reason::Quota)
     }
 
     fn hold(&self, id: EntryId, held: Held) {

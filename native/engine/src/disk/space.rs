@@ -1,17 +1,22 @@
 //! How much of the disk is left, and how much of that has been promised to files under way.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use hawser_protocol::error::Reason;
+
+use crate::quota::Quota;
 
 /// What the disk says counts for so long.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The free space of one file system.
+/// The free space of one file system, and what its user allows of it.
 #[derive(Debug)]
 pub struct Space {
     #[cfg(unix)]
     folder: std::fs::File,
     state: Mutex<State>,
+    quota: Arc<Quota>,
 }
 
 #[derive(Debug)]
@@ -29,16 +34,36 @@ impl Space {
     /// # Errors
     /// Those of the operating system.
     #[cfg_attr(not(unix), expect(unused_variables, reason = "only Unix tells by a handle"))]
-    pub fn around(folder: &cap_std::fs::Dir) -> std::io::Result<Self> {
+    pub fn around(folder: &cap_std::fs::Dir, quota: Arc<Quota>) -> std::io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             folder: super::made::readable(folder)?,
             state: Mutex::new(State { room: None, looked: None, promised: 0 }),
+            quota,
         })
     }
 
-    /// Promises `bytes` to a file; `false` when there is not so much.
-    pub fn promise(&self, bytes: u64) -> bool {
+    /// What its user allows.
+    pub fn quota(&self) -> &Arc<Quota> {
+        &self.quota
+    }
+
+    /// Promises `bytes` to a file.
+    ///
+    /// # Errors
+    /// `Quota` or `DiskFull` when there is not so much.
+    pub fn promise(&self, bytes: u64) -> Result<(), Reason> {
+        if !self.quota.take_bytes(bytes) {
+            return Err(Reason::Quota);
+        }
+        if !self.find(bytes) {
+            self.quota.give_back_bytes(bytes);
+            return Err(Reason::DiskFull);
+        }
+        Ok(())
+    }
+
+    fn find(&self, bytes: u64) -> bool {
         let mut state = self.lock();
         let is_fresh = state.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY);
         if !is_fresh || state.room.is_some_and(|room| room < bytes) {
@@ -61,6 +86,7 @@ impl Space {
 
     /// A file does not need so much of what it was promised after all.
     pub fn give_back(&self, bytes: u64) {
+        self.quota.give_back_bytes(bytes);
         let mut state = self.lock();
         state.promised = state.promised.saturating_sub(bytes);
         state.room = state.room.map(|room| room.saturating_add(bytes));
@@ -94,14 +120,18 @@ mod tests {
     #[test]
     fn no_more_is_promised_than_there_is() {
         let home = tempfile::tempdir().unwrap();
-        let space = Space::around(&Dir::open_ambient_dir(home.path(), ambient_authority()).unwrap()).unwrap();
+        let space = Space::around(
+            &Dir::open_ambient_dir(home.path(), ambient_authority()).unwrap(),
+            Quota::unlimited(),
+        )
+        .unwrap();
         let half = space.free().unwrap() / 2 + (1 << 30);
-        assert!(space.promise(half));
-        assert!(!space.promise(half));
+        assert_eq!(space.promise(half), Ok(()));
+        assert_eq!(space.promise(half), Err(Reason::DiskFull));
         space.give_back(half);
-        assert!(space.promise(half));
+        assert_eq!(space.promise(half), Ok(()));
         // What the disk has given is missing there, not here.
         space.take(half);
-        assert!(space.promise(half));
+        assert_eq!(space.promise(half), Ok(()));
     }
 }

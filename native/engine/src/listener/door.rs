@@ -8,11 +8,11 @@ use std::time::Duration;
 use hawser_protocol::link::LaneId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
-use crate::opening::{BUSY, HANDSHAKE_TIMEOUT, Knock, Who, admit, admit_lane, answer};
+use crate::opening::{BUSY, HANDSHAKE_TIMEOUT, Knock, Who, admit_lane, answer, examine, examine_guess};
 use crate::transfer::lock;
 
 /// How long to leave accepting alone when the system has no descriptor or memory for more.
@@ -28,6 +28,13 @@ pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::ne
                 accepting.spawn(accept(socket, shared.clone()));
             }
         }
+        let renewing = shared.clone();
+        accepting.spawn(async move {
+            while let Some(until) = renewing.codes.until() {
+                sleep_until(until.into()).await;
+                renewing.codes.renew();
+            }
+        });
         shared.closing.notified().await;
     });
     // Closes the sockets, with the tasks that hold them.
@@ -67,11 +74,25 @@ async fn greet(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>)
     stream.set_nodelay(true).ok()?;
     match answer(&mut stream).await? {
         Knock::Session => {
-            let wanted = shared.job.work.peer_role();
-            let secret = shared.ticket.secret();
-            let place = || shared.reserve();
-            let (opened, place) = admit(stream, address, &shared.key, secret, wanted, place).await?;
-            shared.open_session(opened, place);
+            let psk = |claim| shared.admission.psk(claim);
+            let (claim, visitor) = examine(stream, address, &shared.key, psk).await?;
+            let (peer, asked) = (visitor.peer(), shared.clone());
+            let place = shared.place_for(&visitor)?;
+            // What is written down about it may take a disk some time.
+            let admit = move || asked.admission.admit(claim, peer);
+            let quota =
+                if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
+            shared.open_session(visitor.enter().await?, quota, place);
+        }
+        Knock::Code => {
+            let (guess, visitor) = examine_guess(stream, address, &shared.key, &shared.codes).await?;
+            let place = shared.place_for(&visitor)?;
+            if !shared.codes.redeem(&guess) {
+                return None;
+            }
+            let opened = visitor.enter().await?;
+            let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
+            shared.open_session(opened, quota, place);
         }
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 
 use super::*;
-use crate::{DialOptions, Durability, Keep, Requests, dial};
+use crate::{Destination, DialOptions, Durability, Keep, Requests, dial};
 
 fn job(work: Work) -> Job {
     let (durability, requests) = (Durability::default(), Requests::default());
@@ -15,18 +15,15 @@ fn endless(folder: &Path) -> (Listener, Transfer) {
     let file = folder.join("file");
     std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
     let listener = listen(ListenOptions {
-        job: job(Work::Write(folder.join("inbox"))),
         bind: vec![Ipv4Addr::LOCALHOST.into()],
-        port: None,
         advertise: vec!["127.0.0.1".into()],
-        identity: None,
-        ticket: None,
+        ..ListenOptions::new(job(Work::Write(folder.join("inbox"))))
     })
     .unwrap();
     let work = job(Work::Read(vec![file]));
-    let ticket = listener.ticket().clone();
+    let to = Destination::Ticket(listener.ticket());
     let retry = Duration::ZERO;
-    dial(DialOptions { job: work, ticket, lanes: Some(1), identity: None, retry }).unwrap();
+    dial(DialOptions { job: work, to, lanes: Some(1), identity: None, retry }).unwrap();
     let (sender, receiver) = channel();
     listener.on_next(move |transfer| sender.send(transfer.unwrap()).unwrap());
     let transfer = receiver.recv().unwrap();

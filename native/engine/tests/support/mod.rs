@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use hawser_engine::{
-    Closing, DialOptions, Durability, Error, Host, Job, Keep, ListenOptions, Listener, Requests, Settled,
-    StaticKey, Ticket, Transfer, Work, dial, listen,
+    Closing, Destination, DialOptions, Durability, Error, Host, Job, Keep, ListenOptions, Listener, Requests,
+    Settled, StaticKey, Ticket, Transfer, Work, dial, listen,
 };
 
 /// Nothing here takes that long; a test that would hang fails instead.
@@ -43,12 +43,9 @@ pub fn serve_on(port: u16, work: Work) -> Listener {
 /// A receiver that was there before: the same key, ticket and port.
 pub fn receive_again(directory: &Path, identity: &StaticKey, ticket: &Ticket) -> Listener {
     listen(ListenOptions {
-        job: job(Work::Write(directory.into())),
-        bind: vec![Ipv4Addr::LOCALHOST.into()],
-        port: None,
-        advertise: vec!["127.0.0.1".into()],
         identity: Some(identity.clone()),
         ticket: Some(ticket.clone()),
+        ..local(job(Work::Write(directory.into())))
     })
     .unwrap()
 }
@@ -58,15 +55,13 @@ pub fn listen_for(job: Job) -> Listener {
 }
 
 fn listen_on(port: u16, job: Job) -> Listener {
-    listen(ListenOptions {
-        job,
-        bind: vec![Ipv4Addr::LOCALHOST.into()],
-        port: Some(port),
-        advertise: vec!["127.0.0.1".into()],
-        identity: None,
-        ticket: None,
-    })
-    .unwrap()
+    listen(ListenOptions { port: Some(port), ..local(job) }).unwrap()
+}
+
+/// How to listen on this machine only.
+pub fn local(job: Job) -> ListenOptions {
+    let bind = vec![Ipv4Addr::LOCALHOST.into()];
+    ListenOptions { bind, advertise: vec!["127.0.0.1".into()], ..ListenOptions::new(job) }
 }
 
 pub fn send(paths: &[PathBuf], ticket: &Ticket, lanes: u8) -> Transfer {
@@ -75,7 +70,13 @@ pub fn send(paths: &[PathBuf], ticket: &Ticket, lanes: u8) -> Transfer {
 
 /// How to do `job` with whoever made the ticket, without trying again.
 pub fn with(ticket: &Ticket, job: Job, lanes: u8) -> DialOptions {
-    DialOptions { job, ticket: ticket.clone(), lanes: Some(lanes), identity: None, retry: Duration::ZERO }
+    DialOptions {
+        job,
+        to: Destination::Ticket(ticket.clone()),
+        lanes: Some(lanes),
+        identity: None,
+        retry: Duration::ZERO,
+    }
 }
 
 pub fn job(work: Work) -> Job {
@@ -192,6 +193,11 @@ impl Line {
         let host = Host::Ip(self.address.ip());
         let secret = ticket.secret().clone();
         Ticket::new(vec![host], self.address.port(), ticket.key(), secret, ticket.permits()).unwrap()
+    }
+
+    /// Where it begins.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// How many connections there have been.

@@ -6,5 +6,6 @@ mod handshake;
 mod meeting;
 mod published;
 mod records;
+mod spoken;
 mod ticket;
 mod vectors;

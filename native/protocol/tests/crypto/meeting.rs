@@ -14,6 +14,8 @@ pub const DIALLER_RANDOM: [u8; 32] = [0x66; 32];
 pub const LISTENER_RANDOM: [u8; 32] = [0x77; 32];
 pub const SESSION: [u8; 16] = [0x88; 16];
 pub const UNKNOWN_PSK: [u8; 32] = [0x99; 32];
+pub const DIALLER_KEM: [u8; 64] = [0xaa; 64];
+pub const LISTENER_KEM: [u8; 32] = [0xbb; 32];
 
 pub fn secret() -> TicketSecret {
     TicketSecret::new(TICKET_SECRET)
@@ -32,19 +34,30 @@ pub fn start_with(
     listener: &StaticKey,
     secret: &TicketSecret,
 ) -> Result<([u8; FIRST_LENGTH], Initiator), HandshakeError> {
-    let key = StaticKey::new(DIALLER_KEY);
-    let entropy = InitiatorEntropy { ephemeral: DIALLER_EPHEMERAL, random: DIALLER_RANDOM };
-    Initiator::start(&key, listener.public(), secret, role, entropy)
+    let credential = Credential::Ticket(secret.clone());
+    Initiator::start(&dialler_key(), listener.public(), &credential, role, dialler_entropy())
+}
+
+pub fn dialler_key() -> StaticKey {
+    StaticKey::new(DIALLER_KEY)
+}
+
+pub fn dialler_entropy() -> InitiatorEntropy {
+    InitiatorEntropy { ephemeral: DIALLER_EPHEMERAL, random: DIALLER_RANDOM, kem: DIALLER_KEM }
 }
 
 pub fn responder() -> Responder {
-    let entropy = ResponderEntropy {
+    Responder::new(&listener_key(), listener_entropy()).unwrap()
+}
+
+pub fn listener_entropy() -> ResponderEntropy {
+    ResponderEntropy {
         ephemeral: LISTENER_EPHEMERAL,
         random: LISTENER_RANDOM,
         session: SESSION,
+        kem: LISTENER_KEM,
         unknown_psk: UNKNOWN_PSK,
-    };
-    Responder::new(&listener_key(), entropy).unwrap()
+    }
 }
 
 /// A handshake that went well: what went over the wire, and what both sides made of it.
@@ -59,12 +72,12 @@ pub struct Meeting {
 
 pub fn meet(role: Role) -> Meeting {
     let (first, initiator) = start(role);
-    let (id, responder) = responder().read_first(&first).unwrap();
-    assert_eq!(id, secret().id());
+    let (claim, responder) = responder().read_first(&first).unwrap();
+    assert_eq!(claim, Claim::Ticket(secret().id()));
     let (second, responder) = responder.answer(Some(&secret().psk())).unwrap();
     let (third, initiator) = initiator.read_second(&second).unwrap();
     let applicant = responder.read_third(&third).unwrap();
-    assert_eq!(applicant.peer(), StaticKey::new(DIALLER_KEY).public());
+    assert_eq!(applicant.peer(), dialler_key().public());
     assert_eq!(applicant.dialler_role(), role);
     let (accept, listener) = applicant.accept().unwrap();
     let dialler = initiator.read_accept(&accept).unwrap();

@@ -33,6 +33,15 @@ fn a_ticket_says_everything_it_was_made_of() {
 }
 
 #[test]
+fn a_ticket_says_when_it_ends() {
+    for expires in [None, Some(0), Some(1_800_000_000), Some(u64::MAX)] {
+        let text = sample().expiring(expires).to_string();
+        assert_eq!(text.parse::<Ticket>().unwrap().expires(), expires);
+        assert_eq!(parsed(&text), Ok(text));
+    }
+}
+
+#[test]
 fn a_ticket_is_lower_case_letters_and_digits() {
     let text = sample().to_string();
     assert!(text.starts_with("hawser1"));

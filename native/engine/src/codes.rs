@@ -1,0 +1,224 @@
+//! The spoken code that a listener shows: good for one meeting, for ten minutes, and for three guesses.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use hawser_protocol::code::Code;
+
+use crate::Error;
+use crate::opening::random;
+use crate::transfer::lock;
+
+/// How long a code is good.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// Wrong proofs that end a code: whoever guesses is right three times in 2^33.
+const MAX_WRONG: u32 = 3;
+
+/// The code that is shown, if codes are.
+pub(crate) struct Codes(Mutex<State>);
+
+struct State {
+    /// `None`: no codes are shown, or no more of them.
+    shown: Option<Shown>,
+    /// How many there have been.
+    count: u64,
+    /// Who is to be told of the next one, and up to which they know.
+    asking: Option<Asking>,
+}
+
+type Asking = Box<dyn FnOnce(Option<Code>) + Send>;
+
+struct Shown {
+    code: Code,
+    wrong: u32,
+    until: Instant,
+    /// Whether somebody was told.
+    told: bool,
+}
+
+/// A guess at the code that was shown when it began.
+pub(crate) struct Guess {
+    pub code: Code,
+    number: Option<u64>,
+}
+
+impl Codes {
+    /// With a first code, if they are `wanted`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system has no random numbers.
+    pub fn new(wanted: bool) -> Result<Self, Error> {
+        let shown = wanted.then(Shown::new).transpose()?;
+        Ok(Self(Mutex::new(State { shown, count: 0, asking: None })))
+    }
+
+    /// Calls `next` once, with the code that is shown as soon as it has not been told before, or with `None` when
+    /// there will be none any more.
+    pub fn on_next(&self, next: impl FnOnce(Option<Code>) + Send + 'static) {
+        let mut state = lock(&self.0);
+        state.asking = Some(Box::new(next));
+        state.tell();
+    }
+
+    /// When the code that is shown ends by itself.
+    pub fn until(&self) -> Option<Instant> {
+        lock(&self.0).shown.as_ref().map(|shown| shown.until)
+    }
+
+    /// Shows another if the time of this one is over.
+    pub fn renew(&self) {
+        let mut state = lock(&self.0);
+        if state.shown.as_ref().is_some_and(|shown| shown.until <= Instant::now()) {
+            state.replace();
+        }
+    }
+
+    /// Begins a guess: with a code nobody knows where none is shown, so that nobody learns that.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system has no random numbers.
+    pub fn guess(&self) -> Result<Guess, Error> {
+        let state = lock(&self.0);
+        Ok(match &state.shown {
+            Some(shown) => Guess { code: shown.code.clone(), number: Some(state.count) },
+            None => Guess { code: new_code()?, number: None },
+        })
+    }
+
+    /// Whether a guess is still at the code that is shown. To be asked before it is judged.
+    pub fn is_open(&self, guess: &Guess) -> bool {
+        let state = lock(&self.0);
+        let in_time = state.shown.as_ref().is_some_and(|shown| Instant::now() < shown.until);
+        in_time && guess.number == Some(state.count)
+    }
+
+    /// A guess was wrong.
+    pub fn wrong(&self, guess: &Guess) {
+        let mut state = lock(&self.0);
+        if guess.number != Some(state.count) {
+            return;
+        }
+        if let Some(shown) = &mut state.shown {
+            shown.wrong += 1;
+            if shown.wrong >= MAX_WRONG {
+                state.replace();
+            }
+        }
+    }
+
+    /// Takes the code for a guess that was right; `false` when another was before.
+    pub fn redeem(&self, guess: &Guess) -> bool {
+        let mut state = lock(&self.0);
+        let is_open = guess.number == Some(state.count) && state.shown.is_some();
+        if is_open {
+            state.replace();
+        }
+        is_open
+    }
+
+    /// No more codes.
+    pub fn close(&self) {
+        let mut state = lock(&self.0);
+        state.shown = None;
+        state.tell();
+    }
+}
+
+impl State {
+    fn replace(&mut self) {
+        self.count += 1;
+        // Without random numbers no code is better than the old one.
+        self.shown = Shown::new().ok();
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        let told = match &mut self.shown {
+            Some(shown) if shown.told => return,
+            Some(shown) => {
+                shown.told = self.asking.is_some();
+                Some(shown.code.clone())
+            }
+            None => None,
+        };
+        if let Some(asking) = self.asking.take() {
+            asking(told);
+        }
+    }
+}
+
+impl Shown {
+    fn new() -> Result<Self, Error> {
+        Ok(Self { code: new_code()?, wrong: 0, until: Instant::now() + LIFETIME, told: false })
+    }
+}
+
+fn new_code() -> Result<Code, Error> {
+    let bytes: [u8; 6] = random()?;
+    let [a, b, c, d, e, f] = bytes;
+    Ok(Code::new([[a, b], [c, d], [e, f]].map(u16::from_be_bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes() -> Codes {
+        Codes::new(true).unwrap()
+    }
+
+    #[test]
+    fn three_wrong_proofs_end_a_code_and_no_fewer() {
+        let codes = codes();
+        let guess = codes.guess().unwrap();
+        codes.wrong(&guess);
+        codes.wrong(&guess);
+        assert!(codes.is_open(&guess));
+        codes.wrong(&guess);
+        assert!(!codes.is_open(&guess));
+        assert!(!codes.redeem(&guess));
+        // A late one is no guess at the code that is shown now.
+        codes.wrong(&guess);
+        let next = codes.guess().unwrap();
+        assert_ne!(next.code, guess.code);
+        assert!(codes.redeem(&next));
+    }
+
+    #[test]
+    fn a_code_is_good_for_one_meeting() {
+        let codes = codes();
+        let (one, other) = (codes.guess().unwrap(), codes.guess().unwrap());
+        assert!(codes.redeem(&one));
+        assert!(!codes.redeem(&other));
+    }
+
+    #[test]
+    fn each_code_is_told_once() {
+        let codes = codes();
+        let told = || {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            codes.on_next(move |code| sender.send(code).unwrap());
+            receiver
+        };
+        let first = told().try_recv().unwrap().unwrap();
+        let waiting = told();
+        assert!(waiting.try_recv().is_err());
+        let guess = codes.guess().unwrap();
+        assert_eq!(guess.code, first);
+        assert!(codes.redeem(&guess));
+        assert_ne!(waiting.try_recv().unwrap().unwrap(), first);
+        let waiting = told();
+        codes.close();
+        assert_eq!(waiting.try_recv().unwrap(), None);
+        assert_eq!(told().try_recv().unwrap(), None);
+    }
+
+    #[test]
+    fn nobody_learns_that_no_code_is_shown() {
+        let codes = Codes::new(false).unwrap();
+        let guess = codes.guess().unwrap();
+        assert!(!codes.is_open(&guess));
+        assert!(!codes.redeem(&guess));
+    }
+}
