@@ -85,11 +85,29 @@ export declare class NativeVerification {
   cancel(): void
 }
 
+/**
+ * Whether the keys that are known at a ticket's addresses are the ticket's. Resolves with null, or with why it is not to be
+ * dialled.
+ */
+export declare function checkTicket(file: Uint8Array, ticket: string): Promise<NativeFailure | null>
+
 /** Dials the listener a ticket names and starts a transfer. A bad ticket comes back as a failure. */
 export declare function dial(options: NativeDialOptions): NativeTransfer | NativeFailure
 
+/** Forgets a peer. Resolves with it as it was, or with why it is still known. */
+export declare function forgetPeer(file: Uint8Array, peer: string): Promise<NativeKnownPeer | NativeFailure>
+
+/** The public half of an identity: the 32 bytes of an X25519 private key. */
+export declare function identify(key: Uint8Array): NativeKey | NativeFailure
+
+/** Lists the peers in a file, whose path is bytes, as in NativeJob. Resolves with them, or with why not. */
+export declare function knownPeers(file: Uint8Array): Promise<Array<NativeKnownPeer> | NativeFailure>
+
 /** Starts listening. Options are validated; a failure comes back as a value. */
 export declare function listen(options: NativeListenOptions): NativeListener | NativeFailure
+
+/** Gives a peer, found by name, fingerprint or key, a name of the user's choice. Resolves with it, or with why not. */
+export declare function namePeer(file: Uint8Array, peer: string, name: string): Promise<NativeKnownPeer | NativeFailure>
 
 /** What has become of a file. */
 export type NativeChange = 'changed' | 'missing' | 'unreadable'
@@ -104,6 +122,8 @@ export interface NativeDestination {
   port?: number
   /** The short code that is shown there. */
   code?: string
+  /** In base32: that of a listener that knows this side. */
+  publicKey?: string
 }
 
 /** How to dial. */
@@ -192,8 +212,29 @@ export interface NativeJob {
 /** Which settled entries takeEntries() yields. */
 export type NativeKeep = 'all' | 'failed'
 
+/** A key as people and programs compare it. */
+export interface NativeKey {
+  /** In base32. */
+  publicKey: string
+  fingerprint: string
+  /** The fingerprint, for the ear. */
+  words: string
+}
+
 /** What an entry is. */
 export type NativeKind = 'file' | 'folder' | 'link' | 'other'
+
+/** A peer that is known. */
+export interface NativeKnownPeer {
+  key: NativeKey
+  name: string
+  /** Whether the user gave the name. */
+  named: boolean
+  /** A day, such as "2026-11-22". */
+  lastSeen: string
+  /** host:port */
+  address?: string
+}
 
 /** How to listen. */
 export interface NativeListenOptions {
@@ -214,6 +255,10 @@ export interface NativeListenOptions {
   ledger?: Uint8Array
   /** Whether to let in whoever knows a short code. */
   codes: boolean
+  /** Public keys, in base32, of peers that need no ticket. */
+  allow: Array<string>
+  /** Names by which no other key may come. */
+  reserved: Array<NativeReservedName>
 }
 
 /** An entry as it is offered. */
@@ -278,6 +323,8 @@ export interface NativePartOf {
 export interface NativePeer {
   /** host:port */
   address: string
+  /** Its key, in base32. */
+  publicKey: string
   /** A short form of its key. */
   fingerprint: string
   /** What it calls itself, proven by nothing. */
@@ -334,11 +381,39 @@ export interface NativeRemaining {
   message: string
 }
 
+/** A peer that is known now. */
+export interface NativeRemembered {
+  peer: NativeKnownPeer
+  /** Whether it was not known before. */
+  isNew: boolean
+}
+
 /** What has been removed, and what has not. */
 export interface NativeRemoval {
   removed: Array<NativePartFile>
   /** What is still there though it was to be removed. */
   remaining: Array<NativeRemaining>
+}
+
+/** A name that belongs to a key. */
+export interface NativeReservedName {
+  name: string
+  /** In base32. */
+  publicKey: string
+}
+
+/** A peer that has proven its key. */
+export interface NativeSighting {
+  /** In base32. */
+  publicKey: string
+  label: string
+  /** Where it is: host:port. */
+  address: string
+  /** The ticket by which it was dialled, if it was. */
+  ticket?: string
+  /** Where it was dialled, if that was without a ticket. */
+  host?: string
+  port?: number
 }
 
 /** Where a transfer is in its life. */
@@ -382,6 +457,9 @@ export interface NativeVerifyProgress {
 
 /** Lists the part files in a folder; bytes, as in NativeJob. Resolves with them, or with why not. */
 export declare function partials(directory: Uint8Array): Promise<Array<NativePartFile> | NativeFailure>
+
+/** Remembers a peer. Resolves with it as it is known now, or with why it is not. */
+export declare function rememberPeer(file: Uint8Array, sighting: NativeSighting): Promise<NativeRemembered | NativeFailure>
 
 /**
  * Removes those that no session is writing and that were last written so long ago, or longer.

@@ -55,7 +55,8 @@ test('commands that start at the same time end up with the same key', async (t) 
 
   t.is(seen.length, 6);
   t.is(new Set(seen).size, 1);
-  t.deepEqual(await readdir(env.HAWSER_CONFIG_DIR), ['identity.pem']);
+  const kept = ['identity.pem', 'known_peers', 'known_peers.lock'];
+  t.deepEqual(await readdir(env.HAWSER_CONFIG_DIR), kept);
 });
 
 test('a key that others may read, or that is none, is an error and stays', async (t) => {

@@ -17,13 +17,18 @@ function transferWith(snapshots: readonly Partial<Progress>[]): Transfer {
 async function changes(snapshots: readonly Partial<Progress>[]): Promise<string[]> {
   const events: CommandEvent[] = [];
   const {signal} = new AbortController();
-  await follow(transferWith(snapshots), 1, {
-    report: (event) => events.push(event),
-    screen: undefined,
-    intervalMs: 10,
-    signal,
-    terminated: signal,
-  });
+  await follow(
+    transferWith(snapshots),
+    1,
+    {
+      report: (event) => events.push(event),
+      screen: undefined,
+      intervalMs: 10,
+      signal,
+      terminated: signal,
+    },
+    () => Promise.reject(new Error('nobody is there')),
+  );
   return events.map(({event}) => event).filter((event) => event.startsWith('reconnect'));
 }
 

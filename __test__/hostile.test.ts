@@ -60,11 +60,16 @@ unix('terminal escapes in the name of a file are shown escaped', async (t) => {
 test('terminal escapes in the name of a peer are shown escaped', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {file: 'file'});
-  const {process: receiver, ticket} = await listenOn(t, ['receive', join(folder, 'inbox'), '--once']);
+  // Whoever can be remembered has a name that is made of the label.
+  const names = {config: 'mallory2J (', 'file/config': 'mallory\\u{1b}[2J ('};
+  for (const [config, name] of Object.entries(names)) {
+    const env = {HAWSER_CONFIG_DIR: join(folder, config)};
+    const {process: receiver, ticket} = await listenOn(t, ['receive', folder, '--once'], '0', env);
 
-  await send([join(folder, 'file')], {to: ticket, name: 'mallory\u001b[2J'}).finished();
+    await send([join(folder, 'file')], {to: ticket, name: 'mallory\u001b[2J'}).finished();
 
-  const {stderr} = await receiver.ended();
-  t.true(stderr.includes('mallory\\u{1b}[2J'), stderr);
-  t.false(stderr.includes('\u001b'));
+    const {stderr} = await receiver.ended();
+    t.true(stderr.includes(name), stderr);
+    t.false(stderr.includes('\u001b'));
+  }
 });

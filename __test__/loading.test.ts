@@ -14,7 +14,8 @@ test('importing the package loads no binary', async (t) => {
 
   t.deepEqual(result, {
     code: 0,
-    stdout: 'HawserError,get,isHawserError,partials,receive,removePartials,send,share,verify\n',
+    stdout:
+      'HawserError,KnownPeers,get,isHawserError,partials,publicIdentity,receive,removePartials,send,share,verify\n',
     stderr: '',
   });
 });

@@ -1,4 +1,4 @@
-import {HawserError} from './errors.ts';
+import {toNativeDestination, type Destination} from './destination.ts';
 import {identityBytes} from './identity.ts';
 import {dial, type NativeJob} from './native.ts';
 import {answerOffers, type OfferOption} from './offer.ts';
@@ -20,12 +20,11 @@ export interface DialOptions extends SessionOptions {
 const defaultRetryMs = 10 * 60_000;
 
 /** @internal */
-export function startTransfer(ticket: string, job: NativeJob, options: DialOptions & OfferOption): Transfer {
-  if (typeof ticket !== 'string') throw new HawserError('INVALID_OPTION', 'the ticket must be a string');
+export function startTransfer(to: Destination, job: NativeJob, options: DialOptions & OfferOption): Transfer {
   const lanes = options.lanes === undefined ? {} : {lanes: integer('number of lanes', options.lanes, 1, 16)};
   const retryMs = milliseconds('time to retry', options.retryMs ?? defaultRetryMs);
   const identity = identityBytes(options.identity);
-  const native = dial({job, to: {ticket}, retryMs, ...lanes, ...identity});
+  const native = dial({job, to: toNativeDestination(to), retryMs, ...lanes, ...identity});
   answerOffers(native, options);
   return new Transfer(native, options.signal);
 }

@@ -20,6 +20,11 @@ export type ErrorCode =
   | 'CONNECTION_LOST'
   /** The other side is not who the ticket says, or it does not accept the ticket. */
   | 'AUTHENTICATION_FAILED'
+  /**
+   * An address or a name is known with another key: that of {@link KnownPeers.check}, or one of `reservedNames`. The
+   * message has both fingerprints.
+   */
+  | 'KEY_CHANGED'
   /** The peer understood and declined, or this side's `onOffer` did. */
   | 'REFUSED'
   /** Bytes arrived that are not the bytes that were sent. */

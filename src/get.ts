@@ -1,3 +1,4 @@
+import type {Destination} from './destination.ts';
 import {startTransfer, type DialOptions} from './dial.ts';
 import type {OfferOption} from './offer.ts';
 import type {FilePath} from './path.ts';
@@ -11,9 +12,9 @@ export interface GetOptions extends DialOptions, DurabilityOption, CheckOptions,
 }
 
 /**
- * Fetches what the sharer that a ticket names offers. Throws a {@link HawserError} where nothing could be started:
+ * Fetches what a sharer offers, named by its ticket; or by where it is and its key, if it lets this side in without one. Throws a {@link HawserError} where nothing could be started:
  * `TICKET_INVALID`, `TICKET_DIRECTION`, `INVALID_OPTION`, `NATIVE_LOAD`. All that happens later rejects `finished()`.
  */
-export function get(ticket: string, options: GetOptions): Transfer {
-  return startTransfer(ticket, sinkJob(options.directory, options), options);
+export function get(from: Destination, options: GetOptions): Transfer {
+  return startTransfer(from, sinkJob(options.directory, options), options);
 }

@@ -1,14 +1,33 @@
 import type {KeyObject} from 'node:crypto';
 import {HawserError} from './errors.ts';
+import {identify} from './native.ts';
+
+/** A public key, and two short forms of it for people to compare. */
+export interface PublicIdentity {
+  /** The X25519 public key: 52 characters of base32. */
+  readonly publicKey: string;
+  /** 80 bits of its hash, such as `k3vq-hw2n-7xta-m4pe`. */
+  readonly fingerprint: string;
+  /** 88 bits of its hash, as eight English words: the fingerprint to be read out. */
+  readonly words: string;
+}
+
+/** What peers know of an identity: an X25519 private key of `node:crypto`, or else it is an `INVALID_OPTION`. */
+export function publicIdentity(identity: KeyObject): PublicIdentity {
+  return identify(privateBytes(identity));
+}
 
 /**
  * The 32 bytes of an X25519 private key, or an INVALID_OPTION for any other.
  * @internal
  */
 export function identityBytes(identity: KeyObject | undefined): {identity?: Uint8Array} {
-  if (identity === undefined) return {};
+  return identity === undefined ? {} : {identity: privateBytes(identity)};
+}
+
+function privateBytes(identity: KeyObject): Uint8Array {
   const isPrivate = identity?.type === 'private' && identity.asymmetricKeyType === 'x25519';
   const {d} = isPrivate ? identity.export({format: 'jwk'}) : {};
   if (d === undefined) throw new HawserError('INVALID_OPTION', 'the identity must be an X25519 private key');
-  return {identity: Buffer.from(d, 'base64url')};
+  return Buffer.from(d, 'base64url');
 }

@@ -1,10 +1,15 @@
+export type {Destination, KnownListener} from './destination.ts';
 export type {DialOptions} from './dial.ts';
 export type {DeliveredEntry, Entry, FailedEntry, PresentEntry} from './entry.ts';
 export {HawserError, isHawserError} from './errors.ts';
 export type {EntryErrorCode, ErrorCode, HawserErrorOptions} from './errors.ts';
 export {get} from './get.ts';
 export type {GetOptions} from './get.ts';
-export type {CloseOptions, Listener, ListenOptions} from './listener.ts';
+export {publicIdentity} from './identity.ts';
+export type {PublicIdentity} from './identity.ts';
+export {KnownPeers} from './known-peers.ts';
+export type {KnownPeer, RememberedPeer, RememberOptions} from './known-peers.ts';
+export type {CloseOptions, Listener, ListenOptions, ReservedName} from './listener.ts';
 export type {KnownPartFile, PartFile, UnknownPartFile} from './part-file.ts';
 export type {AcceptedOffer, Offer, OfferAnswer, OfferedEntry, OfferOption, RefusedOffer} from './offer.ts';
 export {partials, removePartials} from './partials.ts';

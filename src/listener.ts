@@ -22,6 +22,25 @@ export interface ListenOptions extends SessionOptions {
    * to this one, too. `INVALID_OPTION` when it is one of another identity.
    */
   readonly ticket?: string | undefined;
+  /**
+   * Public keys of peers that need no ticket: 52 characters of base32 each. They dial with the address and the key of this
+   * listener, which so needs an `identity` that stays the same. Default: none.
+   */
+  readonly allow?: readonly string[] | undefined;
+  /**
+   * Names that belong to keys, such as those that {@link KnownPeers.name} gave: a peer that comes with one of them as its
+   * label, in whatever case, and with another key is refused before anything is transferred. Its transfer fails with
+   * `KEY_CHANGED`, its own with `REFUSED`. Default: none.
+   */
+  readonly reservedNames?: readonly ReservedName[] | undefined;
+}
+
+/** A name that belongs to a key; a {@link KnownPeer} is one. */
+export interface ReservedName {
+  /** As in {@link KnownPeer}. */
+  readonly name: string;
+  /** 52 characters of base32. */
+  readonly publicKey: string;
 }
 
 /** How {@link Listener.close} takes its time. */
@@ -113,16 +132,18 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /** @internal */
 export function openListener(job: NativeJob, options: ListenOptions & OfferOption): Listener {
-  const {port, bind = [], advertise = [], ticket, signal} = options;
+  const {port, bind = [], advertise = [], ticket, reservedNames = [], allow = [], signal} = options;
   signal?.throwIfAborted();
   const native = listen({
     job,
     bind: [...bind],
+    reserved: reservedNames.map(({name, publicKey}) => ({name, publicKey})),
     advertise: advertise.length > 0 ? [...advertise] : reachableHosts(bind),
     ...(port === undefined ? {} : {port: integer('port', port, 0, 65_535)}),
     ...(ticket === undefined ? {} : {ticket}),
     ticketLimits: {},
     codes: false,
+    allow: [...allow],
     ...identityBytes(options.identity),
   });
   answerOffers(native, options);

@@ -4,10 +4,14 @@ import type * as Binding from '#binding';
 import type {
   NativeDialOptions,
   NativeFailure,
+  NativeKey,
+  NativeKnownPeer,
   NativeListener,
   NativeListenOptions,
   NativePartFile,
+  NativeRemembered,
   NativeRemoval,
+  NativeSighting,
   NativeTransfer,
   NativeVerification,
   NativeVerifyOptions,
@@ -16,8 +20,11 @@ import {HawserError, type ErrorCode} from './errors.ts';
 
 /** @internal */
 export type {
+  NativeDestination,
   NativeEntry,
   NativeJob,
+  NativeKey,
+  NativeKnownPeer,
   NativeListener,
   NativeListenOptions,
   NativeOffer,
@@ -66,6 +73,55 @@ export function partials(directory: Uint8Array): Promise<NativePartFile[]> {
  */
 export function removePartials(directory: Uint8Array, olderThanMs: number): Promise<NativeRemoval> {
   return later((binding) => binding.removePartials(directory, olderThanMs));
+}
+
+/**
+ * The public half of a private key of 32 bytes. Throws a HawserError.
+ * @internal
+ */
+export function identify(key: Uint8Array): NativeKey {
+  return call((binding) => binding.identify(key));
+}
+
+/**
+ * Lists the peers in a file. Rejects with a HawserError.
+ * @internal
+ */
+export function knownPeers(file: Uint8Array): Promise<NativeKnownPeer[]> {
+  return later((binding) => binding.knownPeers(file));
+}
+
+/**
+ * Rejects with a HawserError when another key is known at an address of the ticket.
+ * @internal
+ */
+export async function checkTicket(file: Uint8Array, ticket: string): Promise<void> {
+  const failure = await call((binding) => binding.checkTicket(file, ticket));
+  if (failure) throw toError(failure);
+}
+
+/**
+ * Remembers a peer. Rejects with a HawserError.
+ * @internal
+ */
+export function rememberPeer(file: Uint8Array, sighting: NativeSighting): Promise<NativeRemembered> {
+  return later((binding) => binding.rememberPeer(file, sighting));
+}
+
+/**
+ * Gives a peer a name. Rejects with a HawserError.
+ * @internal
+ */
+export function namePeer(file: Uint8Array, peer: string, name: string): Promise<NativeKnownPeer> {
+  return later((binding) => binding.namePeer(file, peer, name));
+}
+
+/**
+ * Forgets a peer. Rejects with a HawserError.
+ * @internal
+ */
+export function forgetPeer(file: Uint8Array, peer: string): Promise<NativeKnownPeer> {
+  return later((binding) => binding.forgetPeer(file, peer));
 }
 
 /**

@@ -1,3 +1,4 @@
+import type {Destination} from './destination.ts';
 import {startTransfer, type DialOptions} from './dial.ts';
 import type {FilePath} from './path.ts';
 import {sourceJob, type CheckOptions} from './session.ts';
@@ -5,12 +6,12 @@ import type {Transfer} from './transfer.ts';
 
 /** What {@link send} takes. */
 export interface SendOptions extends DialOptions, CheckOptions {
-  /** The receiver's ticket. */
-  readonly to: string;
+  /** The receiver's ticket; or where it is and its key, if it lets this side in without one. */
+  readonly to: Destination;
 }
 
 /**
- * Sends files and folders, all at once, to the receiver that a ticket names. Each arrives under its own last name; a
+ * Sends files and folders, all at once, to a receiver. Each arrives under its own last name; a
  * path that cannot be read fails alone. Throws a {@link HawserError} where nothing could be started: `TICKET_INVALID`,
  * `TICKET_DIRECTION`, `INVALID_OPTION`, `NATIVE_LOAD`. All that happens later rejects `finished()`.
  */

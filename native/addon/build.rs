@@ -1,3 +1,5 @@
+//! Sets up what Node-API needs of the linker.
+
 //! Tells the linker what a Node-API addon needs.
 
 fn main() {

@@ -55,6 +55,13 @@ const advice: Record<ErrorCode, Advice> = {
     next: [
       'Ask for a new ticket: each start of the other side makes one, unless it keeps one with --ticket-file.',
       'If it is the newest, someone else may be answering at that address.',
+      'Without a ticket, the other side must name you with --allow, and be who you know.',
+    ],
+  },
+  KEY_CHANGED: {
+    next: [
+      'Somebody may be posing as the one you know. Or that one was set up anew, or another machine has its address or name now.',
+      'Ask there what "hawser id" says, by telephone or in person, and compare, before you forget the known key.',
     ],
   },
   REFUSED: {next: [], kept: true},

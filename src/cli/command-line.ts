@@ -13,7 +13,9 @@ export function withoutTicket([command, ...args]: readonly string[]): readonly s
   const isTicket = (word: string, index: number): boolean =>
     command === 'get'
       ? index === first
-      : word === '--to' || word.startsWith('--to=') || args[index - 1] === '--to';
+      : (word.startsWith('--to=') && looksLikeTicket(word.slice('--to='.length))) ||
+        (args[index - 1] === '--to' && looksLikeTicket(word)) ||
+        (word === '--to' && looksLikeTicket(args[index + 1] ?? ''));
   return [
     ...(command === undefined ? [] : [command]),
     ...args.filter((word, index) => !isTicket(word, index)),

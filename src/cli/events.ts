@@ -3,10 +3,12 @@ import {
   type Difference,
   type Entry,
   type ErrorCode,
+  type KnownPeer,
   type Outage,
   type PartFile,
   type Peer,
   type Progress,
+  type PublicIdentity,
   type Report,
   type VerifyProgress,
   type VerifyReport,
@@ -31,6 +33,9 @@ export type CommandEvent =
   | VerifiedEvent
   | PartialEvent
   | PartialsEvent
+  | IdentityEvent
+  | KnownEvent
+  | PeersEvent
   | ErrorEvent;
 
 /** `receive` and `share`: the port is open; first of all events. */
@@ -41,8 +46,16 @@ export interface ListeningEvent {
   readonly addresses: readonly string[];
 }
 
+/** What the user knows of a peer. */
+export interface Acquaintance {
+  /** The name by which it is known here, if it is; `name` is only what it calls itself. */
+  readonly knownAs: string | null;
+  /** Whether it was not known before. */
+  readonly isNew: boolean;
+}
+
 /** The peer of a transfer has proved who it is. */
-export interface PeerEvent extends Peer {
+export interface PeerEvent extends Peer, Acquaintance {
   readonly event: 'peer';
   readonly transfer: number;
 }
@@ -106,6 +119,25 @@ export interface PartialsEvent {
   readonly inUse: number;
   readonly removed: number;
   readonly bytesFreed: number;
+}
+
+/** `id`: who the user is to others, and the file that keeps the key. */
+export interface IdentityEvent extends PublicIdentity {
+  readonly event: 'identity';
+  readonly path: string;
+}
+
+/** `peers`: a known peer: `listed`, all of them right before `peers`; `named`; or `forgotten`, as it was. */
+export interface KnownEvent extends Omit<KnownPeer, 'address'> {
+  readonly event: 'known';
+  readonly action: 'listed' | 'named' | 'forgotten';
+  readonly address: string | null;
+}
+
+/** `peers`: that was all. */
+export interface PeersEvent {
+  readonly event: 'peers';
+  readonly peers: number;
 }
 
 /** All connections of a transfer are lost, and new ones are tried: one event an attempt; `message` says what led to it. */

@@ -34,6 +34,7 @@ const exitCodes: Record<ErrorCode, ExitCode> = {
   CONNECTION_TIMEOUT: exit.connect,
   CONNECTION_LOST: exit.connect,
   AUTHENTICATION_FAILED: exit.authentication,
+  KEY_CHANGED: exit.authentication,
   REFUSED: exit.refused,
   INTEGRITY: exit.integrity,
   PORT_IN_USE: exit.local,

@@ -1,25 +1,32 @@
-import type {Progress, Transfer} from '../index.ts';
-import {errorEvent} from './events.ts';
+import type {Peer, Progress, Transfer} from '../index.ts';
+import {errorEvent, type Acquaintance} from './events.ts';
 import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import type {CommandContext} from './run.ts';
 
-/** Reports a transfer from now to its end; gives the exit code that it stands for. Never rejects. */
+/**
+ * Reports a transfer from now to its end, and has its peer remembered; gives the exit code that it stands for. Never
+ * rejects.
+ */
 export async function follow(
   transfer: Transfer,
   id: number,
   {report, intervalMs, signal}: CommandContext,
+  remember: (peer: Peer) => Promise<Acquaintance>,
 ): Promise<ExitCode> {
-  let introduced = false;
+  let introduced: Promise<void> | undefined;
   let last: Progress | undefined;
+  const introduce = async (peer: Peer): Promise<void> => {
+    const acquaintance = await remember(peer);
+    report({event: 'peer', transfer: id, ...peer, ...acquaintance});
+  };
   for await (const progress of transfer.progress(intervalMs)) {
     const {peer} = transfer;
-    if (peer && !introduced) {
-      report({event: 'peer', transfer: id, ...peer});
-      introduced = true;
-    }
+    // Not waited for here: a disk that takes its time must not hold up what there is to see of the transfer.
+    if (peer) introduced ??= introduce(peer);
     const {outage, reconnects} = progress;
     // Between two snapshots it may have gone on and been lost again, at its first attempt each time.
     const reconnected = reconnects > (last?.reconnects ?? 0);
+    if (reconnected || outage) await introduced;
     if (reconnected) report({event: 'reconnected', transfer: id, reconnects});
     if (outage && (reconnected || outage.attempt !== last?.outage?.attempt)) {
       const {attempt, elapsedMs, retryMs, reason: message} = outage;
@@ -28,6 +35,7 @@ export async function follow(
     report({event: 'progress', transfer: id, ...progress});
     last = progress;
   }
+  await introduced;
   try {
     const {peer: _, entries, failed, ...totals} = await transfer.finished();
     for (const entry of entries) report({event: 'entry', transfer: id, ...entry});

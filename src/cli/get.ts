@@ -16,7 +16,10 @@ export function addGet(program: Command): void {
         'it on the terminal. Nothing that exists is overwritten. A lost connection is made again by itself. Interrupted? The ' +
         'same command again continues.',
     )
-    .argument('[ticket]', 'ticket of the sharer (default: HAWSER_TICKET, or asked for)')
+    .argument(
+      '[ticket]',
+      'ticket of the sharer (default: HAWSER_TICKET, or asked for), or name@host of one with --allow',
+    )
     .argument('[directory]', 'folder to write into, created if missing (default: ".")')
     .addOption(options.lanes)
     .addOption(options.limit)
@@ -31,10 +34,15 @@ export function addGet(program: Command): void {
       run('get', flags, async (context) => {
         const {report, signal} = context;
         const {given, directory} = placeArguments(first, second);
-        const ticket = await findTicket(given, signal);
+        const source = await findTicket(given, signal);
         const {lanes, limit, retry: retryMs, checksum, verify, durability} = flags;
         const {findIdentity} = await import('./identity.ts');
-        const transfer = get(ticket, {
+        const {Memory} = await import('./known-peers.ts');
+        const memory = new Memory(report);
+        const identity = await findIdentity(report);
+        const from = await memory.find(source);
+        await memory.check(from);
+        const transfer = get(from, {
           directory,
           lanes,
           limit,
@@ -42,11 +50,11 @@ export function addGet(program: Command): void {
           checksum,
           verify,
           durability,
-          identity: await findIdentity(report),
+          identity,
           entries: flags.json ? 'all' : 'failed',
           signal,
         });
-        return follow(transfer, 1, context);
+        return follow(transfer, 1, context, (peer) => memory.remember(peer, from));
       }),
     );
 }

@@ -36,7 +36,7 @@ export async function keepIdentity(): Promise<Identity> {
 }
 
 /** There is no key, and none can be kept; an error to who needs the same again. */
-class NotKept extends HawserError {
+export class NotKept extends HawserError {
   readonly reason: string;
 
   constructor(cause: unknown) {
@@ -44,7 +44,7 @@ class NotKept extends HawserError {
     const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
     super(
       code,
-      `cannot keep the key that a kept ticket is for: ${reason}; set HAWSER_CONFIG_DIR to a folder for it`,
+      `cannot keep the key that others know you by: ${reason}; set HAWSER_CONFIG_DIR to a folder for it`,
       {cause},
     );
     this.reason = reason;
@@ -93,8 +93,8 @@ async function nameOnce(written: string, path: string): Promise<void> {
   }
 }
 
-/** Where the user's settings are, by the custom of each system. */
-function configFolder(): string {
+/** Where the user's key and known peers are, by the custom of each system. */
+export function configFolder(): string {
   const {HAWSER_CONFIG_DIR, XDG_CONFIG_HOME, APPDATA} = process.env;
   if (HAWSER_CONFIG_DIR) return HAWSER_CONFIG_DIR;
   if (process.platform === 'darwin') return join(homeFolder(), 'Library/Application Support/hawser');

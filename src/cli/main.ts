@@ -3,7 +3,9 @@ import {createRequire} from 'node:module';
 import {Command, CommanderError} from './commander.ts';
 import {exit} from './exit.ts';
 import {addGet} from './get.ts';
+import {addId} from './id.ts';
 import {addPartials} from './partials.ts';
+import {addPeers} from './peers.ts';
 import {addReceive} from './receive.ts';
 import {addSend} from './send.ts';
 import {addShare} from './share.ts';
@@ -21,6 +23,9 @@ Examples:
 
   hawser verify inbox                    later: is all as it was delivered?
   hawser partials inbox                  what is there of unfinished files?
+
+  hawser peers                           whom do you know?
+  hawser id                              and what do others know you by?
 
 Exit codes:
   0 ok                  3 cannot connect        6 integrity
@@ -44,6 +49,8 @@ addShare(program);
 addGet(program);
 addVerify(program);
 addPartials(program);
+addPeers(program);
+addId(program);
 
 try {
   await program.parseAsync();

@@ -31,6 +31,10 @@ export const advertise = new Option(
   '--advertise <host>',
   "host for the ticket to name; repeatable (behind a router: the router's public address)",
 ).argParser(collect);
+export const allow = new Option(
+  '--allow <peer>',
+  'let a peer in without a ticket, by name, fingerprint or public key; repeatable',
+).argParser(collect);
 export const once = new Option('--once', 'end after the first finished transfer, with its exit code');
 export const ticketFile = new Option(
   '--ticket-file <path>',

@@ -35,6 +35,9 @@ export class PartialsReporter {
       case 'verifying':
       case 'difference':
       case 'verified':
+      case 'identity':
+      case 'known':
+      case 'peers':
         // Of other commands.
         return;
     }

@@ -1,10 +1,9 @@
 import {partials, removePartials, type PartFile} from '../index.ts';
 import {InvalidArgumentError, type Command} from './commander.ts';
 import {parseDuration} from './duration.ts';
-import {errorEvent} from './events.ts';
 import {exit, type ExitCode} from './exit.ts';
 import * as options from './options.ts';
-import {run} from './run.ts';
+import {endAtOnce, run} from './run.ts';
 import type {Reporter} from './reporter.ts';
 
 /** `hawser partials [directory]` */
@@ -24,19 +23,11 @@ export function addPartials(program: Command): void {
     .addOption(options.quiet)
     .addHelpText('after', examples)
     .action((directory, {clean, olderThan = 0, ...flags}) =>
-      run('partials', flags, ({report, signal}) => {
-        endAtOnce(signal, report);
-        return (clean ? remove : list)(directory, olderThan, report);
+      run('partials', flags, (context) => {
+        endAtOnce(context);
+        return (clean ? remove : list)(directory, olderThan, context.report);
       }),
     );
-}
-
-/** Nothing that is listed or removed can be left half done, so there is nothing to wait for. */
-function endAtOnce(signal: AbortSignal, report: Reporter): void {
-  signal.addEventListener('abort', () => {
-    report(errorEvent(signal.reason));
-    process.exit(exit.interrupted);
-  });
 }
 
 async function list(directory: string, olderThanMs: number, report: Reporter): Promise<ExitCode> {

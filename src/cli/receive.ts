@@ -24,6 +24,7 @@ export function addReceive(program: Command): void {
     .addOption(options.sharedLimit)
     .addOption(options.ask)
     .addOption(options.durability)
+    .addOption(options.allow)
     .addOption(options.once)
     .addOption(options.ticketFile)
     .addOption(options.grace)
@@ -35,10 +36,12 @@ export function addReceive(program: Command): void {
       run('receive', flags, async (context) => {
         const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context);
         if (!onOffer && (await isHome(directory))) context.report({event: 'notice', message: homeText});
-        const receiver = await openListener(flags, context, (listening) =>
+        const {Memory} = await import('./known-peers.ts');
+        const memory = new Memory(context.report);
+        const receiver = await openListener(flags, context, memory, (listening) =>
           receive({directory, durability: flags.durability, onOffer, ...listening}),
         );
-        return serve(receiver, flags, context);
+        return serve(receiver, flags, context, memory);
       }),
     );
 }
@@ -61,6 +64,7 @@ Examples:
   hawser receive inbox                    from whoever has the ticket
   hawser receive inbox --once             one transfer, then end
   hawser receive inbox --ask              only what you agree to
+  hawser receive inbox --allow bob        bob, whom you know, needs no ticket
   hawser receive inbox --ticket-file ~/.hawser-ticket
                                           the same ticket when started again
   hawser receive --advertise example.org  behind a router that forwards the port`;

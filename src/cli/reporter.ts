@@ -1,6 +1,7 @@
 import type {CommandEvent} from './events.ts';
 import {reportJson} from './json-reporter.ts';
 import {PartialsReporter} from './partials-reporter.ts';
+import {PeersReporter} from './peers-reporter.ts';
 import type {Screen} from './screen.ts';
 import {TextReporter} from './text-reporter.ts';
 import {VerifyReporter} from './verify-reporter.ts';
@@ -13,7 +14,7 @@ export type Reporter = (event: CommandEvent) => void;
 export type TransferCommand = 'receive' | 'share' | 'send' | 'get';
 
 /** The command that speaks. */
-export type CommandName = TransferCommand | 'verify' | 'partials';
+export type CommandName = TransferCommand | 'verify' | 'partials' | 'id' | 'peers';
 
 /** How a command was asked to speak. */
 export interface ReporterFlags {
@@ -39,6 +40,9 @@ function createTextReporter(command: CommandName, voice: Voice): {report: Report
       return new VerifyReporter(voice);
     case 'partials':
       return new PartialsReporter(voice);
+    case 'id':
+    case 'peers':
+      return new PeersReporter(voice);
     case 'receive':
     case 'share':
     case 'send':

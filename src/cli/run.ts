@@ -1,5 +1,5 @@
 import {errorEvent} from './events.ts';
-import {exitCodeOf, type ExitCode} from './exit.ts';
+import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import {listenForInterrupts, type Interrupts} from './interrupt.ts';
 import {createReporter, type CommandName, type Reporter, type ReporterFlags} from './reporter.ts';
 import {openScreen, type Screen} from './screen.ts';
@@ -30,6 +30,14 @@ export async function run(
     report(errorEvent(error));
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** Ends the process when its user says so: for what has nothing that could be left half done. */
+export function endAtOnce({signal, report}: CommandContext): void {
+  signal.addEventListener('abort', () => {
+    report(errorEvent(signal.reason));
+    process.exit(exit.interrupted);
+  });
 }
 
 /** A reader that has seen enough, such as `head -1`, must not end the transfer. */

@@ -17,7 +17,10 @@ export function addSend(program: Command): void {
         'command again continues: what is there is skipped.',
     )
     .argument('<paths...>', 'files and folders to send')
-    .option('--to <ticket>', 'ticket of the receiver (default: HAWSER_TICKET, or asked for)')
+    .option(
+      '--to <ticket>',
+      'ticket of the receiver (default: HAWSER_TICKET, or asked for), or name@host of one with --allow',
+    )
     .addOption(options.lanes)
     .addOption(options.limit)
     .addOption(options.retry)
@@ -30,8 +33,13 @@ export function addSend(program: Command): void {
     .action((paths, flags) =>
       run('send', flags, async (context) => {
         const {report, signal} = context;
-        const to = await findTicket(flags.to, signal);
+        const given = await findTicket(flags.to, signal);
         const {findIdentity} = await import('./identity.ts');
+        const {Memory} = await import('./known-peers.ts');
+        const memory = new Memory(report);
+        const identity = await findIdentity(report);
+        const to = await memory.find(given);
+        await memory.check(to);
         const transfer = send(paths, {
           to,
           lanes: flags.lanes,
@@ -39,11 +47,11 @@ export function addSend(program: Command): void {
           retryMs: flags.retry,
           checksum: flags.checksum,
           verify: flags.verify,
-          identity: await findIdentity(report),
+          identity,
           entries: flags.json ? 'all' : 'failed',
           signal,
         });
-        return follow(transfer, 1, context);
+        return follow(transfer, 1, context, (peer) => memory.remember(peer, to));
       }),
     );
 }
@@ -51,4 +59,6 @@ export function addSend(program: Command): void {
 const examples = `
 Examples:
   hawser send sample.txt photos --to hawser1…
-  HAWSER_TICKET=hawser1… hawser send movie.mp4`;
+  HAWSER_TICKET=hawser1… hawser send movie.mp4
+  hawser send photos --to alice@nas.local     she knows you (--allow): no ticket
+  hawser send photos --to alice               where she was reached last`;

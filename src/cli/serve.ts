@@ -2,6 +2,7 @@ import {HawserError, isHawserError, type Listener, type ListenOptions, type Tran
 import {exit, type ExitCode} from './exit.ts';
 import {follow} from './follow.ts';
 import {formatDuration} from './format.ts';
+import type {Memory} from './known-peers.ts';
 import {defaultGraceMs, defaultPort} from './options.ts';
 import type {CommandContext} from './run.ts';
 
@@ -11,6 +12,7 @@ interface ListenFlags {
   readonly bind?: readonly string[] | undefined;
   readonly advertise?: readonly string[] | undefined;
   readonly limit?: number | undefined;
+  readonly allow?: readonly string[] | undefined;
   readonly once?: true | undefined;
   readonly ticketFile?: string | undefined;
   readonly grace?: number | undefined;
@@ -24,12 +26,15 @@ interface ListenFlags {
 export async function openListener(
   flags: ListenFlags,
   {report, signal}: CommandContext,
+  memory: Memory,
   open: (options: ListenOptions) => Promise<Listener>,
 ): Promise<Listener> {
   const {bind, advertise, limit, ticketFile} = flags;
   const {findIdentity, keepIdentity} = await import('./identity.ts');
   const entries = flags.json ? 'all' : 'failed';
-  const options = {bind, advertise, limit, entries, signal} as const;
+  const reservedNames = await memory.reservedNames();
+  const allow = await memory.keysOf(flags.allow ?? []);
+  const options = {bind, advertise, limit, entries, reservedNames, allow, signal} as const;
   if (ticketFile === undefined) {
     const identity = await findIdentity(report);
     return openPort(flags.port, (port) => open({...options, identity, port}));
@@ -90,6 +95,7 @@ export async function serve(
   listener: Listener,
   flags: ListenFlags,
   context: CommandContext,
+  memory: Memory,
 ): Promise<ExitCode> {
   const {ticket, port, addresses} = listener;
   const {report, terminated} = context;
@@ -111,7 +117,7 @@ export async function serve(
   terminated.addEventListener('abort', stop);
 
   const serveOne = async (transfer: Transfer): Promise<void> => {
-    const code = await follow(transfer, ++transfers, context);
+    const code = await follow(transfer, ++transfers, context, (peer) => memory.remember(peer));
     if (code === exit.interrupted) {
       // Parked, it goes on with the listener that is started next.
       if (!terminated.aborted) result = code;

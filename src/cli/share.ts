@@ -18,6 +18,7 @@ export function addShare(program: Command): void {
     .addOption(options.bind)
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
+    .addOption(options.allow)
     .addOption(options.once)
     .addOption(options.ticketFile)
     .addOption(options.grace)
@@ -26,8 +27,10 @@ export function addShare(program: Command): void {
     .addHelpText('after', examples)
     .action((paths, flags) =>
       run('share', flags, async (context) => {
-        const sharer = await openListener(flags, context, (listening) => share(paths, listening));
-        return serve(sharer, flags, context);
+        const {Memory} = await import('./known-peers.ts');
+        const memory = new Memory(context.report);
+        const sharer = await openListener(flags, context, memory, (listening) => share(paths, listening));
+        return serve(sharer, flags, context, memory);
       }),
     );
 }

@@ -1,4 +1,3 @@
-import type {Peer} from '../index.ts';
 import {adviceFor} from './advice.ts';
 import {displayName} from './display.ts';
 import type {
@@ -21,7 +20,7 @@ import * as wording from './wording.ts';
 export class TextReporter {
   readonly #command: TransferCommand;
   readonly #voice: Voice;
-  readonly #peers = new Map<number, Peer>();
+  readonly #peers = new Map<number, PeerEvent>();
   readonly #failures = new Map<number, number>();
   readonly #lost = new Set<number>();
 
@@ -59,6 +58,9 @@ export class TextReporter {
       case 'verified':
       case 'partial':
       case 'partials':
+      case 'identity':
+      case 'known':
+      case 'peers':
         // Of other commands.
         return;
     }

@@ -36,6 +36,9 @@ export class VerifyReporter {
       case 'notice':
       case 'partial':
       case 'partials':
+      case 'identity':
+      case 'known':
+      case 'peers':
         // Of other commands.
         return;
     }

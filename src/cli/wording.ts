@@ -1,4 +1,4 @@
-import type {Outage, Peer, Progress, VerifyProgress} from '../index.ts';
+import type {Outage, Progress, VerifyProgress} from '../index.ts';
 import {commandLine, withoutTicket} from './command-line.ts';
 import {displayName} from './display.ts';
 import type {
@@ -6,6 +6,7 @@ import type {
   ErrorEvent,
   FinishedEvent,
   ListeningEvent,
+  PeerEvent,
   ReconnectingEvent,
   VerifiedEvent,
 } from './events.ts';
@@ -25,8 +26,8 @@ function addressText(address: string): string {
   return address.startsWith('[::]:') ? `port ${address.slice('[::]:'.length)}, IPv4 and IPv6` : address;
 }
 
-export function peerText(command: TransferCommand, peer: Peer): string {
-  const who = `${peerName(peer)} (${peer.address}, key ${peer.fingerprint})`;
+export function peerText(command: TransferCommand, peer: PeerEvent): string {
+  const who = `${peerName(peer)} (${peer.address}, key ${peer.fingerprint}${peer.isNew ? ', new' : ''})`;
   switch (command) {
     case 'receive':
       return `${who} is sending.`;
@@ -38,7 +39,9 @@ export function peerText(command: TransferCommand, peer: Peer): string {
   }
 }
 
-export function peerName({name, address}: Peer): string {
+/** The name by which a peer is known, or else what it calls itself. */
+export function peerName({knownAs, name, address}: PeerEvent): string {
+  if (knownAs !== null) return knownAs;
   return name === '' ? address : displayName(name, 40);
 }
 
@@ -103,7 +106,11 @@ export function failureText(entry: EntryEvent & {readonly fate: 'failed'}): stri
 }
 
 /** `Sent 1,204 files, 1.2 GB in 3.4 s (353 MB/s)`, and what else there is to know. */
-export function summaryText(command: TransferCommand, peer: Peer | undefined, totals: FinishedEvent): string {
+export function summaryText(
+  command: TransferCommand,
+  peer: PeerEvent | undefined,
+  totals: FinishedEvent,
+): string {
   const {
     files,
     bytes,
@@ -155,7 +162,7 @@ export function verifiedText(verified: VerifiedEvent): string {
 }
 
 /** A listener serves many: say who. */
-function counterpart(command: TransferCommand, peer: Peer | undefined): string {
+function counterpart(command: TransferCommand, peer: PeerEvent | undefined): string {
   if (!peer) return '';
   if (command === 'receive') return ` from ${peerName(peer)}`;
   return command === 'share' ? ` to ${peerName(peer)}` : '';

@@ -8,6 +8,8 @@ mod listener;
 mod offer;
 mod options;
 mod partials;
+mod peers;
+mod promise;
 mod transfer;
 mod verify;
 

@@ -18,13 +18,13 @@ pub struct NativeListener(Listener, Option<Offers>);
 #[napi]
 impl NativeListener {
     /// What a sender, or a fetcher, needs.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn ticket(&self) -> String {
         self.0.ticket().to_string()
     }
 
     /// Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn revoke(&self) -> Either<String, NativeFailure> {
         match self.0.revoke() {
             Ok(ticket) => Either::A(ticket.to_string()),
@@ -33,7 +33,7 @@ impl NativeListener {
     }
 
     /// The next short code to show; null when there will be none any more.
-    #[napi(ts_return_type = "Promise<string | null>")]
+    #[napi(ts_return_type = "Promise<string | null>", catch_unwind)]
     pub fn next_code<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_code(move |code| deferred.resolve(move |_| Ok(code.map(|code| code.to_string()))));
@@ -41,19 +41,19 @@ impl NativeListener {
     }
 
     /// The port listened on.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn port(&self) -> u16 {
         self.0.port()
     }
 
     /// The socket addresses listened on, such as "[::]:7707".
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn addresses(&self) -> Vec<String> {
         self.0.addresses().iter().map(ToString::to_string).collect()
     }
 
     /// The next session a peer opened; null once closed and none is left.
-    #[napi(ts_return_type = "Promise<NativeTransfer | null>")]
+    #[napi(ts_return_type = "Promise<NativeTransfer | null>", catch_unwind)]
     pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_next(move |transfer| {
@@ -76,19 +76,19 @@ impl NativeListener {
 
     /// Limits all transfers together to so many bytes a second, or no longer. A bad limit comes back
     /// as a failure.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_limit(&self, bytes_per_second: Option<i64>) -> Option<NativeFailure> {
         limit(bytes_per_second).map(|limit| self.0.set_limit(limit)).err().map(NativeFailure::from)
     }
 
     /// Stops accepting, and says what becomes of running sessions. May be called again.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn close(&self, closing: NativeClosing) {
         self.0.close(closing.into());
     }
 
     /// Resolves when closed and the last session has ended.
-    #[napi(ts_return_type = "Promise<void>")]
+    #[napi(ts_return_type = "Promise<void>", catch_unwind)]
     pub fn closed<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_closed(move || deferred.resolve(move |_| Ok(())));
@@ -118,7 +118,7 @@ impl From<NativeClosing> for Closing {
 }
 
 /// Starts listening. Options are validated; a failure comes back as a value.
-#[napi]
+#[napi(catch_unwind)]
 pub fn listen(env: Env, options: NativeListenOptions) -> Result<Either<NativeListener, NativeFailure>> {
     let environment = environment(&env)?;
     let options: std::result::Result<ListenOptions, _> = options.try_into();

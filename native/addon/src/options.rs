@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hawser_engine::peers::{Change, PeerName};
 use hawser_engine::{
-    CodeError, Destination, DialOptions, Durability, Error, Job, Limit, ListenOptions, Offers, Requests,
-    StaticKey, TicketLimits, Work,
+    CodeError, Destination, DialOptions, Durability, Error, Host, Job, Limit, ListenOptions, Offers,
+    PublicKey, Requests, StaticKey, TicketLimits, Work,
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -78,6 +79,10 @@ pub struct NativeListenOptions {
     pub ledger: Option<Uint8Array>,
     /// Whether to let in whoever knows a short code.
     pub codes: bool,
+    /// Public keys, in base32, of peers that need no ticket.
+    pub allow: Vec<String>,
+    /// Names by which no other key may come.
+    pub reserved: Vec<NativeReservedName>,
 }
 
 /// Up to where a ticket goes; what is missing has no limit.
@@ -105,6 +110,14 @@ impl From<NativeTicketLimits> for TicketLimits {
     }
 }
 
+/// A name that belongs to a key.
+#[napi(object)]
+pub struct NativeReservedName {
+    pub name: String,
+    /// In base32.
+    pub public_key: String,
+}
+
 /// How to dial.
 #[napi(object)]
 pub struct NativeDialOptions {
@@ -127,6 +140,8 @@ pub struct NativeDestination {
     pub port: Option<u16>,
     /// The short code that is shown there.
     pub code: Option<String>,
+    /// In base32: that of a listener that knows this side.
+    pub public_key: Option<String>,
 }
 
 impl TryFrom<NativeDestination> for Destination {
@@ -137,15 +152,16 @@ impl TryFrom<NativeDestination> for Destination {
             NativeDestination { ticket: Some(ticket), .. } => {
                 ticket.parse().map(Self::Ticket).map_err(Error::Ticket)
             }
+            NativeDestination { host: Some(host), port: Some(port), public_key: Some(key), .. } => {
+                Ok(Self::Known { host: parse_host(&host)?, port, key: public_key(&key)? })
+            }
             NativeDestination { host: Some(host), port: Some(port), code: Some(code), .. } => {
-                let invalid =
-                    |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
-                let host = host.parse().map_err(invalid)?;
+                let host = parse_host(&host)?;
                 let code =
                     code.parse().map_err(|error: CodeError| Error::InvalidOption(error.to_string()))?;
                 Ok(Self::Code { host, port, code })
             }
-            _ => Err(Error::InvalidOption("give a ticket, or a host, a port and a code".into())),
+            _ => Err(Error::InvalidOption("give a ticket, or a host, a port and a key or a code".into())),
         }
     }
 }
@@ -167,8 +183,9 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             ticket: options.ticket.map(|ticket| ticket.parse().map_err(Error::Ticket)).transpose()?,
             ticket_limits: options.ticket_limits.into(),
             ledger: options.ledger.map(|ledger| path(&ledger)).transpose()?,
-            allow: Vec::new(),
+            allow: options.allow.iter().map(|key| public_key(key)).collect::<Result<_, _>>()?,
             codes: options.codes,
+            reserved: options.reserved.iter().map(reserved).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -210,9 +227,30 @@ impl TryFrom<NativeJob> for Job {
     }
 }
 
+fn reserved(of: &NativeReservedName) -> Result<(PeerName, PublicKey), Error> {
+    let name = of.name.parse().map_err(|_| Error::Peer(Change::NotAName(of.name.clone())))?;
+    Ok((name, public_key(&of.public_key)?))
+}
+
+/// The key that a text stands for.
+pub fn public_key(text: &str) -> Result<PublicKey, Error> {
+    text.parse().map_err(|_| Error::InvalidOption("a public key has 52 characters of base32".into()))
+}
+
 fn identity(bytes: Option<&[u8]>) -> Result<Option<StaticKey>, Error> {
+    bytes.map(private_key).transpose()
+}
+
+/// The private key that these bytes are.
+pub fn private_key(bytes: &[u8]) -> Result<StaticKey, Error> {
     let invalid = |_| Error::InvalidOption("an X25519 private key has 32 bytes".into());
-    bytes.map(|bytes| bytes.try_into().map(StaticKey::new).map_err(invalid)).transpose()
+    bytes.try_into().map(StaticKey::new).map_err(invalid)
+}
+
+/// The host that a text names.
+pub fn parse_host(text: &str) -> Result<Host, Error> {
+    let invalid = |_| Error::InvalidOption(format!("\"{text}\" is neither an IP address nor a host name"));
+    text.parse().map_err(invalid)
 }
 
 /// A time from JavaScript. More than a duration can hold is for ever, too.

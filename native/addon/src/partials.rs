@@ -1,19 +1,17 @@
 //! The part files that sessions have left in a folder, for JavaScript.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hawser_engine::{
-    Error, Leftover, PartOf, Remaining, Removal, partials as engine_partials,
+    Leftover, PartOf, Remaining, Removal, partials as engine_partials,
     remove_partials as engine_remove_partials,
 };
-use napi::bindgen_prelude::{Either, Object, ToNapiValue, Uint8Array};
+use napi::bindgen_prelude::{Object, Uint8Array};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use crate::NativeFailure;
-use crate::environment::environment;
 use crate::options::{number, path};
+use crate::promise::promise;
 
 /// A part file, or something else where they are kept.
 #[napi(object)]
@@ -59,7 +57,7 @@ pub struct NativeRemaining {
 }
 
 /// Lists the part files in a folder; bytes, as in NativeJob. Resolves with them, or with why not.
-#[napi(ts_return_type = "Promise<Array<NativePartFile> | NativeFailure>")]
+#[napi(ts_return_type = "Promise<Array<NativePartFile> | NativeFailure>", catch_unwind)]
 pub fn partials(env: &Env, directory: Uint8Array) -> Result<Object<'_>> {
     let list = |finished| path(&directory).and_then(|directory| engine_partials(&directory, finished));
     promise(env, list, |found: Vec<Leftover>| found.into_iter().map(NativePartFile::from).collect::<Vec<_>>())
@@ -67,48 +65,12 @@ pub fn partials(env: &Env, directory: Uint8Array) -> Result<Object<'_>> {
 
 /// Removes those that no session is writing and that were last written so long ago, or longer.
 /// Resolves with what became of them, or with why nothing did.
-#[napi(ts_return_type = "Promise<NativeRemoval | NativeFailure>")]
+#[napi(ts_return_type = "Promise<NativeRemoval | NativeFailure>", catch_unwind)]
 pub fn remove_partials(env: &Env, directory: Uint8Array, older_than_ms: i64) -> Result<Object<'_>> {
     let idle = Duration::from_millis(u64::try_from(older_than_ms).unwrap_or(0));
     let remove =
         |finished| path(&directory).and_then(|directory| engine_remove_partials(&directory, idle, finished));
     promise(env, remove, NativeRemoval::from)
-}
-
-type Outcome<T> = std::result::Result<T, Error>;
-type Finished<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
-
-/// A promise of what `start` has its argument called with, or of why it could not start.
-fn promise<'env, T: Send + 'static, N: ToNapiValue + 'static>(
-    env: &'env Env,
-    start: impl FnOnce(Finished<T>) -> Outcome<()>,
-    convert: fn(T) -> N,
-) -> Result<Object<'env>> {
-    let environment = environment(env)?;
-    let (deferred, promise) = env.create_deferred()?;
-    let ended = environment.add_unstoppable();
-    // What cannot start drops what it was given, and a promise that nothing settles keeps Node alive.
-    let settle = Arc::new(Mutex::new(Some(move |outcome: Outcome<T>| {
-        deferred.resolve(move |_| {
-            Ok(match outcome {
-                Ok(value) => Either::A(convert(value)),
-                Err(error) => Either::B(NativeFailure::from(error)),
-            })
-        });
-        ended();
-    })));
-    let later = settle.clone();
-    if let Err(error) = start(Box::new(move |outcome| settle_once(&later, outcome))) {
-        settle_once(&settle, Err(error));
-    }
-    Ok(promise)
-}
-
-fn settle_once<T>(settle: &Mutex<Option<impl FnOnce(Outcome<T>)>>, outcome: Outcome<T>) {
-    let settle = settle.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(settle) = settle {
-        settle(outcome);
-    }
 }
 
 impl From<Leftover> for NativePartFile {

@@ -22,26 +22,26 @@ pub struct NativeTransfer(Transfer, Option<Offers>);
 #[napi]
 impl NativeTransfer {
     /// Counters now; cheap enough to poll ten times a second.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn progress(&self) -> NativeProgress {
         self.0.progress().into()
     }
 
     /// The peer, once the handshake is done.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn peer(&self) -> Option<NativePeer> {
         self.0.peer().map(NativePeer::from)
     }
 
     /// Entries settled since the last call, at most `max`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_entries(&self, max: u32) -> Vec<NativeEntry> {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         self.0.take_settled(max).into_iter().map(NativeEntry::from).collect()
     }
 
     /// Resolves once, when the transfer ended: null when the session completed, else why it did not.
-    #[napi(ts_return_type = "Promise<NativeFailure | null>")]
+    #[napi(ts_return_type = "Promise<NativeFailure | null>", catch_unwind)]
     pub fn finished<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_finished(move |outcome| {
@@ -63,13 +63,13 @@ impl NativeTransfer {
     }
 
     /// Limits it to so many bytes a second, or no longer. A bad limit comes back as a failure.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_limit(&self, bytes_per_second: Option<i64>) -> Option<NativeFailure> {
         limit(bytes_per_second).map(|limit| self.0.set_limit(limit)).err().map(NativeFailure::from)
     }
 
     /// Ends the transfer now; finished() then resolves with code CANCELLED. Idempotent.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn cancel(&self) {
         self.0.cancel();
     }
@@ -82,7 +82,7 @@ impl From<Transfer> for NativeTransfer {
 }
 
 /// Dials the listener a ticket names and starts a transfer. A bad ticket comes back as a failure.
-#[napi]
+#[napi(catch_unwind)]
 pub fn dial(env: Env, options: NativeDialOptions) -> Result<Either<NativeTransfer, NativeFailure>> {
     let environment = environment(&env)?;
     let options: std::result::Result<DialOptions, _> = options.try_into();
@@ -119,6 +119,8 @@ impl From<NativeKeep> for Keep {
 pub struct NativePeer {
     /// host:port
     pub address: String,
+    /// Its key, in base32.
+    pub public_key: String,
     /// A short form of its key.
     pub fingerprint: String,
     /// What it calls itself, proven by nothing.
@@ -127,7 +129,12 @@ pub struct NativePeer {
 
 impl From<Peer> for NativePeer {
     fn from(peer: Peer) -> Self {
-        Self { address: peer.address.to_string(), fingerprint: peer.fingerprint, name: peer.label }
+        Self {
+            address: peer.address.to_string(),
+            public_key: peer.key.to_string(),
+            fingerprint: peer.key.fingerprint(),
+            name: peer.label,
+        }
     }
 }
 

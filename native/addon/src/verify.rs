@@ -27,26 +27,26 @@ pub struct NativeVerification(Verification);
 #[napi]
 impl NativeVerification {
     /// Counters now; cheap enough to poll ten times a second.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn progress(&self) -> NativeVerifyProgress {
         self.0.progress().into()
     }
 
     /// The sessions whose records it goes by, the newest first; empty until they have been read.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn sessions(&self) -> Vec<String> {
         self.0.sessions()
     }
 
     /// Differences found since the last call, at most `max`; in order of their paths once it ended.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_differences(&self, max: u32) -> Vec<NativeDifference> {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         self.0.take_differences(max).into_iter().map(NativeDifference::from).collect()
     }
 
     /// Resolves once, when it ended: null when every file has been looked at, else why not.
-    #[napi(ts_return_type = "Promise<NativeFailure | null>")]
+    #[napi(ts_return_type = "Promise<NativeFailure | null>", catch_unwind)]
     pub fn finished<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_finished(move |outcome| {
@@ -56,14 +56,14 @@ impl NativeVerification {
     }
 
     /// Ends it now; finished() then resolves with code CANCELLED. Idempotent.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn cancel(&self) {
         self.0.cancel();
     }
 }
 
 /// Starts to read and hash what was delivered into a folder.
-#[napi]
+#[napi(catch_unwind)]
 pub fn verify(env: Env, options: NativeVerifyOptions) -> Result<Either<NativeVerification, NativeFailure>> {
     let environment = environment(&env)?;
     let which = match options.session {

@@ -13,19 +13,12 @@ use hawser_protocol::identity::PublicKey;
 use hawser_protocol::manifest::{Entry, EntryId, Kind};
 use hawser_protocol::receiver::ReceiverEvent;
 
+use crate::limits::{MAX_UNDECIDED_BYTES, OFFER_QUIET};
 use crate::offer::{Accepted, Offer, OfferedEntry, Offers, Undecided, Verdict};
 use crate::session::{Awaited, Session};
 use crate::sink_side::SinkSide;
 use crate::transfer::lock;
 use crate::{EntryKind, Error};
-
-/// Bytes of paths and of names that are kept until there is an answer; a source that offers more
-/// than that waits. 16,384 entries of any ordinary tree have a quarter of it.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// A source from which nothing more comes for so long has offered as much as it does at a time, and
-/// waits for an answer itself.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// How long to sleep at most; waking early is harmless.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -89,11 +82,11 @@ impl Asking {
         }
         gathered.last = Some(Instant::now());
         gathered.is_complete |= kind == FrameType::ManifestEnd;
-        gathered.is_full |= is_full || gathered.bytes > MAX_BYTES;
+        gathered.is_full |= is_full || gathered.bytes > MAX_UNDECIDED_BYTES;
         drop(gathered);
         session.leave_work();
         let gathered = lock(&self.gathered);
-        let too_much = |gathered: &mut Gathered| gathered.bytes > MAX_BYTES && !gathered.is_over;
+        let too_much = |gathered: &mut Gathered| gathered.bytes > MAX_UNDECIDED_BYTES && !gathered.is_over;
         drop(self.answered.wait_while(gathered, too_much).unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -106,7 +99,7 @@ impl Asking {
                 return None;
             }
             if !std::mem::take(&mut state.has_work) {
-                drop(session.wait(Awaited::Left, state, QUIET));
+                drop(session.wait(Awaited::Left, state, OFFER_QUIET));
             }
         }
         let (entries, digest, earlier) = lock(&self.gathered).take_offer();
@@ -152,7 +145,7 @@ impl Asking {
     fn is_ready(&self) -> bool {
         let gathered = lock(&self.gathered);
         let is_quiet =
-            !gathered.entries.is_empty() && gathered.last.is_some_and(|last| last.elapsed() >= QUIET);
+            !gathered.entries.is_empty() && gathered.last.is_some_and(|last| last.elapsed() >= OFFER_QUIET);
         // Where whatever came was accepted, nothing need be looked at.
         let accepts_all = gathered.earlier.as_ref().is_some_and(|earlier| earlier.digest.is_none());
         gathered.is_complete || gathered.is_full || is_quiet || accepts_all

@@ -1,6 +1,7 @@
 //! Dialling the listener that a ticket names.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use hawser_protocol::handshake::{Credential, Role};
@@ -17,8 +18,9 @@ use crate::Error;
 use crate::climb::Climb;
 use crate::destination::{Destination, Door, Target};
 use crate::job::{Job, Work};
+use crate::limits::HANDSHAKE_TIMEOUT;
 use crate::offer::Offers;
-use crate::opening::{Greeted, HANDSHAKE_TIMEOUT, Opened, greet, process_identity, random};
+use crate::opening::{Greeted, Opened, greet, process_identity, random};
 use crate::pace::Paces;
 use crate::quota::Quota;
 use crate::retry::Retry;
@@ -89,7 +91,12 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
     let transfer = Transfer::new(options.job.keep, Paces::new(options.job.limit, None));
     let dialled = transfer.clone();
     spawn("hawser-dial".into(), move || {
-        let result = runtime.block_on(run(&options, &key, &dialled));
+        let run = AssertUnwindSafe(|| runtime.block_on(run(&options, &key, &dialled)));
+        let result = catch_unwind(run).unwrap_or_else(|_| {
+            // Its session, should there be one, has nobody left to go on for.
+            dialled.cancel();
+            Err(panicked())
+        });
         // Not waiting for a name that is still being looked up.
         runtime.shutdown_background();
         dialled.finish(result);
@@ -109,7 +116,8 @@ async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Res
         let (pause, deadline) = (retry.pause(), retry.deadline());
         let opening = async {
             sleep(pause).await;
-            open(&target, key, options.job.work.role()).await
+            // One that has no place for another session says so only to whoever it would let in.
+            patiently(|| open(&target, key, options.job.work.role())).await
         };
         let opened = tokio::select! {
             opened = opening => opened,
@@ -152,7 +160,7 @@ async fn converse(
     transfer: &Transfer,
 ) -> Result<(), Error> {
     let Opened { connection, secret, session: id, peer, address } = opened;
-    transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
+    transfer.open(Peer { address, key: peer, label: String::new() });
     let is_source = matches!(options.job.work, Work::Read(_));
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let (tell, ended) = oneshot::channel();

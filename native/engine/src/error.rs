@@ -9,6 +9,8 @@ use hawser_protocol::error::ProtocolError;
 use hawser_protocol::message::CloseCode;
 use hawser_protocol::ticket::TicketError;
 
+use crate::peers::{Broken, Change, Mismatch};
+
 /// A failure of a whole session, dial or listener. Entries fail one by one, with a
 /// [`hawser_protocol::error::Reason`], and never end a session.
 #[derive(Clone, Debug)]
@@ -120,6 +122,19 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The ticket is for another key than the one that is known at its address.
+    KeyChanged(Box<Mismatch>),
+    /// A peer has introduced itself by a name that the user has given to another key.
+    NameReserved(Box<Mismatch>),
+    /// The file of known peers is not as it was written.
+    KnownPeers {
+        /// Which.
+        path: String,
+        /// What is wrong with it.
+        broken: Broken,
+    },
+    /// The known peers cannot be changed like that.
+    Peer(Change),
     /// Stopped by its user.
     Cancelled,
     /// Stopped by its user for a while: the other side may continue it.
@@ -177,6 +192,9 @@ impl Error {
                 _ => "IO",
             },
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
+            Self::KeyChanged(_) | Self::NameReserved(_) => "KEY_CHANGED",
+            Self::Peer(Change::Full) | Self::KnownPeers { .. } => "IO",
+            Self::Peer(_) => "INVALID_OPTION",
             Self::Cancelled | Self::Parked => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
         }
@@ -253,6 +271,29 @@ impl fmt::Display for Error {
                 f.write_str("the transfer was refused here")
             }
             Self::Declined { reason, .. } => write!(f, "the transfer was refused here: {reason}"),
+            Self::KeyChanged(mismatch) => {
+                let Mismatch { address, name, known, offered } = &**mismatch;
+                let (known, offered) = (known.fingerprint(), offered.fingerprint());
+                write!(
+                    f,
+                    "the key of {name} at {address} has changed: it was {known}, and the ticket is for {offered}; \
+                     nothing was sent. When you are sure of the new one: hawser peers forget {name}"
+                )
+            }
+            Self::NameReserved(mismatch) => {
+                let Mismatch { address, name, known, offered } = &**mismatch;
+                let (known, offered) = (known.fingerprint(), offered.fingerprint());
+                write!(
+                    f,
+                    "{address} comes as {name}, whose key is {known}, but has the key {offered}; it was refused before \
+                     anything was transferred. When you are sure of the new one: hawser peers forget {name}"
+                )
+            }
+            Self::KnownPeers { path, broken } => write!(
+                f,
+                "{path} cannot be read, and stays as it is: {broken}; mend it, or move it away to begin a new one"
+            ),
+            Self::Peer(change) => change.fmt(f),
             Self::Cancelled => f.write_str("the transfer was stopped"),
             Self::Parked => {
                 f.write_str("the transfer was stopped for a while; the other side may continue it")

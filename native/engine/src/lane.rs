@@ -9,6 +9,7 @@ use hawser_protocol::cipher::{
     HEADER_LENGTH as LENGTH_BYTES, MAX_PLAINTEXT, Opener, Sealer, TAG_LENGTH as TAG_BYTES, record_length,
 };
 
+use crate::limits::RECORD_TIMEOUT;
 use crate::pace::Paces;
 
 /// A record being filled. One per lane, reused for all its records.
@@ -110,14 +111,59 @@ impl RecordReader {
     /// nothing more can be read on this lane.
     pub(crate) fn read(&mut self) -> io::Result<&mut [u8]> {
         let mut header = [0; LENGTH_BYTES];
-        (&*self.stream).read_exact(&mut header)?;
+        // How long the peer says nothing is another matter.
+        let begun = read_some(&*self.stream, &mut header)?;
+        let mut waited = Duration::ZERO;
+        read_all(&*self.stream, &mut header[begun..], &mut waited)?;
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         let length = record_length(header).map_err(invalid)?;
         let body = &mut self.buffer[..length];
         for slice in body.chunks_mut(self.paces.slice()) {
-            (&*self.stream).read_exact(slice)?;
+            read_all(&*self.stream, slice, &mut waited)?;
             self.paces.pass(slice.len());
         }
         self.opener.open(header, body).map_err(invalid)
+    }
+}
+
+/// Reads something.
+fn read_some(mut from: impl Read, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match from.read(bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+/// Fills `bytes`, unless that takes so long that the peer only pretends to send a record. Only waiting for
+/// the peer counts.
+fn read_all(mut from: impl Read, mut bytes: &mut [u8], waited: &mut Duration) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let begun = Instant::now();
+        let count = read_some(&mut from, bytes)?;
+        *waited += begun.elapsed();
+        if *waited > RECORD_TIMEOUT {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        bytes = &mut bytes[count..];
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_comes_byte_by_byte_for_hours_ends_the_lane() {
+        let mut buffer = [0; 8];
+        let mut waited = RECORD_TIMEOUT - Duration::from_millis(1);
+        read_all(&[7; 8][..], &mut buffer, &mut waited).unwrap();
+        assert_eq!(buffer, [7; 8]);
+        waited = RECORD_TIMEOUT;
+        let late = read_all(&[7; 8][..], &mut buffer, &mut waited).unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
     }
 }

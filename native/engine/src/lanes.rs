@@ -15,14 +15,12 @@ use hawser_protocol::link::LaneId;
 
 use crate::Error;
 use crate::lane::{Record, RecordReader, RecordWriter};
+use crate::limits::{LOST_AFTER, PING_AFTER, UNREAD_AFTER};
 use crate::machine::{Machine, Readiness};
 use crate::opening::{Connection, Who};
-use crate::session::{CLOSE_GRACE, Flow, Idle, LOST_AFTER, Session, Side, State, panicked, spawn};
+use crate::session::{CLOSE_GRACE, Flow, Idle, Session, Side, State, panicked, spawn};
 use crate::transfer::lock;
 use crate::tune::tune;
-
-/// A lane that has had nothing to send for so long says that it lives.
-const PING_AFTER: Duration = Duration::from_secs(15);
 
 /// A lane that has nothing to do looks so often whether another one stands still, and waits at least
 /// four times as long as its own last record took: what takes as long for all of them is the line.
@@ -84,6 +82,7 @@ impl<S: Side> Session<S> {
         let Connection { stream, keys, rtt } = connection;
         // A socket refuses these only when its connection is gone already.
         stream.set_read_timeout(Some(LOST_AFTER)).map_err(|_| Error::Lost)?;
+        stream.set_write_timeout(Some(UNREAD_AFTER)).map_err(|_| Error::Lost)?;
         stream.set_nodelay(true).map_err(|_| Error::Lost)?;
         tune(&stream, rtt);
         let stream = Arc::new(stream);
@@ -114,11 +113,13 @@ impl<S: Side> Session<S> {
         let session = self.clone();
         running(&mut self.state()).insert(lane);
         let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
-            match catch_unwind(AssertUnwindSafe(|| run(&session))) {
-                Ok(Ok(())) => {}
-                Ok(Err(LaneEnd::Lost)) => session.lose(lane),
-                Ok(Err(LaneEnd::Fatal(error))) => session.end(Err(error)),
-                Err(_) => session.end(Err(panicked())),
+            let ended = catch_unwind(AssertUnwindSafe(|| match run(&session) {
+                Ok(()) => {}
+                Err(LaneEnd::Lost) => session.lose(lane),
+                Err(LaneEnd::Fatal(error)) => session.end(Err(error)),
+            }));
+            if ended.is_err() {
+                session.end(Err(panicked()));
             }
             let mut state = session.state();
             running(&mut state).remove(&lane);
@@ -173,8 +174,14 @@ impl<S: Side> Session<S> {
                 }
             }
             let mut state = self.state();
-            state.machine.link_mut().record_received(lane);
+            let link = state.machine.link_mut();
+            link.record_received(lane);
+            let empty = link.take_empty();
+            if empty > 0 && !state.empty_frames.take(empty, Instant::now()) {
+                return Err(ProtocolError::Limit("frames that say nothing").into());
+            }
             self.wake(&mut state);
+            self.wait_for_relief(lane, state);
         }
     }
 
@@ -232,6 +239,7 @@ impl<S: Side> Session<S> {
         drop(lanes);
         let mut state = self.state();
         let left = state.machine.lose_lane(lane);
+        self.release_readers();
         let finished = state.machine.is_finished();
         self.wake(&mut state);
         drop(state);

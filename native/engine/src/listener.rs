@@ -1,10 +1,11 @@
 //! A listening port that serves sessions, several at a time.
 
 mod door;
+mod options;
+mod places;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -19,69 +20,28 @@ use tokio::runtime;
 use tokio::sync::Notify;
 
 use crate::Error;
-use crate::admission::{Admission, TicketLimits};
+use crate::admission::Admission;
 use crate::closing::Closing;
 use crate::codes::Codes;
 use crate::disk::Claim;
 use crate::job::{Job, Work};
+use crate::limits::MAX_SESSIONS;
 use crate::offer::Offers;
-use crate::opening::{Opened, Visitor, process_identity, random};
+use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
+use crate::peers::{Mismatch, PeerName};
 use crate::quota::Quota;
 use crate::serve::{AnySession, Beginning, start};
-use crate::session::spawn;
+use crate::session::{call, spawn};
 use crate::sockets::bind_all;
 use crate::strangers::Strangers;
 use crate::transfer::{Peer, Transfer, lock};
 
-/// Sessions at the same time, and finished ones that nobody has asked for yet.
-const MAX_SESSIONS: usize = 1024;
+pub use options::ListenOptions;
+use places::Place;
 
 /// How long a session waits for the one that it takes the place of to end.
 const SUPERSEDE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How to listen.
-#[derive(Clone, Debug)]
-pub struct ListenOptions {
-    /// What to do with files in every session.
-    pub job: Job,
-    /// Addresses to bind; none: every address of both families.
-    pub bind: Vec<IpAddr>,
-    /// The port, 0 for any free one; `None`: that of `ticket`, or else any free one.
-    pub port: Option<u16>,
-    /// Addresses or names to put into the ticket, 1 to 8.
-    pub advertise: Vec<String>,
-    /// Who it is; `None`: somebody new.
-    pub identity: Option<StaticKey>,
-    /// A ticket of an earlier listener of the same identity: whoever holds it is let in again.
-    pub ticket: Option<Ticket>,
-    /// Up to where the ticket goes; of one that is kept, it says itself when it expires.
-    pub ticket_limits: TicketLimits,
-    /// A file that remembers the use of the ticket for a later listener, made when it is first used.
-    pub ledger: Option<PathBuf>,
-    /// Keys of peers that need no ticket.
-    pub allow: Vec<PublicKey>,
-    /// Whether to let in whoever knows a short code, see [`Listener::on_code`].
-    pub codes: bool,
-}
-
-impl ListenOptions {
-    /// To do `job` for whoever has the ticket, at any free port of every address.
-    pub fn new(job: Job) -> Self {
-        Self {
-            job,
-            bind: Vec::new(),
-            port: None,
-            advertise: Vec::new(),
-            identity: None,
-            ticket: None,
-            ticket_limits: TicketLimits::default(),
-            ledger: None,
-            allow: Vec::new(),
-            codes: false,
-        }
-    }
-}
 
 /// A listening port. Clones are the same one; dropping them does not close it.
 #[derive(Clone)]
@@ -96,6 +56,8 @@ struct Shared {
     codes: Codes,
     port: u16,
     addresses: Vec<SocketAddr>,
+    /// By the folded forms of the names.
+    reserved: HashMap<String, (PeerName, PublicKey)>,
     /// Of all transfers together.
     pace: Arc<Pace>,
     strangers: Strangers,
@@ -116,8 +78,8 @@ struct State {
     closing: Option<Closing>,
     /// The sockets are closed, too.
     deaf: bool,
-    /// Places of sessions that are about to start.
-    reserved: usize,
+    /// Peers that have a place for a session that is about to start.
+    reserved: Vec<PublicKey>,
 }
 
 struct Running {
@@ -134,7 +96,7 @@ struct Running {
 /// made or opened, [`Error::InvalidOption`], also for a ticket of another identity or for the other
 /// direction.
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
-    let ListenOptions { job, bind, port, advertise, identity, ticket: kept, .. } = options;
+    let ListenOptions { job, bind, port, advertise, identity, ticket: kept, reserved, .. } = options;
     job.work.prepare()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
@@ -181,6 +143,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         codes: Codes::new(codes)?,
         port: bound_port,
         addresses,
+        reserved: reserved.into_iter().map(|entry| (entry.0.folded(), entry)).collect(),
         strangers: Strangers::default(),
         closing: Notify::new(),
         state: Mutex::default(),
@@ -270,31 +233,18 @@ impl Listener {
 
 impl State {
     fn is_over(&self) -> bool {
-        self.closing.is_some() && self.deaf && self.sessions.is_empty() && self.reserved == 0
+        self.closing.is_some() && self.deaf && self.sessions.is_empty() && self.reserved.is_empty()
     }
 }
 
 impl Shared {
-    /// A place for the session of somebody who wants what there is, unless there is none.
-    fn place_for(self: &Arc<Self>, visitor: &Visitor) -> Option<Place> {
-        if visitor.role() == self.job.work.peer_role() { self.reserve() } else { None }
-    }
-
-    /// A place for one more session, unless there is none or no more are accepted.
-    fn reserve(self: &Arc<Self>) -> Option<Place> {
-        let mut state = lock(&self.state);
-        if state.closing.is_some() || state.sessions.len() + state.reserved >= MAX_SESSIONS {
-            return None;
-        }
-        state.reserved += 1;
-        Some(Place(self.clone()))
-    }
-
     /// Starts the session of a peer that has proven itself.
     fn open_session(self: &Arc<Self>, opened: Opened, quota: Arc<Quota>, place: Place) {
         let Opened { connection, secret, session: id, peer, address } = opened;
         let transfer = Transfer::new(self.job.keep, Paces::new(None, Some(self.pace.clone())));
-        transfer.open(Peer { address, fingerprint: peer.fingerprint(), label: String::new() });
+        transfer.open(Peer { address, key: peer, label: String::new() });
+        let shared = self.clone();
+        transfer.on_label(move |label| shared.vet(label, peer, address));
         let (shared, announced) = (self.clone(), transfer.clone());
         transfer.on_introduced(move |continues| {
             if let Some(earlier) = continues.filter(|earlier| *earlier != id) {
@@ -333,6 +283,18 @@ impl Shared {
         drop(place);
     }
 
+    /// Refuses whoever comes by a name that belongs to another key. A label counts as the name that it would give.
+    fn vet(&self, label: &str, offered: PublicKey, address: SocketAddr) -> Result<(), Error> {
+        let reserved = PeerName::from_label(label).and_then(|name| self.reserved.get(&name.folded()));
+        match reserved.cloned() {
+            Some((name, known)) if known != offered => {
+                let address = address.to_string();
+                Err(Error::NameReserved(Box::new(Mismatch { address, name, known, offered })))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Ends a session that `peer` has lost and goes on with another, and waits until it has let go
     /// of its files. Whoever did not open it cannot end it.
     fn supersede(&self, earlier: SessionId, peer: PublicKey) {
@@ -353,7 +315,7 @@ impl Shared {
         let mut state = lock(&self.state);
         if let Some(next) = state.asking.pop_front() {
             drop(state);
-            next(Some(transfer));
+            call(|| next(Some(transfer)));
             return;
         }
         if state.opened.len() >= MAX_SESSIONS {
@@ -371,27 +333,17 @@ impl Shared {
         drop(state);
         drop(lock(&self.claim).take());
         self.job.offers.iter().for_each(Offers::close);
-        asking.into_iter().for_each(|next| next(None));
-        waiting.into_iter().for_each(|closed| closed());
+        asking.into_iter().for_each(|next| call(|| next(None)));
+        waiting.into_iter().for_each(call);
     }
 
     /// The session that a connection may join as it asks to.
     fn joinable(&self, request: &JoinRequest) -> Option<(Arc<dyn AnySession>, SessionSecret)> {
         let state = lock(&self.state);
         let running = state.sessions.get(&request.session)?;
-        let admitted = running.session.admits(LaneId(request.lane), request.attempt);
+        let admitted = running.session.admits(LaneId(request.lane), request.attempt)
+            && state.has_room_for_lane(running.peer);
         admitted.then(|| (running.session.clone(), running.secret.clone()))
-    }
-}
-
-/// A session that is about to start.
-struct Place(Arc<Shared>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
-        state.reserved -= 1;
-        self.0.announce_if_over(state);
     }
 }
 

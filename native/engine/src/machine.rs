@@ -24,6 +24,8 @@ pub(crate) trait Machine: Send + 'static {
     fn take_over(&mut self, idle: LaneId);
     /// There are more lanes than are of use.
     fn retire_lane(&mut self);
+    /// Whether so much waits to be sent that nothing more should be read for now.
+    fn is_congested(&self) -> bool;
 }
 
 /// Whether a lane has something to send.
@@ -91,6 +93,11 @@ impl Machine for Sender {
     fn retire_lane(&mut self) {
         self.retire_lane();
     }
+
+    // What a source sends is asked for, and what it answers is bounded by what it has offered.
+    fn is_congested(&self) -> bool {
+        false
+    }
 }
 
 impl Machine for Receiver {
@@ -131,4 +138,8 @@ impl Machine for Receiver {
     // The source chooses what each lane carries.
     fn take_over(&mut self, _: LaneId) {}
     fn retire_lane(&mut self) {}
+
+    fn is_congested(&self) -> bool {
+        self.is_congested()
+    }
 }

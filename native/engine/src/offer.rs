@@ -8,14 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use hawser_protocol::handshake::SessionId;
 use hawser_protocol::identity::PublicKey;
 
+use crate::limits::{MAX_ACCEPTED, MAX_UNDECIDED, MAX_UNDECIDED_OF_ONE_PEER};
+use crate::session::call;
 use crate::transfer::lock;
 use crate::{EntryKind, Peer};
-
-/// Sessions that may wait for an answer at a time: each keeps in memory what it offers.
-const MAX_UNDECIDED: usize = 64;
-
-/// Accepted sessions that are remembered, for they may be lost and go on: more than run at a time.
-const MAX_ACCEPTED: usize = 1024;
 
 /// An entry as it is offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +166,7 @@ impl Offer {
         let waiting = std::mem::take(&mut answer.waiting);
         drop(answer);
         lock(&self.0.entries).clear();
-        waiting.into_iter().for_each(|over| over());
+        waiting.into_iter().for_each(call);
     }
 
     fn is_over(&self) -> bool {
@@ -193,7 +189,8 @@ struct Queue {
     put: VecDeque<Offer>,
     asking: VecDeque<Box<dyn FnOnce(Option<Offer>) + Send>>,
     is_closed: bool,
-    undecided: usize,
+    /// Whose sessions wait for an answer.
+    undecided: Vec<PublicKey>,
     accepted: VecDeque<(SessionId, PublicKey, Accepted)>,
 }
 
@@ -228,7 +225,7 @@ impl Offers {
         queue.is_closed = true;
         let asking = std::mem::take(&mut queue.asking);
         drop(queue);
-        asking.into_iter().for_each(|next| next(None));
+        asking.into_iter().for_each(|next| call(|| next(None)));
     }
 
     pub(crate) fn put(&self, offer: Offer) {
@@ -241,14 +238,15 @@ impl Offers {
         }
     }
 
-    /// A place for one more session that waits for an answer, if there is one.
-    pub(crate) fn reserve(&self) -> Option<Undecided> {
+    /// A place for one more session of `peer` that waits for an answer, if there is one.
+    pub(crate) fn reserve(&self, peer: PublicKey) -> Option<Undecided> {
         let mut queue = lock(&self.0);
-        if queue.undecided >= MAX_UNDECIDED {
+        let of_peer = queue.undecided.iter().filter(|known| **known == peer).count();
+        if queue.undecided.len() >= MAX_UNDECIDED || of_peer >= MAX_UNDECIDED_OF_ONE_PEER {
             return None;
         }
-        queue.undecided += 1;
-        Some(Undecided(self.clone()))
+        queue.undecided.push(peer);
+        Some(Undecided(self.clone(), peer))
     }
 
     /// Remembers what was accepted of a session.
@@ -282,10 +280,13 @@ impl fmt::Debug for Offers {
 }
 
 /// A session that waits for an answer.
-pub(crate) struct Undecided(Offers);
+pub(crate) struct Undecided(Offers, PublicKey);
 
 impl Drop for Undecided {
     fn drop(&mut self) {
-        lock(&self.0.0).undecided -= 1;
+        let mut queue = lock(&self.0.0);
+        if let Some(place) = queue.undecided.iter().position(|known| *known == self.1) {
+            queue.undecided.swap_remove(place);
+        }
     }
 }

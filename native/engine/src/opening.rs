@@ -31,9 +31,6 @@ use crate::codes::{Codes, Guess};
 use crate::destination::Door;
 use crate::error::words;
 
-/// A listener's deadline for all of a handshake, so that nobody can stretch it byte by byte.
-pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a dialler waits for a connection and for each answer: longer than it may take a listener
 /// that has hundreds of diallers to get round to this one.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -140,7 +137,7 @@ impl Greeted {
         let Self { mut stream, address, rtt, initiator, third } = self;
         let entering = async {
             stream.write_all(&third).await.map_err(|_| Error::Authentication)?;
-            let accept: [u8; ACCEPT_LENGTH] = read_answer(&mut stream).await?;
+            let accept = read_accept(&mut stream, address).await?;
             let established = initiator.read_accept(&accept).map_err(refused)?;
             opened(stream, rtt, established, Who::Dialler, address)
         };
@@ -185,9 +182,17 @@ pub(crate) enum Knock {
 
 /// Reads what a dialler wants. `None` when it does not speak this version of hawser; one that
 /// speaks another has been told which is spoken here.
-pub(crate) async fn answer(stream: &mut TcpStream) -> Option<Knock> {
+///
+/// One that wants a session, and `may_start` none at the moment, is told to come again.
+pub(crate) async fn answer(stream: &mut TcpStream, may_start: impl FnOnce() -> bool) -> Option<Knock> {
     let opening: [u8; OPENING_LENGTH] = read_exact(stream).await.ok()?;
     let opening = Opening::parse(&opening);
+    if matches!(opening, Ok(Opening::Session | Opening::Code)) && !may_start() {
+        // Whoever closes a socket with bytes unread resets it, and with that unsays the word.
+        let _ = stream.try_read(&mut [0; FIRST_LENGTH]);
+        stream.write_all(&BUSY).await.ok()?;
+        return None;
+    }
     if matches!(opening, Ok(_) | Err(HandshakeError::Version { .. })) {
         stream.write_all(&PREAMBLE).await.ok()?;
     }
@@ -273,6 +278,12 @@ impl Visitor {
         self.applicant.dialler_role()
     }
 
+    /// Tells it to come again.
+    pub async fn turn_away(mut self) {
+        // Whoever does not hear it finds the door closed.
+        let _ = self.stream.write_all(&BUSY).await;
+    }
+
     /// Lets it in.
     pub async fn enter(self) -> Option<Opened> {
         let Self { mut stream, address, rtt, applicant } = self;
@@ -350,6 +361,19 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| Error::Internal(format!("no random numbers: {error}")))?;
     Ok(bytes)
+}
+
+/// Reads ACCEPT, or that there is no place for this one at the moment.
+async fn read_accept(stream: &mut TcpStream, address: SocketAddr) -> Result<[u8; ACCEPT_LENGTH], Error> {
+    let mut accept = [0; ACCEPT_LENGTH];
+    let (begin, rest) = accept.split_at_mut(BUSY.len());
+    begin.copy_from_slice(&read_answer::<{ BUSY.len() }>(stream).await?);
+    // No ACCEPT begins like that, but by a chance of one in 2^64.
+    if *begin == BUSY {
+        return Err(Error::Busy { address });
+    }
+    rest.copy_from_slice(&read_answer::<{ ACCEPT_LENGTH - BUSY.len() }>(stream).await?);
+    Ok(accept)
 }
 
 async fn read_preamble(stream: &mut TcpStream, address: SocketAddr) -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! The part files that sessions have left in a target: listed and removed.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use crate::Error;
+use crate::background::work;
 use crate::disk::{Claim, Leftover, Leftovers, Removal, remove_empty_folders};
-use crate::session::{panicked, spawn};
 
 /// Lists what past and running sessions have of unfinished files in `directory`, in order of what they
 /// are part of. Calls `finished` once, from a thread of its own. Changes nothing.
@@ -22,7 +21,7 @@ pub fn partials(
     finished: impl FnOnce(Result<Vec<Leftover>, Error>) + Send + 'static,
 ) -> Result<(), Error> {
     let directory = directory.to_owned();
-    work(move || list(&directory), finished)
+    work("hawser-partials", move || list(&directory), finished)
 }
 
 /// Removes of that what no running session is writing and what was last written as long ago as `idle`
@@ -37,7 +36,7 @@ pub fn remove_partials(
     finished: impl FnOnce(Result<Removal, Error>) + Send + 'static,
 ) -> Result<(), Error> {
     let directory = directory.to_owned();
-    work(move || remove(&directory, idle), finished)
+    work("hawser-partials", move || remove(&directory, idle), finished)
 }
 
 fn list(directory: &Path) -> Result<Vec<Leftover>, Error> {
@@ -66,14 +65,4 @@ fn open(directory: &Path) -> Result<Dir, Error> {
 
 fn fault(directory: &Path, error: &io::Error) -> Error {
     Error::disk("read", &directory.join(".hawser/partials"), error)
-}
-
-fn work<T: 'static>(
-    run: impl FnOnce() -> Result<T, Error> + Send + 'static,
-    finished: impl FnOnce(Result<T, Error>) + Send + 'static,
-) -> Result<(), Error> {
-    spawn("hawser-partials".into(), move || {
-        finished(catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(panicked())));
-    })?;
-    Ok(())
 }

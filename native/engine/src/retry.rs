@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::dial::jittered;
+use crate::limits::LOST_AFTER;
 use crate::progress::Outage;
-use crate::session::{CLOSE_GRACE, LOST_AFTER};
+use crate::session::CLOSE_GRACE;
 use crate::transfer::Transfer;
 
 /// The first attempt is made after so long, and each further one after twice as long as the one

@@ -130,7 +130,7 @@ pub(crate) fn start(
 fn sink_side(plan: Plan, offers: Option<&Offers>, transfer: &Transfer) -> Result<SinkSide, Error> {
     let Some(offers) = offers else { return SinkSide::open(plan) };
     // With too many that wait for an answer already, it may come again.
-    let place = offers.reserve().ok_or(Error::Parked)?;
+    let place = offers.reserve(plan.peer).ok_or(Error::Parked)?;
     transfer.set_undecided(true);
     let asking = Asking::new(offers.clone(), place, plan.id, plan.peer, plan.continues);
     Ok(SinkSide::ask(plan, asking))

@@ -17,12 +17,11 @@ use hawser_protocol::message::{Close, CloseCode};
 use crate::Error;
 use crate::lane::Record;
 use crate::lanes::Lanes;
+use crate::limits::{EMPTY_FRAMES, LOST_AFTER};
 use crate::machine::{Machine, Readiness};
 use crate::opening::Connection;
+use crate::rate::Budget;
 use crate::transfer::{Transfer, lock};
-
-/// A lane from which nothing has come for so long is lost.
-pub(crate) const LOST_AFTER: Duration = Duration::from_secs(60);
 
 /// Lanes have so long to say goodbye before their sockets are closed.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -69,6 +68,8 @@ pub(crate) struct Session<S: Side> {
     state: Mutex<State<S::Machine>>,
     /// The session's own thread waits here.
     changed: Condvar,
+    /// Readers wait here while too much waits to be sent.
+    relieved: Condvar,
     pub lanes: Mutex<Lanes>,
 }
 
@@ -82,6 +83,10 @@ pub(crate) struct State<M> {
     /// Writers that wait for something to send. Only those for whom there is something are woken:
     /// waking all of them for each entry would cost more than the entry.
     pub idle: BTreeMap<LaneId, Idle>,
+    /// Readers that wait until less is congested.
+    held: u32,
+    /// Frames from the peer that ask for nothing and bring nothing.
+    pub empty_frames: Budget,
     /// Lanes whose threads run, by direction. A lane's number is free when neither does: a thread
     /// of an earlier lane must not speak for a later one.
     pub writing: BTreeSet<LaneId>,
@@ -144,10 +149,13 @@ impl<S: Side> Session<S> {
                 awaited: None,
                 has_work: false,
                 idle: BTreeMap::new(),
+                held: 0,
+                empty_frames: Budget::new(EMPTY_FRAMES),
                 writing: BTreeSet::new(),
                 reading: BTreeSet::new(),
             }),
             changed: Condvar::new(),
+            relieved: Condvar::new(),
             lanes: Mutex::default(),
         });
         session.run_lane(LaneId(0), connection).inspect_err(|_| session.stop_lanes())?;
@@ -159,7 +167,10 @@ impl<S: Side> Session<S> {
         });
         let driven = session.clone();
         spawn("hawser-session".into(), move || {
-            let result = driven.run();
+            let result = catch_unwind(AssertUnwindSafe(|| driven.run())).unwrap_or_else(|_| {
+                driven.stop_lanes();
+                Err(panicked())
+            });
             drop(driven);
             closed(result);
         })
@@ -193,6 +204,29 @@ impl<S: Side> Session<S> {
             }
             !due
         });
+        self.relieve(state);
+    }
+
+    /// Lets readers go on, if they have waited for what `state` has come to.
+    pub fn relieve(&self, state: &mut State<S::Machine>) {
+        if state.held > 0 && (state.is_ended() || !state.machine.is_congested()) {
+            self.relieved.notify_all();
+        }
+    }
+
+    /// Lets readers look again whether theirs is still a lane.
+    pub fn release_readers(&self) {
+        self.relieved.notify_all();
+    }
+
+    /// Waits while so much is to be sent that nothing more should be read from `lane`.
+    pub fn wait_for_relief(&self, lane: LaneId, mut state: MutexGuard<'_, State<S::Machine>>) {
+        while state.machine.is_congested() && !state.is_ended() && !state.machine.is_over(lane) {
+            state.held += 1;
+            let waited = self.relieved.wait_timeout(state, LOST_AFTER);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.held -= 1;
+        }
     }
 
     /// Waits on the session's own thread, `timeout` at most. May return early.
@@ -219,6 +253,12 @@ impl<S: Side> Session<S> {
     /// How it ended, once it has.
     pub fn outcome(&self) -> Option<Result<(), Error>> {
         self.state().end.clone()
+    }
+
+    /// Ends the session if its peer may not call itself so. To be called before anything else that it says is
+    /// dealt with.
+    pub fn vet(&self, label: &str) -> Result<(), Error> {
+        self.transfer.vet(label).inspect_err(|error| self.end(Err(error.clone())))
     }
 
     /// Ends the session; the first end stands. The peer is told why, if it can still be reached.
@@ -277,6 +317,12 @@ pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result
     builder.spawn(run).map_err(|error| Error::Internal(format!("cannot start a thread: {error}")))
 }
 
+/// Calls what others want to be called. Should it panic, that is none of this thread's business: it has
+/// been printed, and whoever comes after it is called all the same.
+pub(crate) fn call(callback: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(callback));
+}
+
 pub(crate) fn panicked() -> Error {
     Error::Internal("hawser itself failed in this session; please report this as a bug".into())
 }
@@ -290,6 +336,10 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
         Err(Error::Declined { told, .. }) => (CloseCode::Refused, told.clone()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
+        Err(Error::NameReserved(mismatch)) => {
+            let text = format!("it knows {} by another key than yours", mismatch.name);
+            (CloseCode::Refused, text)
+        }
         // What exactly failed on this machine, and where, is not the peer's business.
         Err(error) => {
             let text = match error.code() {
@@ -303,3 +353,6 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
     };
     Close { code, text }
 }
+
+#[cfg(test)]
+mod tests;

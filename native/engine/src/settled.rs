@@ -7,6 +7,7 @@ use hawser_protocol::message::Placed;
 use hawser_protocol::sender::Fate;
 
 use crate::disk;
+use crate::limits::{MAX_FAILED_KEPT, MAX_FAILED_KEPT_BYTES};
 
 /// What an entry is, for a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,15 +72,13 @@ pub enum Keep {
     Failed,
 }
 
-/// Failed entries that are kept when only those are: a full disk, or a peer that means no good, can
-/// make millions. [`crate::Progress::failed`] counts all.
-pub const MAX_FAILED_KEPT: usize = 10_000;
-
 /// The settled entries that nobody has taken yet.
 #[derive(Debug)]
 pub(crate) struct Report {
     keep: Keep,
     entries: VecDeque<Settled>,
+    /// Bytes of their paths.
+    path_bytes: usize,
     /// What earlier sessions of the transfer brought about, by path: the present one finds it
     /// there, and it keeps the fate that it had.
     earlier: HashMap<String, Fate>,
@@ -89,7 +88,13 @@ pub(crate) struct Report {
 
 impl Report {
     pub fn new(keep: Keep) -> Self {
-        Self { keep, entries: VecDeque::new(), earlier: HashMap::new(), unheard: HashMap::new() }
+        Self {
+            keep,
+            entries: VecDeque::new(),
+            path_bytes: 0,
+            earlier: HashMap::new(),
+            unheard: HashMap::new(),
+        }
     }
 
     /// A file was sent whole, with this hash, before a session was lost.
@@ -112,9 +117,10 @@ impl Report {
         }
         let keep = match self.keep {
             Keep::All => true,
-            Keep::Failed => entry.reason().is_some() && self.entries.len() < MAX_FAILED_KEPT,
+            Keep::Failed => entry.reason().is_some() && self.has_room(),
         };
         if keep {
+            self.path_bytes += entry.path.len();
             self.entries.push_back(entry);
         }
     }
@@ -122,11 +128,18 @@ impl Report {
     /// At most `max` entries, oldest first.
     pub fn take(&mut self, max: usize) -> Vec<Settled> {
         let count = self.entries.len().min(max);
-        self.entries.drain(..count).collect()
+        let taken: Vec<_> = self.entries.drain(..count).collect();
+        self.path_bytes -= taken.iter().map(|entry| entry.path.len()).sum::<usize>();
+        taken
+    }
+
+    fn has_room(&self) -> bool {
+        self.entries.len() < MAX_FAILED_KEPT && self.path_bytes < MAX_FAILED_KEPT_BYTES
     }
 
     /// All that is there to be sent is offered again, and will be settled again.
     pub fn start_over(&mut self) {
+        self.path_bytes = 0;
         for Settled { path, fate, .. } in self.entries.drain(..) {
             if !matches!(fate, Fate::Failed(_) | Fate::Placed(Placed::Present, _)) {
                 self.earlier.insert(path, fate);
@@ -141,6 +154,17 @@ mod tests {
 
     fn entry(path: &str, fate: Fate) -> Settled {
         Settled { path: path.into(), kind: EntryKind::File, size: 1, fate }
+    }
+
+    #[test]
+    fn millions_of_failures_with_long_paths_are_kept_only_in_part() {
+        let mut report = Report::new(Keep::Failed);
+        let path = "x".repeat(33_000);
+        (0..1000).for_each(|_| report.push(entry(&path, Fate::Failed(Reason::Io)), None));
+        let kept = report.take(usize::MAX).len();
+        assert!((1..=MAX_FAILED_KEPT_BYTES / path.len() + 1).contains(&kept), "{kept}");
+        report.push(entry(&path, Fate::Failed(Reason::Io)), None);
+        assert_eq!(report.take(1).len(), 1, "there is room again");
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl Side for SinkSide {
         while let Some(frame) = state.machine.next(lane, record.room()) {
             record.push(&frame);
         }
+        session.relieve(&mut state);
     }
 
     fn handle(
@@ -125,11 +126,18 @@ impl Side for SinkSide {
             }
             return Ok(Flow::Continue);
         }
-        let _turn = (header.kind.class() == FrameClass::Control).then(|| lock(&self.control));
+        let turn = (header.kind.class() == FrameClass::Control).then(|| lock(&self.control));
         let mut state = session.state();
+        if turn.is_some() && state.is_ended() {
+            // Another lane may have ended it between two control frames: nothing more is written.
+            return Ok(Flow::Continue);
+        }
         let events = state.machine.handle_frame(lane, header, payload)?;
         session.wake(&mut state);
         drop(state);
+        if let Some(ReceiverEvent::Hello(hello)) = events.first() {
+            session.vet(&hello.label)?;
+        }
         if header.kind == FrameType::ManifestEnd {
             session.transfer.set_walked();
         }

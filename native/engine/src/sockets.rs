@@ -7,9 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Error;
 use crate::error::words;
-
-/// Connections the system queues until they are accepted: a burst of lanes from many senders.
-const BACKLOG: i32 = 1024;
+use crate::limits::BACKLOG;
 
 /// Sockets that listen on these addresses, all on one port; with none given, on every address of both
 /// families. Port 0 is any free one.

@@ -97,6 +97,9 @@ impl Side for SourceSide {
         let events = state.machine.handle_frame(lane, header, payload)?;
         session.wake(&mut state);
         drop(state);
+        if let Some(SenderEvent::Hello(hello)) = events.first() {
+            session.vet(&hello.label)?;
+        }
         for event in events {
             match event {
                 SenderEvent::Hello(hello) => session.transfer.introduce(hello.label, hello.continues),

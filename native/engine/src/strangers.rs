@@ -1,32 +1,59 @@
-//! How many connections that have proven nothing are let in. docs/protocol.md, "Limits".
+//! How many connections that have proven nothing are let in, and how many handshakes they may start.
+//! docs/protocol.md, "Limits".
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
+use crate::descriptors;
+use crate::limits::{HANDSHAKES, HANDSHAKES_FROM_ONE_SOURCE, MAX_STRANGERS, MAX_STRANGERS_FROM_ONE_SOURCE};
+use crate::rate::Budget;
 use crate::transfer::lock;
 
-/// In all: what a port scan or a flood may occupy.
-const MAX_STRANGERS: usize = 256;
-
-/// From one source, so that one machine cannot keep the others out.
-const MAX_FROM_ONE_SOURCE: usize = 16;
+/// Sources are remembered no longer than it takes them to have their whole budget again. From so many on
+/// it is looked for those that have.
+const MANY_SOURCES: usize = 1024;
 
 /// The connections that are under way to proving themselves, by source.
-#[derive(Clone, Default)]
-pub(crate) struct Strangers(Arc<Mutex<HashMap<IpAddr, usize>>>);
+#[derive(Clone)]
+pub(crate) struct Strangers(Arc<Mutex<State>>);
+
+struct State {
+    /// In all, at most.
+    most: usize,
+    count: usize,
+    sources: HashMap<IpAddr, usize>,
+    /// Handshakes, of all sources and of each that has started some.
+    handshakes: Budget,
+    by_source: HashMap<IpAddr, Budget>,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            most: MAX_STRANGERS.min(descriptors::quarter()),
+            count: 0,
+            sources: HashMap::new(),
+            handshakes: Budget::new(HANDSHAKES),
+            by_source: HashMap::new(),
+        })))
+    }
+}
 
 impl Strangers {
     /// Counts a connection from `address` until the result is dropped; `None` when it is one too
     /// many.
     pub(crate) fn admit(&self, address: IpAddr) -> Option<Admitted> {
         let source = source(address);
-        let mut sources = lock(&self.0);
-        let from_here = sources.get(&source).copied().unwrap_or(0);
-        if sources.values().sum::<usize>() >= MAX_STRANGERS || from_here >= MAX_FROM_ONE_SOURCE {
+        let mut state = lock(&self.0);
+        let from_here = state.sources.get(&source).copied().unwrap_or(0);
+        if state.count >= state.most || from_here >= MAX_STRANGERS_FROM_ONE_SOURCE {
             return None;
         }
-        sources.insert(source, from_here + 1);
+        state.count += 1;
+        state.sources.insert(source, from_here + 1);
+        drop(state);
         Some(Admitted { strangers: self.clone(), source })
     }
 }
@@ -37,13 +64,42 @@ pub(crate) struct Admitted {
     source: IpAddr,
 }
 
+impl Admitted {
+    /// Whether a handshake may be started, which counts then.
+    pub(crate) fn may_shake_hands(&self, now: Instant) -> bool {
+        let mut state = lock(&self.strangers.0);
+        if state.by_source.len() >= MANY_SOURCES {
+            state.by_source.retain(|_, budget| !budget.is_full(now));
+        }
+        let State { handshakes, by_source, .. } = &mut *state;
+        let known = by_source.get(&self.source).copied();
+        let mut own = known.unwrap_or(Budget::new(HANDSHAKES_FROM_ONE_SOURCE));
+        // A source that is refused anyway takes nothing from the others.
+        let may = own.take(1, now) && handshakes.take(1, now);
+        if may {
+            by_source.insert(self.source, own);
+        }
+        may
+    }
+
+    /// The handshake has succeeded: whoever was let in is no stranger, however often it comes.
+    pub(crate) fn has_proven_itself(&self) {
+        let mut state = lock(&self.strangers.0);
+        state.handshakes.give_back();
+        if let Some(own) = state.by_source.get_mut(&self.source) {
+            own.give_back();
+        }
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut sources = lock(&self.strangers.0);
-        match sources.get_mut(&self.source) {
+        let mut state = lock(&self.strangers.0);
+        state.count -= 1;
+        match state.sources.get_mut(&self.source) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
-                sources.remove(&self.source);
+                state.sources.remove(&self.source);
             }
         }
     }
@@ -59,13 +115,16 @@ fn source(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::limits::Rate;
 
     #[test]
     fn one_source_cannot_take_every_place() {
         let strangers = Strangers::default();
         let held: Vec<_> = (0..).map_while(|_| strangers.admit([10, 0, 0, 1].into())).collect();
-        assert_eq!(held.len(), MAX_FROM_ONE_SOURCE);
+        assert_eq!(held.len(), MAX_STRANGERS_FROM_ONE_SOURCE);
         assert!(strangers.admit([10, 0, 0, 2].into()).is_some());
         drop(held);
         assert!(strangers.admit([10, 0, 0, 1].into()).is_some());
@@ -76,7 +135,7 @@ mod tests {
         let strangers = Strangers::default();
         let address = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]);
         let held: Vec<_> = (0..).map_while(|last| strangers.admit(address(last))).collect();
-        assert_eq!(held.len(), MAX_FROM_ONE_SOURCE);
+        assert_eq!(held.len(), MAX_STRANGERS_FROM_ONE_SOURCE);
     }
 
     #[test]
@@ -85,5 +144,54 @@ mod tests {
         let held: Vec<_> = (0..=255).map_while(|last| strangers.admit([10, 0, last, 1].into())).collect();
         assert_eq!(held.len(), MAX_STRANGERS);
         assert!(strangers.admit([10, 1, 0, 1].into()).is_none());
+        drop(held);
+        assert!(lock(&strangers.0).sources.is_empty());
+    }
+
+    /// Handshakes that somebody at this address may start.
+    fn started(strangers: &Strangers, address: [u8; 4], now: Instant) -> u32 {
+        let admitted = strangers.admit(address.into()).unwrap();
+        (0..10_000).take_while(|_| admitted.may_shake_hands(now)).count() as u32
+    }
+
+    #[test]
+    fn handshakes_that_one_source_starts_are_limited_and_take_nothing_from_others() {
+        let strangers = Strangers::default();
+        let now = Instant::now();
+        let Rate { at_once, per_second } = HANDSHAKES_FROM_ONE_SOURCE;
+        assert_eq!(started(&strangers, [10, 0, 0, 1], now), at_once);
+        assert_eq!(started(&strangers, [10, 0, 0, 1], now), 0);
+        assert_eq!(started(&strangers, [10, 0, 0, 2], now), at_once);
+        assert_eq!(started(&strangers, [10, 0, 0, 1], now + Duration::from_secs(1)), per_second);
+    }
+
+    #[test]
+    fn handshakes_of_all_sources_together_are_limited_and_old_sources_forgotten() {
+        let strangers = Strangers::default();
+        let mut now = Instant::now();
+        let all = |now| -> u32 { (0..=255).map(|last| started(&strangers, [10, 0, 0, last], now)).sum() };
+        assert_eq!(all(now), HANDSHAKES.at_once);
+        now += Duration::from_secs(1);
+        assert_eq!(all(now), HANDSHAKES.per_second);
+        for network in 0..100_u8 {
+            now += Duration::from_secs(10);
+            (0..100).for_each(|last| {
+                let admitted = strangers.admit([10, 1, network, last].into()).unwrap();
+                assert!(admitted.may_shake_hands(now));
+            });
+        }
+        assert!(lock(&strangers.0).by_source.len() <= MANY_SOURCES);
+    }
+
+    #[test]
+    fn handshakes_that_succeed_do_not_count() {
+        let strangers = Strangers::default();
+        let now = Instant::now();
+        let admitted = strangers.admit([10, 0, 0, 1].into()).unwrap();
+        for _ in 0..10_000 {
+            assert!(admitted.may_shake_hands(now));
+            admitted.has_proven_itself();
+        }
+        assert_eq!(started(&strangers, [10, 0, 0, 1], now), HANDSHAKES_FROM_ONE_SOURCE.at_once);
     }
 }

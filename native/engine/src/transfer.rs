@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use hawser_protocol::error::ContentHash;
 use hawser_protocol::handshake::SessionId;
+use hawser_protocol::identity::PublicKey;
 use hawser_protocol::manifest::EntryId;
 use hawser_protocol::sender::Fate;
 
 use crate::pace::{Limit, Paces};
 use crate::progress::{Counters, Outage, Phase, Progress};
+use crate::session::call;
 use crate::settled::Report;
 use crate::{Error, Keep, Settled};
 
@@ -19,14 +21,15 @@ use crate::{Error, Keep, Settled};
 pub struct Peer {
     /// Where it is.
     pub address: SocketAddr,
-    /// A short form of its key.
-    pub fingerprint: String,
+    /// Its key, which it has proven.
+    pub key: PublicKey,
     /// What it calls itself, proven by nothing. Not to be shown unescaped.
     pub label: String,
 }
 
 type Finished = Box<dyn FnOnce(Result<(), Error>) + Send>;
 type Stop = Box<dyn FnOnce(Error) + Send>;
+type Vet = Box<dyn FnOnce(&str) -> Result<(), Error> + Send>;
 type Introduced = Box<dyn FnOnce(Option<SessionId>) + Send>;
 
 /// A handle to a running or ended transfer. Clones are the same transfer; dropping one does not
@@ -52,6 +55,8 @@ struct Life {
     /// Why it was stopped, if it was.
     stopped: Option<Error>,
     stop: Option<Stop>,
+    /// Whether a peer that calls itself so is refused.
+    vet: Option<Vet>,
     introduced: bool,
     /// Its user has not said yet whether it is wanted.
     undecided: bool,
@@ -248,6 +253,22 @@ impl Transfer {
         self.life().outage = Some(outage);
     }
 
+    /// Whether the peer may call itself so. One that may not was never here: nothing of it is to be remembered.
+    pub(crate) fn vet(&self, label: &str) -> Result<(), Error> {
+        let vet = self.life().vet.take();
+        let vetted = vet.map_or(Ok(()), |vet| vet(label));
+        if vetted.is_err() {
+            lock(&self.0.peer).take();
+        }
+        vetted
+    }
+
+    /// What a peer's label has to pass, before anything else that it says counts. To be called before the session
+    /// starts.
+    pub(crate) fn on_label(&self, vet: impl FnOnce(&str) -> Result<(), Error> + Send + 'static) {
+        self.life().vet = Some(Box::new(vet));
+    }
+
     /// The peer has said what it calls itself, and which earlier session this one takes the place
     /// of, if any.
     pub(crate) fn introduce(&self, label: String, continues: Option<SessionId>) {
@@ -296,9 +317,9 @@ impl Transfer {
         let waiting = std::mem::take(&mut life.waiting);
         drop(life);
         if let Some(introduced) = introduced {
-            introduced(None);
+            call(|| introduced(None));
         }
-        waiting.into_iter().for_each(|finished| finished(outcome.clone()));
+        waiting.into_iter().for_each(|finished| call(|| finished(outcome.clone())));
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {

@@ -181,3 +181,45 @@ fn what_is_not_hawser_is_said_not_to_be() {
     let result = finished(&send(&["/".into()], &answering(b"SSH-2.0-OpenSSH_9.2\r\n"), 1));
     assert!(matches!(result, Err(Error::NotHawser { .. })), "{result:?}");
 }
+
+#[test]
+fn nonsense_of_every_length_and_the_hellos_of_other_protocols_get_no_answer() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let noise = support::bytes(1, MIB);
+    for bits in 0..=20 {
+        assert_eq!(shout(listener.port(), &noise[..1 << bits]), b"");
+    }
+    let tls = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &noise[..501]].concat();
+    let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let socks = [5, 1, 0];
+    for hello in [&tls[..], b"SSH-2.0-OpenSSH_9.9\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", http2, &socks] {
+        assert_eq!(shout(listener.port(), hello), b"");
+    }
+    close(&listener, false);
+}
+
+#[test]
+fn a_byte_every_now_and_then_does_not_buy_time() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(3))).unwrap();
+    // Said to its end at this pace, it would take minutes.
+    let opening = [&PREAMBLE[..], &[1], &[7; 64]].concat();
+    let mut said = 0;
+    for byte in opening {
+        if stream.write_all(&[byte]).is_err() {
+            break;
+        }
+        said += 1;
+        match stream.read(&mut [0; 64]) {
+            Ok(0) => break,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+            // It may have said its own preamble, or nothing for as long as was waited.
+            _ => {}
+        }
+    }
+    assert!(said < PREAMBLE.len() + 1 + 64, "it has been listened to for minutes");
+    close(&listener, false);
+}

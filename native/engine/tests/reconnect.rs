@@ -208,7 +208,8 @@ fn a_session_that_its_listener_still_waits_for_ends_when_another_takes_its_place
 fn who_fetches_goes_on_by_itself_too() {
     let files = Files::new();
     let listener = support::serve(Work::Read(files.paths()));
-    let line = Line::new(listener.port(), |number| (number == 0).then_some(Fault::Abandon(240)));
+    // Behind the handshake, which has a key of 1,184 bytes in it.
+    let line = Line::new(listener.port(), |number| (number == 0).then_some(Fault::Abandon(240 + 1184)));
     let mut options = with(&line.ticket(&listener.ticket()), job(Work::Write(files.to.path().into())), 1);
     options.retry = Duration::MAX;
     let fetched = dial(options).unwrap();

@@ -24,6 +24,8 @@ pub(crate) struct Answers {
     lacking: VecDeque<(EntryId, Vec<ChunkRange>)>,
     committed: VecDeque<(EntryId, Placed)>,
     failed: VecDeque<(EntryId, Reason)>,
+    /// Bytes of the ranges in `lacking` and of the names in `committed`.
+    long: usize,
     hurry: bool,
 }
 
@@ -34,6 +36,7 @@ impl Answers {
 
     /// What is missing of a file of which the rest is here, which may be nothing.
     pub(crate) fn lack(&mut self, id: EntryId, mut chunks: Vec<ChunkRange>) {
+        self.long = self.long.saturating_add(range_bytes(&chunks));
         while chunks.len() > MAX_CHUNK_RANGES {
             let rest = chunks.split_off(MAX_CHUNK_RANGES);
             self.lacking.push_back((id, core::mem::replace(&mut chunks, rest)));
@@ -44,9 +47,18 @@ impl Answers {
 
     pub(crate) fn settle(&mut self, id: EntryId, result: Result<Placed, Reason>) {
         match result {
-            Ok(placed) => self.committed.push_back((id, placed)),
+            Ok(placed) => {
+                self.long = self.long.saturating_add(name_bytes(&placed));
+                self.committed.push_back((id, placed));
+            }
             Err(reason) => self.failed.push_back((id, reason)),
         }
+    }
+
+    /// Bytes that all of them come to, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let short = self.wanted.len().saturating_mul(4).saturating_add(self.settled().saturating_mul(6));
+        short.saturating_add(self.long)
     }
 
     fn settled(&self) -> usize {
@@ -73,6 +85,9 @@ impl Answers {
         let lacking = self.lacking.pop_front();
         let committed = take_batch(&mut self.committed);
         let failed = take_batch(&mut self.failed);
+        let ranges = lacking.iter().map(|(_, chunks)| range_bytes(chunks));
+        let names = committed.iter().map(|(_, placed)| name_bytes(placed));
+        self.long = self.long.saturating_sub(ranges.chain(names).sum());
         self.hurry &= !self.is_empty();
         let messages = [
             (!wanted.is_empty()).then_some(Message::Want(wanted)),
@@ -86,4 +101,12 @@ impl Answers {
 
 fn take_batch<T>(queue: &mut VecDeque<T>) -> Vec<T> {
     queue.drain(..queue.len().min(BATCH)).collect()
+}
+
+fn range_bytes(chunks: &[ChunkRange]) -> usize {
+    size_of_val(chunks)
+}
+
+fn name_bytes(placed: &Placed) -> usize {
+    if let Placed::Renamed(name) = placed { name.as_bytes().len() } else { 0 }
 }

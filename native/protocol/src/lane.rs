@@ -22,8 +22,12 @@ pub(crate) struct Lane {
     pub(crate) filling: Vec<Sent>,
     /// Records sent and not acknowledged, oldest first, with their numbers.
     pub(crate) log: VecDeque<(u64, Vec<Sent>)>,
+    /// What all of those carried.
+    pub(crate) logged: usize,
     /// Records sent.
     pub(crate) sent: u64,
+    /// How many of those the peer says that it has dealt with.
+    pub(crate) heard: u64,
     /// The peer's records that have been dealt with here.
     pub(crate) received: u64,
     /// How many of those the peer has been told of.

@@ -9,6 +9,11 @@
     not(test),
     deny(
         clippy::arithmetic_side_effects,
+        clippy::cast_lossless,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
         clippy::indexing_slicing,
         clippy::unwrap_used,
         clippy::expect_used,
@@ -42,6 +47,7 @@ pub mod message;
 mod noise;
 mod offered;
 pub mod opening;
+mod outbox;
 mod outgoing;
 pub mod ranges;
 pub mod receiver;

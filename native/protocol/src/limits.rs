@@ -53,4 +53,33 @@ pub const MAX_REQUESTS: u64 = 8;
 pub const ACK_EVERY_RECORDS: u64 = 32;
 
 /// Control frames that a source queues before its walk waits.
+///
+/// *Attack:* a sink that reads slowly, or not at all.
 pub const MAX_QUEUED_FRAMES: usize = 1024;
+
+/// Chunks, hashes and control frames that a source has sent in one session and that are not acknowledged;
+/// it sends no more data before some are. 16 GiB of chunks, or twice what [`MAX_UNSETTLED`] small files
+/// come to: nobody who acknowledges meets it.
+///
+/// *Attack:* a sink that never acknowledges: what it was sent is kept, to be repeated.
+pub const MAX_UNACKNOWLEDGED: usize = 65_536;
+
+/// Bytes of control frames that a source keeps because they are not acknowledged; it offers nothing more
+/// before some are. Each frame counts for [`CONTROL_FRAME_BYTES`] more than it has.
+///
+/// *Attack:* the same, with pages.
+pub const MAX_UNACKNOWLEDGED_BYTES: usize = 8 * 1024 * 1024;
+
+/// The same for a sink, which cannot wait: it ends the session. What [`MAX_UNSETTLED`] entries can be
+/// answered with is a sixth of it.
+///
+/// *Attack:* a source that offers and offers, reads the answers, and never acknowledges them.
+pub const MAX_UNACKNOWLEDGED_REPLY_BYTES: usize = 32 * 1024 * 1024;
+
+/// What it takes to remember a control frame, beside its bytes.
+pub const CONTROL_FRAME_BYTES: usize = 256;
+
+/// Bytes of answers that wait to be sent, from which on a sink reads no more from its source.
+///
+/// *Attack:* a source that offers and offers, and does not read the answers.
+pub const REPLY_QUEUE_BYTES: usize = 64 * 1024;

@@ -5,16 +5,17 @@
 //! on another. Chunks are idempotent, and control frames are numbered, so a repetition is
 //! recognised. docs/protocol.md, "Lanes".
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::error::ProtocolError;
 use crate::frame::{self, FrameClass, FrameType, HEADER_BYTES, Header};
 use crate::hello::Hello;
 use crate::lane::{Lane, Sent};
-use crate::limits::MAX_QUEUED_FRAMES;
+use crate::limits::MAX_UNACKNOWLEDGED;
 use crate::manifest::EntryId;
 use crate::message::{Close, Message};
+use crate::outbox::Outbox;
 
 /// The number of a lane, 0 to [`crate::limits::MAX_LANES`] - 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,12 +61,10 @@ pub struct Link {
     lanes: BTreeMap<LaneId, Lane>,
     /// The lane that control frames travel on, until it is lost.
     control_lane: Option<LaneId>,
-    /// Control frames not acknowledged, by number.
-    control: BTreeMap<u64, Vec<u8>>,
-    /// Of those, the ones to be sent.
-    queue: VecDeque<u64>,
-    next_number: u64,
+    pub(crate) outbox: Outbox,
     expected_number: u64,
+    /// Frames from the peer that asked for nothing and brought nothing, since they were asked for.
+    empty: u32,
     closing: Option<Close>,
 }
 
@@ -74,7 +73,7 @@ impl Link {
     pub(crate) fn new(hello: Hello) -> Self {
         let mut link = Self::default();
         link.add_lane(LaneId(0));
-        link.send(&Message::Hello(hello));
+        link.outbox.send(&Message::Hello(hello));
         link
     }
 
@@ -152,6 +151,7 @@ impl Link {
         for (_, items) in slow.log.range_mut(half..) {
             taken.extend(items.extract_if(.., |item| !matches!(item, Sent::Control(_))));
         }
+        slow.logged = slow.logged.saturating_sub(taken.len());
         slow.log.retain(|(_, items)| !items.is_empty());
         taken
     }
@@ -177,25 +177,22 @@ impl Link {
         let unacknowledged = lost.log.into_iter().flat_map(|(_, items)| items).chain(lost.filling);
         let (control, data): (Vec<_>, Vec<_>) =
             unacknowledged.partition(|item| matches!(item, Sent::Control(_)));
-        for item in control.into_iter().rev() {
-            if let Sent::Control(number) = item {
-                self.queue.push_front(number);
-            }
-        }
+        let number = |item| if let Sent::Control(number) = item { Some(number) } else { None };
+        self.outbox.repeat(control.into_iter().filter_map(number));
         data
     }
 
-    /// Whether few enough control frames wait to be sent: a slow line must not gather them.
-    pub(crate) fn has_room(&self) -> bool {
-        self.queue.len() < MAX_QUEUED_FRAMES
+    /// Whether data may be put on the lane now: until the session closes, and while little enough of it
+    /// is unacknowledged.
+    pub(crate) fn takes_data(&self, lane: LaneId) -> bool {
+        let unacknowledged = || self.lanes.values().map(|lane| lane.logged).sum::<usize>();
+        self.is_in_use(lane) && !self.is_closing() && unacknowledged() < MAX_UNACKNOWLEDGED
     }
 
-    /// Queues a control message.
-    pub(crate) fn send(&mut self, message: &Message) {
-        let number = self.next_number;
-        self.next_number = number.saturating_add(1);
-        self.control.insert(number, message.encode(number));
-        self.queue.push_back(number);
+    /// How many frames have come since the last call that asked for nothing and brought nothing. What is
+    /// too many of them by the second is for whoever has a clock to say.
+    pub fn take_empty(&mut self) -> u32 {
+        core::mem::take(&mut self.empty)
     }
 
     /// Queues a CLOSE behind everything else, on every lane. The first one stands.
@@ -240,14 +237,10 @@ impl Link {
         self.control_lane == Some(lane)
     }
 
-    pub(crate) fn control_is_queued(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
     /// Whether the lane has something of its own, or the control stream's, to send at once.
     pub(crate) fn has_frames(&self, lane: LaneId) -> bool {
         let Some(state) = self.lanes.get(&lane) else { return false };
-        let control = self.control_is_queued() && self.is_control_lane(lane);
+        let control = self.outbox.is_queued() && self.is_control_lane(lane);
         !state.closed && (control || state.ping_due || state.ack_is_due() || self.is_closing())
     }
 
@@ -270,17 +263,12 @@ impl Link {
         if core::mem::take(&mut state.ping_due) {
             return Some(frame::encode(FrameType::Ping, EntryId::ROOT, 0, &[]));
         }
-        if control_lane && let Some(&number) = self.queue.front() {
-            let Some(bytes) = self.control.get(&number) else {
-                self.queue.pop_front();
-                return self.next_frame(lane, room);
-            };
-            if bytes.len() > room {
-                return None;
-            }
-            self.queue.pop_front();
+        if control_lane && let Some((number, frame)) = self.outbox.next_frame(room) {
             state.filling.push(Sent::Control(number));
-            return Some(bytes.clone());
+            return Some(frame);
+        }
+        if control_lane && self.outbox.is_queued() {
+            return None;
         }
         let close = self.closing.as_ref().map(Close::encode).filter(|bytes| bytes.len() <= room)?;
         state.closed = true;
@@ -307,6 +295,7 @@ impl Link {
         lane.sent = lane.sent.saturating_add(1);
         let items = core::mem::take(&mut lane.filling);
         if !items.is_empty() {
+            lane.logged = lane.logged.saturating_add(items.len());
             lane.log.push_back((lane.sent, items));
         }
     }
@@ -338,7 +327,10 @@ impl Link {
         }
         match header.kind.class() {
             FrameClass::Data => return Ok(Received::Data),
-            FrameClass::Control => return self.handle_control(header, payload),
+            FrameClass::Control => {
+                self.count_empty(payload.is_empty() && header.kind != FrameType::Missing);
+                return self.handle_control(header, payload);
+            }
             FrameClass::Lane => {}
         }
         if header.entry != EntryId::ROOT || (header.kind != FrameType::Ack && header.offset != 0) {
@@ -348,8 +340,15 @@ impl Link {
             FrameType::Close => Close::decode(payload).map(Received::Close),
             _ if !payload.is_empty() => Err(ProtocolError::Malformed("lane frame")),
             FrameType::Ack => self.handle_ack(lane, header.offset).map(Received::Acknowledged),
-            _ => Ok(Received::Nothing),
+            _ => {
+                self.count_empty(true);
+                Ok(Received::Nothing)
+            }
         }
+    }
+
+    fn count_empty(&mut self, is_empty: bool) {
+        self.empty = self.empty.saturating_add(is_empty.into());
     }
 
     fn handle_control(&mut self, header: Header, payload: &[u8]) -> Result<Received, ProtocolError> {
@@ -374,10 +373,13 @@ impl Link {
         if records > lane.sent {
             return Err(ProtocolError::Unexpected("acknowledgement"));
         }
+        self.empty = self.empty.saturating_add((records <= lane.heard).into());
+        lane.heard = lane.heard.max(records);
         while let Some((_, items)) = lane.log.pop_front_if(|(number, _)| *number <= records) {
+            lane.logged = lane.logged.saturating_sub(items.len());
             for item in items {
                 match item {
-                    Sent::Control(number) => drop(self.control.remove(&number)),
+                    Sent::Control(number) => self.outbox.acknowledge(number),
                     Sent::Chunk(chunk) => chunks.push(chunk),
                     Sent::End(..) => {}
                 }

@@ -11,7 +11,7 @@ use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{FrameType, Header};
 use crate::hello::Hello;
 pub use crate::incoming::{Decision, Placement, ReceiverEvent};
-use crate::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_UNSETTLED};
+use crate::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_UNSETTLED, REPLY_QUEUE_BYTES};
 use crate::link::{LaneId, Link, Received};
 use crate::manifest::{EntryId, Item, RawEntry, RawKind};
 use crate::message::{Message, Placed, Summary};
@@ -48,7 +48,7 @@ impl Receiver {
 
     /// The next frame for a record of `lane` that has `room` bytes left.
     pub fn next(&mut self, lane: LaneId, room: usize) -> Option<Vec<u8>> {
-        if self.link.is_control_lane(lane) && !self.link.control_is_queued() {
+        if self.link.is_control_lane(lane) && !self.link.outbox.is_queued() {
             self.send_answers();
         }
         self.link.next_frame(lane, room)
@@ -57,6 +57,14 @@ impl Receiver {
     /// All entries of a page have been decided about: the source waits to hear what is wanted.
     pub fn end_page(&mut self) {
         self.answers.hurry();
+    }
+
+    /// Whether so much waits to be sent that nothing more should be read from the source for now.
+    ///
+    /// Only what waits here counts, and not what is under way: what would acknowledge that is yet to be
+    /// read.
+    pub fn is_congested(&self) -> bool {
+        self.answers.bytes().saturating_add(self.link.outbox.queued_bytes()) > REPLY_QUEUE_BYTES
     }
 
     /// Whether this lane has something to send at once.
@@ -102,6 +110,7 @@ impl Receiver {
     /// [`ProtocolError`] when the chunk is not one of a file that was asked for.
     pub fn handle_data(&mut self, lane: LaneId, header: Header) -> Result<Placement, ProtocolError> {
         self.link.await_ack(lane);
+        self.link.outbox.check_replies()?;
         self.check_offered(header.entry)?;
         let file = match self.unsettled.get_mut(header.entry) {
             Some(State::File(file)) => file,
@@ -170,7 +179,9 @@ impl Receiver {
         header: Header,
         payload: &[u8],
     ) -> Result<Vec<ReceiverEvent>, ProtocolError> {
-        match self.link.handle(lane, header, payload)? {
+        let received = self.link.handle(lane, header, payload)?;
+        self.link.outbox.check_replies()?;
+        match received {
             Received::Nothing | Received::Acknowledged(_) => Ok(Vec::new()),
             Received::Close(close) => Ok(alloc::vec![ReceiverEvent::Closed(close)]),
             Received::Data if header.kind == FrameType::End => self.handle_end(header, payload),
@@ -245,7 +256,7 @@ impl Receiver {
         while self.send_answers() {}
         self.finished = true;
         if let Some(summary) = self.end {
-            self.link.send(&Message::SessionOk(summary));
+            self.link.outbox.send(&Message::SessionOk(summary));
         }
     }
 
@@ -387,6 +398,6 @@ impl Receiver {
 
     /// Turns what has gathered into frames. Returns whether there was anything.
     fn send_answers(&mut self) -> bool {
-        self.answers.take().map(|message| self.link.send(&message)).count() > 0
+        self.answers.take().map(|message| self.link.outbox.send(&message)).count() > 0
     }
 }

@@ -72,7 +72,7 @@ impl Sender {
 
     fn has_room_below(&self, most: u32) -> bool {
         let count = self.unsettled.len().saturating_add(self.given_up.len());
-        u32::try_from(count).is_ok_and(|count| count < most) && self.link.has_room()
+        u32::try_from(count).is_ok_and(|count| count < most) && self.link.outbox.has_room()
     }
 
     /// The number the next entry offered will have; `None` when a session has no room for more.
@@ -101,14 +101,14 @@ impl Sender {
 
     /// Tells the sink of something that will not be offered.
     pub fn skip(&mut self, path: String, reason: Reason) {
-        self.link.send(&Message::Skipped { path, reason });
+        self.link.outbox.send(&Message::Skipped { path, reason });
     }
 
     /// Says that everything has been offered.
     pub fn end_manifest(&mut self) {
         self.send_page_if(|page| !page.is_empty());
         self.walked = true;
-        self.link.send(&Message::ManifestEnd(self.summary()));
+        self.link.outbox.send(&Message::ManifestEnd(self.summary()));
     }
 
     /// Gives up on a file that cannot be read after all. Folders and links are offered only when
@@ -121,20 +121,20 @@ impl Sender {
         if id >= self.page_first {
             self.send_page_if(|page| !page.is_empty());
         }
-        self.link.send(&Message::Failed(alloc::vec![(id, reason)]));
+        self.link.outbox.send(&Message::Failed(alloc::vec![(id, reason)]));
         Some(SenderEvent::Settled(id, Fate::Failed(reason)))
     }
 
     /// What the record being filled on `lane` should carry next, given that it has `room` bytes
     /// left; `None` when nothing fits or nothing is to be sent.
     pub fn next(&mut self, lane: LaneId, room: usize) -> Option<Outgoing> {
-        if self.link.is_control_lane(lane) && !self.link.control_is_queued() {
+        if self.link.is_control_lane(lane) && !self.link.outbox.is_queued() {
             self.send_page_if(|page| !page.is_empty());
         }
         if let Some(frame) = self.link.next_frame(lane, room) {
             return Some(Outgoing::Frame(frame));
         }
-        if self.link.is_closing() || !self.link.is_in_use(lane) {
+        if !self.link.takes_data(lane) {
             return None;
         }
         self.next_end(lane, room).or_else(|| self.next_chunk(lane, room))
@@ -143,7 +143,7 @@ impl Sender {
     /// Whether [`Sender::next`] would have something for an empty record of this lane.
     pub fn has_work(&self, lane: LaneId) -> bool {
         let data = !self.ends.is_empty() || !self.schedule.is_empty();
-        self.has_own_work(lane) || (data && self.link.is_in_use(lane) && !self.link.is_closing())
+        self.has_own_work(lane) || (data && self.link.takes_data(lane))
     }
 
     /// The same, but for what any lane may carry.
@@ -376,7 +376,7 @@ impl Sender {
         }
         let page = core::mem::take(&mut self.page);
         self.pages.update(&page);
-        self.link.send(&Message::Manifest { first: self.page_first, items: Vec::new(), page });
+        self.link.outbox.send(&Message::Manifest { first: self.page_first, items: Vec::new(), page });
         self.page_first = EntryId(self.last.0.saturating_add(1));
     }
 

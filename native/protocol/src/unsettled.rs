@@ -98,21 +98,30 @@ impl Unsettled {
 
     /// Removes an entry. Returns the folder that can be finished now, as [`Self::finishing`] does.
     pub(crate) fn remove(&mut self, id: EntryId) -> Option<EntryId> {
-        let (parent, _) = self.0.remove(&id)?;
-        if let Some(State::Folder(folder)) = self.get_mut(parent) {
-            folder.unsettled = folder.unsettled.saturating_sub(1);
+        let (mut parent, _) = self.0.remove(&id)?;
+        // A loop, since a peer decides how many folders there are within each other.
+        loop {
+            if let Some(State::Folder(folder)) = self.get_mut(parent) {
+                folder.unsettled = folder.unsettled.saturating_sub(1);
+            }
+            let folder = self.finish(parent)?;
+            if !folder.refused {
+                return Some(parent);
+            }
+            (parent, _) = self.0.remove(&parent)?;
         }
-        self.finishing(parent)
     }
 
     /// `folder`, once, when the source has left it and nothing in it is unsettled. A refused one
     /// just goes, and the one around it may be next.
     pub(crate) fn finishing(&mut self, folder: EntryId) -> Option<EntryId> {
-        let State::Folder(state) = self.get_mut(folder)? else { return None };
-        if !state.left || state.unsettled > 0 || state.finishing {
-            return None;
-        }
-        state.finishing = true;
-        if state.refused { self.remove(folder) } else { Some(folder) }
+        if self.finish(folder)?.refused { self.remove(folder) } else { Some(folder) }
+    }
+
+    fn finish(&mut self, folder: EntryId) -> Option<&Folder> {
+        let State::Folder(folder) = self.get_mut(folder)? else { return None };
+        let due = folder.left && folder.unsettled == 0 && !folder.finishing;
+        folder.finishing |= due;
+        due.then_some(folder)
     }
 }

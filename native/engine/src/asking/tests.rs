@@ -207,7 +207,7 @@ fn a_source_that_offers_too_much_to_remember_waits() {
     let mut source = Source::new(&listener);
     let target = LinkTarget::new(&[b'a'; 4096]).unwrap();
     let page = vec![("link", Kind::Link { target }); 15];
-    for _ in 0..MAX_BYTES / 4096 / 15 + 1 {
+    for _ in 0..MAX_UNDECIDED_BYTES / 4096 / 15 + 1 {
         source.offer(&page);
     }
     let offer = next_offer(&listener);
@@ -253,12 +253,17 @@ fn only_the_same_peer_goes_on_with_what_was_accepted() {
 }
 
 #[test]
-fn no_more_than_some_wait_for_an_answer() {
+fn no_more_than_some_wait_for_an_answer_and_fewer_of_one_peer() {
     let offers = Offers::default();
-    let mut places: Vec<_> = std::iter::from_fn(|| offers.reserve()).collect();
-    assert_eq!(places.len(), 64);
+    let mut places = Vec::new();
+    for seed in 1..=20 {
+        let peer = StaticKey::new([seed; 32]).public();
+        let of_one: Vec<_> = std::iter::from_fn(|| offers.reserve(peer)).collect();
+        assert_eq!(of_one.len(), if seed <= 8 { 8 } else { 0 });
+        places.extend(of_one);
+    }
     places.pop();
-    assert!(offers.reserve().is_some());
+    assert!(offers.reserve(StaticKey::new([20; 32]).public()).is_some());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use cap_std::fs::Dir;
 use hawser_protocol::manifest::Name;
 
 use super::names::os_name;
+use crate::descriptors::{FOLDERS, Share};
 
 /// Handles kept open besides those that are in use at the moment.
 ///
@@ -78,11 +79,14 @@ impl Location {
     }
 }
 
+/// A folder that is held open.
+type Recent = (Arc<Folder>, Arc<Dir>, Share);
+
 /// Opens folders, and keeps the ones used last open.
 #[derive(Debug, Default)]
 pub struct Folders {
     /// The one used last comes first.
-    recent: Mutex<VecDeque<(Arc<Folder>, Arc<Dir>)>>,
+    recent: Mutex<VecDeque<Recent>>,
 }
 
 impl Folders {
@@ -118,12 +122,12 @@ impl Folders {
 
     /// Closes `folder` unless a thread is using it.
     pub fn close(&self, folder: &Arc<Folder>) {
-        self.lock().retain(|(kept, _)| !Arc::ptr_eq(kept, folder));
+        self.lock().retain(|(kept, ..)| !Arc::ptr_eq(kept, folder));
     }
 
     fn recent(&self, folder: &Arc<Folder>) -> Option<Arc<Dir>> {
         let mut recent = self.lock();
-        let at = recent.iter().position(|(kept, _)| Arc::ptr_eq(kept, folder))?;
+        let at = recent.iter().position(|(kept, ..)| Arc::ptr_eq(kept, folder))?;
         let found = recent.remove(at)?;
         let handle = found.1.clone();
         recent.push_front(found);
@@ -132,11 +136,15 @@ impl Folders {
 
     fn keep(&self, folder: &Arc<Folder>, handle: &Arc<Dir>) {
         let mut recent = self.lock();
-        recent.push_front((folder.clone(), handle.clone()));
-        recent.truncate(KEPT_OPEN);
+        recent.truncate(KEPT_OPEN - 1);
+        // When others have all there is, this one keeps no more than it has.
+        let share = FOLDERS.share().or_else(|| recent.pop_back().and_then(|_| FOLDERS.share()));
+        if let Some(share) = share {
+            recent.push_front((folder.clone(), handle.clone(), share));
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Arc<Folder>, Arc<Dir>)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Recent>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -102,9 +102,9 @@ pub struct Found {
 /// Reads a journal, up to the first record that is not whole.
 ///
 /// # Errors
-/// Those of the operating system, `UnexpectedEof` and `InvalidData` for what has no good header.
-pub fn read(file: &File) -> io::Result<Found> {
-    let mut from = io::BufReader::new(file);
+/// Those of `from`, `UnexpectedEof` and `InvalidData` for what has no good header.
+pub fn read(from: impl Read) -> io::Result<Found> {
+    let mut from = io::BufReader::new(from);
     let (subject, header) = Subject::read(&mut from)?;
     let mut length = subject.header().len() as u64;
     let count = chunk_count(subject.size).unwrap_or(0);
@@ -129,8 +129,6 @@ pub fn read(file: &File) -> io::Result<Found> {
 pub struct Journal {
     subject: Subject,
     check: [u8; CHECK_BYTES],
-    /// Open from the first write on.
-    file: Option<File>,
     /// Bytes of it that are good; 0 while there is none.
     length: u64,
     pending: Vec<u8>,
@@ -143,7 +141,7 @@ impl Journal {
         let header = subject.header();
         let mut check = [0; CHECK_BYTES];
         check.copy_from_slice(&header[header.len() - CHECK_BYTES..]);
-        Self { subject, check, file: None, length: 0, pending: Vec::new(), recorded_at: Instant::now() }
+        Self { subject, check, length: 0, pending: Vec::new(), recorded_at: Instant::now() }
     }
 
     /// Goes on with what [`read`] has found: what was not good of it will be cut off.
@@ -181,22 +179,17 @@ impl Journal {
             return Ok(());
         }
         self.recorded_at = Instant::now();
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                let mut file = open(self.length == 0)?;
-                if self.length == 0 {
-                    let header = self.subject.header();
-                    file.write_all(&header)?;
-                    self.length = header.len() as u64;
-                } else {
-                    file.set_len(self.length)?;
-                }
-                none.insert(file)
-            }
-        };
-        // A write that failed may have left half a record, behind which no other would count.
-        file.seek(SeekFrom::Start(self.length))?;
+        // Not kept open: many parts may be, and each would take two descriptors.
+        let mut file = open(self.length == 0)?;
+        if self.length == 0 {
+            let header = self.subject.header();
+            file.write_all(&header)?;
+            self.length = header.len() as u64;
+        } else {
+            // What was no good, or half a record that a write which failed has left.
+            file.set_len(self.length)?;
+            file.seek(SeekFrom::End(0))?;
+        }
         file.write_all(&self.pending)?;
         self.length += self.pending.len() as u64;
         self.pending.clear();
@@ -210,12 +203,8 @@ impl Journal {
     pub fn clear(&mut self, open: impl FnOnce(bool) -> io::Result<File>) -> io::Result<()> {
         self.pending.clear();
         if self.is_begun() {
-            let file = match &mut self.file {
-                Some(file) => file,
-                none => none.insert(open(false)?),
-            };
             self.length = self.subject.header().len() as u64;
-            file.set_len(self.length)?;
+            open(false)?.set_len(self.length)?;
         }
         Ok(())
     }
@@ -331,12 +320,11 @@ mod tests {
             file.try_clone()
         };
         journal.write_out(reopen).unwrap();
-        let open = |_| panic!("it is open already");
         written.insert(0, [9; 32]);
         assert_eq!(reread(&file).unwrap().written, written);
-        journal.clear(open).unwrap();
-        journal.add(1, &[8; 32], open).unwrap();
-        journal.write_out(open).unwrap();
+        journal.clear(reopen).unwrap();
+        journal.add(1, &[8; 32], |_| panic!("not so soon")).unwrap();
+        journal.write_out(reopen).unwrap();
         assert_eq!(reread(&file).unwrap().written, Written::from([(1, [8; 32])]));
     }
 

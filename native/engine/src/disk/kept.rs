@@ -2,7 +2,6 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::manifest::PARTIALS_FOLDER;
 
-use crate::descriptors;
+use crate::descriptors::PARTS;
 
 use super::journal::{self, Journal, Subject, Written};
 use super::part_file::PartFile;
@@ -80,14 +79,14 @@ impl Kept {
         };
         match found {
             Some(found) if found.subject == *subject => {
-                let Some(share) = Share::take() else { return Ok(Left::Nothing) };
+                let Some(share) = PARTS.share() else { return Ok(Left::Nothing) };
                 #[cfg(unix)]
                 super::stamp::renew_mode(&part, &folder, &format!("{name}.mode"), mode)?;
                 let written = found.written.clone();
                 let part =
                     PartFile::resume(part, subject.size, written.len() as u64 * u64::from(CHUNK_BYTES));
                 let stored = Stored::new(part, folder, name, Some(Journal::resume(found)));
-                Ok(Left::Part(Box::new(stored.found(share)), written))
+                Ok(Left::Part(Box::new(stored.holding(Some(share))), written))
             }
             found => {
                 remove(&folder, &name)?;
@@ -127,6 +126,13 @@ impl Kept {
         }
         let part = PartFile::new(part, subject.size);
         Ok(Some(Stored::new(part, folder, name, Some(Journal::new(subject)))))
+    }
+
+    /// Removes what there is of `subject`, if it can be: all of the file is written elsewhere.
+    pub fn remove(&self, subject: &Subject) {
+        if let Ok(Some(folder)) = self.folder() {
+            let _ = remove_unused(&folder, &part_name(subject));
+        }
     }
 
     /// Removes the folder if nothing is in it.
@@ -270,26 +276,4 @@ fn remove_unused(folder: &Dir, part: &str) -> io::Result<bool> {
 fn remove(folder: &Dir, part: &str) -> io::Result<()> {
     let _ = folder.remove_file(journal_name(part));
     folder.remove_file(part)
-}
-
-/// Parts that were found are open, and locked, until their turn comes; each has one of so many shares.
-static SHARES: AtomicUsize = AtomicUsize::new(0);
-
-/// The right to keep a part open that nothing is being written to yet.
-#[derive(Debug)]
-pub struct Share(());
-
-impl Share {
-    /// One more; `None` when so many are taken that descriptors might run out.
-    fn take() -> Option<Self> {
-        let most = descriptors::quarter();
-        let more = |taken| (taken < most).then_some(taken + 1);
-        SHARES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(()))
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        SHARES.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -48,9 +48,14 @@ pub(crate) use folders::{Folders, Location};
 pub use hash::{ChunkHash, TreeHash, chunk_length};
 pub use incoming::Completed;
 pub use info::{EntryKind, Info};
+#[doc(hidden)]
+pub use journal::read as read_journal;
 pub use leftover::{Leftover, PartOf, Remaining, Removal};
 pub(crate) use leftover::{Leftovers, remove_empty_folders};
 pub(crate) use recheck::{Recheck, Verdict, check};
+pub(crate) use record::date;
+#[doc(hidden)]
+pub use record_line::{line as record_line, parse as parse_record_line};
 pub(crate) use records::{Delivered, Records};
 pub use sink::{Decision, Sink};
 pub use source::Source;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
+use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::manifest::{EntryId, PARTIALS_FOLDER};
 
 use super::journal::Subject;
@@ -12,6 +13,7 @@ use super::kept::{Kept, Left};
 use super::part_file::PartFile;
 use super::stamp::{new_file, new_folder};
 use super::stored::Stored;
+use crate::descriptors::PARTS;
 
 /// Other transfers into the same target remove `.hawser` when it is empty, which it is for a moment
 /// between its creation and that of our folder in it: then once more, but not forever.
@@ -51,23 +53,32 @@ impl Partials {
     }
 
     /// Creates the part file of `id`, which is open for writing, has `size` bytes and shall end up
-    /// with `mode`; one of `subject` that outlives the session, if that is given and nobody else is
-    /// writing one.
+    /// with `mode`; one of `subject` that outlives the session, if that is given, nobody else is writing
+    /// one, and there are descriptors to keep it open.
     ///
     /// Its mode is that already, but for what is needed to fill it: the folder keeps others out.
     ///
     /// # Errors
     /// Those of the operating system; `PermissionDenied` when the folder belongs to someone else.
     pub fn create(&self, id: EntryId, size: u64, mode: u16, subject: Option<Subject>) -> io::Result<Stored> {
-        if let Some(subject) = subject
-            && let Some(stored) = self.kept.create(subject, mode)?
-        {
-            return Ok(stored);
+        // A file of one chunk is closed as soon as that is written.
+        let share = if size > u64::from(CHUNK_BYTES) { PARTS.share() } else { None };
+        match (subject, &share) {
+            (Some(subject), Some(_)) => {
+                if let Some(stored) = self.kept.create(subject, mode)? {
+                    return Ok(stored.holding(share));
+                }
+            }
+            (Some(subject), None) => self.kept.remove(&subject),
+            (None, _) => {}
         }
         let folder = self.open()?;
         let name = id.0.to_string();
         let file = folder.open_with(&name, &new_file(mode))?.into_std();
-        Ok(Stored::new(PartFile::new(file, size), folder, name, None))
+        if share.is_none() && size > u64::from(CHUNK_BYTES) {
+            return Ok(Stored::closed(size, folder, name));
+        }
+        Ok(Stored::new(PartFile::new(file, size), folder, name, None).holding(share))
     }
 
     /// Removes the folder, which is empty but for what others put there, and the one around it

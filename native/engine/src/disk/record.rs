@@ -122,7 +122,7 @@ fn ending([a, b, c, d, ..]: [u8; 16]) -> String {
 }
 
 /// Year, month and day of the `days`-th day after 1 January 1970.
-fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn date(days: u64) -> (u64, u64, u64) {
     // Years begin in March here, so that the day of a leap year comes last. 400 years have 146,097
     // days, and 1 March of the year 0 was 719,468 days before 1970.
     let days = days + 719_468;

@@ -3,16 +3,20 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cap_std::fs::Dir;
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
+use cap_std::fs::{Dir, OpenOptions};
 use hawser_protocol::manifest::Mtime;
 
 use super::journal::Journal;
-use super::kept::{Share, open_journal};
+use super::kept::open_journal;
 use super::part_file::PartFile;
 use super::place::move_without_replacing;
+use super::regular::write_all_at;
 use super::stamp::{changes_mode, set_mode, set_time};
+use crate::descriptors::Share;
 
 /// A part file and, if it is to outlive its session, its journal.
 ///
@@ -25,20 +29,37 @@ pub struct Stored {
     name: String,
     /// None any more once the file is placed or removed, whatever is still recorded.
     journal: Mutex<Option<Journal>>,
-    /// Its share of the descriptors, if it was found and not made.
+    /// Its share of the descriptors, if it stays open.
     _share: Option<Share>,
+    /// Where there is none, what is written to it.
+    closed: Option<Closed>,
+}
+
+/// A part file that is opened for each chunk, since too many others are open.
+#[derive(Debug)]
+struct Closed {
+    /// Bytes that it shall have.
+    size: u64,
+    /// Bytes written.
+    written: AtomicU64,
 }
 
 impl Stored {
     /// The part file `file` has `name` in `folder`.
     pub fn new(file: PartFile, folder: Arc<Dir>, name: String, journal: Option<Journal>) -> Self {
         let file = Mutex::new(Some(Arc::new(file)));
-        Self { file, folder, name, journal: Mutex::new(journal), _share: None }
+        Self { file, folder, name, journal: Mutex::new(journal), _share: None, closed: None }
     }
 
-    /// The same, for one that was found, and is open though nothing is being written to it yet.
-    pub fn found(self, share: Share) -> Self {
-        Self { _share: Some(share), ..self }
+    /// The part file called `name` in `folder`, which shall have `size` bytes and is not kept open.
+    pub fn closed(size: u64, folder: Arc<Dir>, name: String) -> Self {
+        let closed = Some(Closed { size, written: AtomicU64::new(0) });
+        Self { file: Mutex::default(), folder, name, journal: Mutex::default(), _share: None, closed }
+    }
+
+    /// The same, with its share of the descriptors.
+    pub fn holding(self, share: Option<Share>) -> Self {
+        Self { _share: share, ..self }
     }
 
     /// Writes all of `bytes` from `offset` on. Several threads may write to different places.
@@ -46,12 +67,20 @@ impl Stored {
     /// # Errors
     /// Those of the operating system.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file().ok_or(io::ErrorKind::NotFound)?.write(offset, bytes)
+        let Some(closed) = &self.closed else {
+            return self.file().ok_or(io::ErrorKind::NotFound)?.write(offset, bytes);
+        };
+        write_all_at(&self.open()?, bytes, offset)?;
+        closed.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Bytes for which the disk has found space so far.
     pub fn taken(&self) -> u64 {
-        self.file().map_or(0, |file| file.taken())
+        match &self.closed {
+            Some(closed) => closed.written.load(Ordering::Relaxed),
+            None => self.file().map_or(0, |file| file.taken()),
+        }
     }
 
     /// Its content, for reading.
@@ -93,12 +122,13 @@ impl Stored {
     /// # Errors
     /// Those of the operating system.
     pub fn complete(&self, mtime: Mtime) -> io::Result<()> {
+        if let Some(closed) = &self.closed {
+            let file = self.open()?;
+            file.set_len(closed.size)?;
+            return finish(&file, mtime);
+        }
         let Some(part) = self.file() else { return Ok(()) };
-        let file = part.complete()?;
-        set_time(file, mtime)?;
-        // Where nothing flushes a whole disk at once, each file is flushed by itself.
-        #[cfg(not(target_os = "linux"))]
-        file.sync_all()?;
+        finish(part.complete()?, mtime)?;
         if self.lock().is_none() {
             self.lock_file().take();
         }
@@ -149,6 +179,13 @@ impl Stored {
         }
     }
 
+    /// Opens it for writing.
+    fn open(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).follow(FollowSymlinks::No);
+        Ok(self.folder.open_with(&self.name, &options)?.into_std())
+    }
+
     fn file(&self) -> Option<Arc<PartFile>> {
         self.lock_file().clone()
     }
@@ -160,4 +197,13 @@ impl Stored {
     fn lock(&self) -> MutexGuard<'_, Option<Journal>> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Gives a file that has its length its time.
+fn finish(file: &File, mtime: Mtime) -> io::Result<()> {
+    set_time(file, mtime)?;
+    // Where nothing flushes a whole disk at once, each file is flushed by itself.
+    #[cfg(not(target_os = "linux"))]
+    file.sync_all()?;
+    Ok(())
 }

@@ -1,9 +1,10 @@
 //! Where connections come in: accepted, and asked what they are for.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use hawser_protocol::link::LaneId;
 use tokio::net::{TcpListener, TcpStream};
@@ -12,11 +13,10 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
-use crate::opening::{BUSY, HANDSHAKE_TIMEOUT, Knock, Who, admit_lane, answer, examine, examine_guess};
+use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
+use crate::opening::{BUSY, Knock, Who, admit_lane, answer, examine, examine_guess};
+use crate::strangers::Admitted;
 use crate::transfer::lock;
-
-/// How long to leave accepting alone when the system has no descriptor or memory for more.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves whoever connects, until the listener closes.
 pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::net::TcpListener>) {
@@ -46,50 +46,90 @@ pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::ne
 
 async fn accept(socket: TcpListener, shared: Arc<Shared>) {
     let mut greeting = JoinSet::new();
+    let mut reserve = None;
     loop {
         while greeting.try_join_next().is_some() {}
-        let Ok((stream, address)) = socket.accept().await else {
-            // Out of descriptors, most likely: sessions that end give some back.
-            sleep(ACCEPT_PAUSE).await;
-            continue;
+        reserve = reserve.or_else(one_descriptor);
+        let (stream, address) = match socket.accept().await {
+            Ok(accepted) => accepted,
+            // That connection is gone already; the next one may not be.
+            Err(error) if is_of_one_connection(&error) => continue,
+            Err(_) => {
+                // Out of descriptors, most likely: sessions that end give some back. Until then, whoever
+                // comes is told so, by means of the one that was kept for this.
+                let had_one = reserve.take().is_some();
+                match timeout(ACCEPT_PAUSE, socket.accept()).await {
+                    Ok(Ok((stream, _))) => turn_away(stream),
+                    Ok(Err(_)) => sleep(ACCEPT_PAUSE).await,
+                    Err(_) => {}
+                }
+                if !had_one {
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                continue;
+            }
         };
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let Some(admitted) = shared.strangers.admit(address.ip()) else {
-            // Eight bytes fit any socket; whoever does not hear them is turned away all the same.
-            // Not through the runtime, which has yet to hear from the system that it may write.
-            let _ = stream.into_std().and_then(|mut stream| stream.write(&BUSY));
+            turn_away(stream);
             continue;
         };
         let shared = shared.clone();
         greeting.spawn(async move {
             // Whoever has not proven anything by then never will.
-            let _ = timeout(HANDSHAKE_TIMEOUT, greet(stream, address, &shared)).await;
+            let _ = timeout(HANDSHAKE_TIMEOUT, greet(stream, address, &shared, &admitted)).await;
             drop(admitted);
         });
     }
 }
 
+/// Tells a connection, without having read from it, that it is one too many.
+fn turn_away(stream: TcpStream) {
+    // Eight bytes fit any socket; whoever does not hear them is turned away all the same. Not through the
+    // runtime, which has yet to hear from the system that it may write.
+    let _ = stream.into_std().and_then(|mut stream| stream.write(&BUSY));
+}
+
+/// Whether only the connection that was to be accepted is at fault.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// A descriptor that can be let go of when there is no other. Where nobody can run out of them, it does no
+/// harm that there is none.
+fn one_descriptor() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
 /// Finds out what a connection is for. One that proves nothing is dropped without a word.
-async fn greet(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>) -> Option<()> {
+async fn greet(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    shared: &Arc<Shared>,
+    admitted: &Admitted,
+) -> Option<()> {
     stream.set_nodelay(true).ok()?;
-    match answer(&mut stream).await? {
+    match answer(&mut stream, || admitted.may_shake_hands(Instant::now())).await? {
         Knock::Session => {
             let psk = |claim| shared.admission.psk(claim);
             let (claim, visitor) = examine(stream, address, &shared.key, psk).await?;
             let (peer, asked) = (visitor.peer(), shared.clone());
-            let place = shared.place_for(&visitor)?;
+            let (place, visitor) = shared.place_for(visitor).await?;
             // What is written down about it may take a disk some time.
             let admit = move || asked.admission.admit(claim, peer);
             let quota =
                 if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
+            admitted.has_proven_itself();
             shared.open_session(visitor.enter().await?, quota, place);
         }
         Knock::Code => {
             let (guess, visitor) = examine_guess(stream, address, &shared.key, &shared.codes).await?;
-            let place = shared.place_for(&visitor)?;
+            let (place, visitor) = shared.place_for(visitor).await?;
             if !shared.codes.redeem(&guess) {
                 return None;
             }
+            admitted.has_proven_itself();
             let opened = visitor.enter().await?;
             let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
             shared.open_session(opened, quota, place);

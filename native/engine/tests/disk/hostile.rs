@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hawser_engine::disk::Decision;
 use hawser_protocol::error::Reason;
-use hawser_protocol::manifest::{Entry, EntryId, Kind, LinkTarget, Name};
+use hawser_protocol::manifest::{Entry, EntryId, Kind, LinkTarget, Mtime, Name};
 use hawser_protocol::message::Placed;
 use tempfile::TempDir;
 
@@ -154,6 +154,25 @@ fn a_size_beyond_all_disks_costs_nothing_and_fails_alone() {
         assert_eq!(sink.write_chunk(EntryId(id), 0, &content(CHUNK)), Err(Reason::Io));
     }
     assert_eq!(deliver(&sink, EntryId(3), &file(ROOT, "small", 1), b"1"), Ok(Placed::AsNamed));
+}
+
+#[test]
+fn a_time_that_no_disk_can_hold_does_not_cost_the_file() {
+    let (_home, target, _) = yard();
+    let sink = sink(&target);
+    let mut id = 0;
+    for seconds in [i64::MIN, i64::MIN + 1, -(1 << 40), 1 << 34, i64::MAX] {
+        for nanoseconds in [0, 999_999_999] {
+            id += 1;
+            let mtime = Mtime { seconds, nanoseconds };
+            let entry = Entry { mtime, ..file(ROOT, &id.to_string(), 3) };
+            assert_eq!(deliver(&sink, EntryId(id), &entry, b"abc"), Ok(Placed::AsNamed), "{mtime:?}");
+            assert_eq!(fs::read(target.join(id.to_string())).unwrap(), b"abc");
+            let entry = Entry { mtime, ..folder(ROOT, &format!("folder {id}")) };
+            assert_eq!(sink.offer(EntryId(100 + id), &entry), Decision::Placed(Placed::AsNamed));
+            assert_eq!(sink.finish_folder(EntryId(100 + id)), Ok(Placed::AsNamed), "{mtime:?}");
+        }
+    }
 }
 
 #[test]

@@ -2,11 +2,14 @@
 //! them gets.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop at the first surprise")]
 
+mod hostile;
 mod lanes;
+mod limits;
 mod missing;
 mod resume;
 mod sink;
 mod source;
+mod states;
 
 use hawser_protocol::error::ContentHash;
 use hawser_protocol::frame::{Frames, Header};

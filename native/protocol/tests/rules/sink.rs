@@ -1,5 +1,7 @@
 //! The sink's rules.
 
+use std::thread;
+
 use hawser_protocol::error::{ContentHash, ProtocolError, Reason};
 use hawser_protocol::frame::{self, FrameType};
 use hawser_protocol::hello::Hello;
@@ -15,8 +17,8 @@ use super::{CHUNK, HASH, LANE, OTHER_HASH, entry, file, open};
 /// A real `Receiver`, and a source that says what it is told to.
 pub struct ToSink {
     pub receiver: Receiver,
-    number: u64,
-    last: u32,
+    pub number: u64,
+    pub last: u32,
     pages: Vec<u8>,
 }
 
@@ -66,7 +68,7 @@ impl ToSink {
         self.page(self.last + 1, page)
     }
 
-    fn summary(&self) -> Summary {
+    pub fn summary(&self) -> Summary {
         let manifest = ContentHash(*blake3::hash(&self.pages).as_bytes());
         Summary { entries: self.last, manifest }
     }
@@ -299,6 +301,26 @@ fn a_folder_is_finished_after_what_is_in_it_and_after_it_was_left() {
     assert_eq!(sink.receiver.leave(EntryId(1)), Some(EntryId(1)));
     assert_eq!(sink.receiver.leave(EntryId(1)), None, "only once");
 }
+
+/// A lane's thread has a small stack.
+#[test]
+fn folders_however_deep_within_each_other_are_let_go_of_without_recursion() {
+    let let_go = || {
+        let mut sink = ToSink::new();
+        for id in 1..=MAX_UNSETTLED {
+            sink.offer(&entry(id - 1, "folder", Kind::Folder)).unwrap();
+            sink.receiver.decide(EntryId(id), Decision::Refuse(Reason::TooDeep));
+        }
+        // From the outermost on, so that the last one takes all others with it.
+        for id in 1..=MAX_UNSETTLED {
+            sink.leave(id).unwrap();
+            assert_eq!(sink.receiver.leave(EntryId(id)), None);
+        }
+        assert!(!sink.receiver.is_unsettled(EntryId(1)));
+    };
+    thread::Builder::new().stack_size(128 * 1024).spawn(let_go).unwrap().join().unwrap();
+}
+
 #[test]
 fn messages_that_only_a_sink_sends_end_the_session() {
     let summary = Summary { entries: 0, manifest: HASH };

@@ -14,7 +14,7 @@ use super::{CHUNK, HASH, LANE, entry, file, open};
 /// A real `Sender`, and a sink that says what it is told to.
 pub struct ToSource {
     pub sender: Sender,
-    number: u64,
+    pub number: u64,
 }
 
 impl ToSource {
@@ -36,6 +36,13 @@ impl ToSource {
     pub fn send(&mut self, message: &Message) -> Result<Vec<SenderEvent>, ProtocolError> {
         let bytes = message.encode(self.number);
         self.number += 1;
+        let (header, payload) = open(&bytes);
+        self.sender.handle_frame(LANE, header, payload)
+    }
+
+    /// The sink has dealt with so many records.
+    pub fn acknowledge(&mut self, records: u64) -> Result<Vec<SenderEvent>, ProtocolError> {
+        let bytes = frame::encode(FrameType::Ack, EntryId::ROOT, records, &[]);
         let (header, payload) = open(&bytes);
         self.sender.handle_frame(LANE, header, payload)
     }
@@ -65,14 +72,14 @@ impl ToSource {
     }
 
     /// Sends everything there is, and says that this one-chunk file has been read.
-    fn deliver(&mut self, entry: u32) {
+    pub fn deliver(&mut self, entry: u32) {
         while !self.record().is_empty() {}
         assert!(self.sender.end(LANE, EntryId(entry), HASH));
         self.sender.record_sent(LANE);
     }
 
     /// Ends the manifest, and reads what the source says of it.
-    fn summary(&mut self) -> Summary {
+    pub fn summary(&mut self) -> Summary {
         self.sender.end_manifest();
         let record = self.record();
         let mut frames = record.iter().filter_map(|next| match next {
@@ -193,13 +200,8 @@ fn a_request_for_a_folder_or_for_the_same_file_twice_ends_the_session() {
 fn an_acknowledgement_of_records_that_were_never_sent_ends_the_session() {
     let mut source = ToSource::new();
     source.record();
-    let mut ack = |records| {
-        let bytes = frame::encode(FrameType::Ack, EntryId::ROOT, records, &[]);
-        let (header, payload) = open(&bytes);
-        source.sender.handle_frame(LANE, header, payload)
-    };
-    assert_eq!(ack(1), Ok(Vec::new()));
-    assert_eq!(ack(2), Err(ProtocolError::Unexpected("acknowledgement")));
+    assert_eq!(source.acknowledge(1), Ok(Vec::new()));
+    assert_eq!(source.acknowledge(2), Err(ProtocolError::Unexpected("acknowledgement")));
 }
 
 #[test]
@@ -218,6 +220,7 @@ fn files_given_up_count_as_unsettled_until_the_sink_has_let_go_of_them() {
         source.sender.offer(&file(0, &id.to_string(), 5));
         source.sender.fail(EntryId(id), Reason::SourceGone).unwrap();
         source.record();
+        source.acknowledge(id.into()).unwrap();
     }
     assert!(!source.sender.has_room());
     assert_eq!(source.send(&Message::Failed(vec![(EntryId(1), Reason::SourceGone)])), Ok(Vec::new()));

@@ -1,0 +1,137 @@
+//! Every limit of the engine in one place, with the attack that it answers. The peer sets none of them.
+//!
+//! What both sides must agree on is in [`hawser_protocol::limits`]. docs/protocol.md, "Limits", has both
+//! tables for readers.
+
+use std::time::Duration;
+
+/// Connections that have proven nothing, in all.
+///
+/// *Attack:* a port scan or a flood that opens connections and says nothing. Each costs a descriptor and a
+/// few KiB, and so many of them no more than 1 MiB. Never more than a quarter of the descriptors that the
+/// process may have.
+pub(crate) const MAX_STRANGERS: usize = 256;
+
+/// The same from one source: an IPv4 address, or the /64 around an IPv6 address.
+///
+/// *Attack:* one machine that keeps all others out.
+pub(crate) const MAX_STRANGERS_FROM_ONE_SOURCE: usize = 16;
+
+/// A listener's deadline for all that a connection has to prove, from accept on.
+///
+/// *Attack:* a byte every now and then, which would keep a place for ever if each byte bought time.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Handshakes that one source may start in a second, and at once after a pause. One that succeeds does not
+/// count. Joins do not either: they cost no public-key work.
+///
+/// *Attack:* first messages, made of nothing or recorded, each of which costs the listener three X25519.
+pub(crate) const HANDSHAKES_FROM_ONE_SOURCE: Rate = Rate { per_second: 20, at_once: 64 };
+
+/// The same from all sources together.
+///
+/// *Attack:* the same from many addresses. So many take about a tenth of one core.
+pub(crate) const HANDSHAKES: Rate = Rate { per_second: 500, at_once: 500 };
+
+/// Connections that the system queues until they are accepted.
+///
+/// *Attack:* none: a burst of lanes from many senders. Beyond it the system itself makes diallers wait.
+pub(crate) const BACKLOG: i32 = 1024;
+
+/// How long accepting rests when the system has no descriptor or memory for another connection, each time.
+///
+/// *Attack:* whatever exhausts descriptors: accepting again at once would fail again at once, on a whole
+/// core.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Sessions at the same time, and finished ones that nobody has asked for yet; never more than an eighth of
+/// the descriptors that the process may have. Whoever is one too many is told to come again.
+///
+/// *Attack:* whoever has a ticket, and opens sessions for their threads and descriptors.
+pub(crate) const MAX_SESSIONS: usize = 1024;
+
+/// Sessions that one key has a right to. It may have more, but only while half of all places are free.
+///
+/// *Attack:* one peer that takes every place. It cannot take the last half, of which every other peer can
+/// have so many. Not a plain limit, because hundreds of senders of one user on one machine are one peer.
+pub(crate) const MAX_SESSIONS_OF_ONE_PEER: usize = 8;
+
+/// Lanes of all sessions of one key, beside the first one of each.
+///
+/// *Attack:* one peer that asks for two threads and half a MiB of buffers sixteen times for each of its
+/// sessions.
+pub(crate) const MAX_LANES_OF_ONE_PEER: usize =
+    MAX_SESSIONS_OF_ONE_PEER * hawser_protocol::limits::MAX_LANES as usize;
+
+/// A lane that has had nothing to send for so long says that it lives.
+pub(crate) const PING_AFTER: Duration = Duration::from_secs(15);
+
+/// A lane on which nothing has come for so long is lost.
+///
+/// *Attack:* a peer that is let in and then says nothing, to keep threads and a place.
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(60);
+
+/// A lane whose peer takes nothing for so long is lost. Longer than [`LOST_AFTER`], since on a slow line the
+/// system only has room again when a third of a long queue is gone; and disks of peers stand still, too.
+///
+/// *Attack:* a peer that is let in, gives signs of life, and never reads.
+pub(crate) const UNREAD_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// So long a lane waits at most for the bytes of one record, from its first to its last: 37 bytes a second,
+/// less than a lane gets that shares the lowest bandwidth limit with hundreds.
+///
+/// *Attack:* a peer that is let in and sends a byte now and then, each of which would be a sign of life.
+pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Frames that ask for nothing and bring nothing, such as PING, that one session may receive in a second,
+/// and at once. Whoever sends more has its session ended.
+///
+/// *Attack:* a flood of frames that costs its sender next to nothing and keeps a core busy here. Frames with
+/// an effect are not counted by the second: each is one of a bounded number of entries, chunks or records,
+/// and the sender of 20,000 tiny files has a right to them.
+pub(crate) const EMPTY_FRAMES: Rate = Rate { per_second: 100, at_once: 1000 };
+
+/// Sessions of one listener that wait for its user's answer, at a time; further ones are told to come again.
+///
+/// *Attack:* whoever has a ticket, and offers without end what nobody answers: each keeps in memory what it
+/// offers.
+pub(crate) const MAX_UNDECIDED: usize = 64;
+
+/// The same of one key.
+///
+/// *Attack:* one peer that keeps all others from being asked about.
+pub(crate) const MAX_UNDECIDED_OF_ONE_PEER: usize = 8;
+
+/// Bytes of paths and of names that a session keeps until there is an answer; a source that offers more waits.
+/// 16,384 entries of any ordinary tree have a quarter of it.
+///
+/// *Attack:* paths of 33 KiB, or links with targets of 4 KiB, 16,384 times.
+pub(crate) const MAX_UNDECIDED_BYTES: usize = 8 * 1024 * 1024;
+
+/// A source from which nothing more comes for so long has offered as much as it does at a time, and waits for
+/// an answer itself.
+///
+/// *Attack:* a place that is kept by offering one entry, and no more.
+pub(crate) const OFFER_QUIET: Duration = Duration::from_secs(10);
+
+/// Accepted sessions that are remembered, for they may be lost and go on: as many as run at a time.
+///
+/// *Attack:* sessions that are accepted and lost, again and again.
+pub(crate) const MAX_ACCEPTED: usize = MAX_SESSIONS;
+
+/// Failed entries that are kept when only those are: [`crate::Progress::failed`] counts all.
+///
+/// *Attack:* a peer whose millions of entries are all refused; or a full disk.
+pub const MAX_FAILED_KEPT: usize = 10_000;
+
+/// Bytes of their paths.
+///
+/// *Attack:* the same with paths of 33 KiB.
+pub(crate) const MAX_FAILED_KEPT_BYTES: usize = 4 * 1024 * 1024;
+
+/// So many a second on average, and so many at once after a pause.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    pub(crate) per_second: u32,
+    pub(crate) at_once: u32,
+}

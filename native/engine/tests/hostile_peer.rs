@@ -1,0 +1,164 @@
+//! Peers that were let in and mean no good: what they cost, and what the others notice of it.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use hawser_engine::{Listener, Transfer};
+use hawser_protocol::frame::{self, FrameType};
+use hawser_protocol::limits::CHUNK_BYTES;
+use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
+use hawser_protocol::message::{CloseCode, Message};
+use socket2::{Domain, Socket, Type};
+use support::hostile::{Hostile, STOPPED};
+use support::{MIB, close, delivered, finished, receive, send, shout, write};
+use tempfile::tempdir;
+
+const CHUNK: usize = CHUNK_BYTES as usize;
+
+fn connect(listener: &Listener) -> TcpStream {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap()
+}
+
+fn enter(listener: &Listener, key: u8) -> Hostile {
+    Hostile::enter(connect(listener), &listener.ticket(), key).unwrap()
+}
+
+fn entry(name: &str, size: usize) -> Entry {
+    let mtime = Mtime { seconds: 0, nanoseconds: 0 };
+    let name = Name::new(name.as_bytes()).unwrap();
+    Entry { parent: EntryId::ROOT, name, kind: Kind::File { size: size as u64 }, mode: 0o644, mtime }
+}
+
+/// Transfers of a few files by others, which must come to their good end.
+fn good_senders(from: &Path, listener: &Listener, count: usize) -> Vec<Transfer> {
+    let begin = |number: usize| {
+        let tree = from.join(format!("good-{number}"));
+        write(&tree.join("large"), number as u8, MIB);
+        (0..20).for_each(|file| write(&tree.join(file.to_string()), file, 100));
+        send(&[tree], &listener.ticket(), 2)
+    };
+    (0..count).map(begin).collect()
+}
+
+#[test]
+fn a_flood_of_signs_of_life_ends_the_session_that_it_came_from() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let ping = frame::encode(FrameType::Ping, EntryId::ROOT, 0, &[]);
+    let mut one_to_a_record = enter(&listener, 1);
+    (0..2000).all(|_| one_to_a_record.record(&ping).is_ok());
+    let mut thousands_to_a_record = enter(&listener, 2);
+    thousands_to_a_record.record(&ping.repeat(10_000)).unwrap();
+    for mut peer in [one_to_a_record, thousands_to_a_record] {
+        assert_eq!(peer.hear_of_end(), Some(CloseCode::Protocol));
+    }
+    close(&listener, false);
+}
+
+#[test]
+fn a_flood_of_empty_pages_ends_the_session_that_it_came_from() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let mut peer = enter(&listener, 1);
+    let empty = Message::Manifest { first: EntryId(1), items: Vec::new(), page: Vec::new() };
+    peer.say(&vec![empty; 10_000]).unwrap();
+    assert_eq!(peer.hear_of_end(), Some(CloseCode::Protocol));
+    close(&listener, false);
+}
+
+#[test]
+fn a_chunk_at_offset_2_to_the_60_ends_the_session_and_takes_no_space() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let mut peer = enter(&listener, 1);
+    peer.offer(&[entry("file", 5)]).unwrap();
+    peer.hear_of(FrameType::Want).unwrap();
+    peer.record(&Hostile::data(1, 1 << 60, b"bytes")).unwrap();
+    assert_eq!(peer.hear_of_end(), Some(CloseCode::Protocol));
+    close(&listener, false);
+    assert_eq!(delivered(to.path()), [""; 0]);
+}
+
+#[test]
+fn a_source_that_offers_without_end_and_never_reads_is_not_read_from_and_others_are_served() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    write(&to.path().join("taken"), 1, 5);
+    let listener = receive(to.path());
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // As little as the system lets it have: what it does not read shall not disappear in there.
+    socket.set_recv_buffer_size(1).unwrap();
+    socket.connect(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, listener.port())).into()).unwrap();
+    let mut peer = Hostile::enter(socket.into(), &listener.ticket(), 1).unwrap();
+    peer.stream.set_write_timeout(Some(STOPPED)).unwrap();
+    // Each is refused at once, and settled: the window does not hold this up.
+    let mut refused = entry("taken", 5);
+    refused.kind = Kind::File { size: 1 << 62 };
+    let page = vec![refused; 1000];
+    let mut offered = 0;
+    let stopped = loop {
+        match peer.offer(&page) {
+            Ok(()) => offered += page.len(),
+            Err(error) => break error,
+        }
+        assert!(offered < 5_000_000, "it is read from without end");
+    };
+    assert!(matches!(stopped.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{stopped}");
+    for good in good_senders(from.path(), &listener, 4) {
+        finished(&good).unwrap();
+    }
+    drop(peer);
+    close(&listener, false);
+}
+
+/// Again and again, until the others have finished; not for ever, for it is their processor, too.
+fn attack(over: &AtomicBool, once: &dyn Fn()) {
+    for _ in 0..200 {
+        if !over.load(Ordering::Relaxed) {
+            once();
+        }
+    }
+}
+
+#[test]
+fn good_senders_all_finish_beside_attackers_of_every_kind() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let listener = receive(to.path());
+    let over = AtomicBool::new(false);
+    let ping = frame::encode(FrameType::Ping, EntryId::ROOT, 0, &[]);
+    let silent: Vec<_> = (0..8).map(|_| connect(&listener)).collect();
+    let idle = enter(&listener, 9);
+    thread::scope(|scope| {
+        scope.spawn(|| attack(&over, &|| drop(shout(listener.port(), &[0xff; 4096]))));
+        scope.spawn(|| {
+            attack(&over, &|| {
+                if let Some(mut peer) = Hostile::enter(connect(&listener), &listener.ticket(), 8) {
+                    let _ = peer.record(&ping.repeat(10_000));
+                    let _ = peer.hear_of_end();
+                }
+            });
+        });
+        scope.spawn(|| {
+            attack(&over, &|| {
+                if let Some(mut peer) = Hostile::enter(connect(&listener), &listener.ticket(), 7) {
+                    // Begins a file in each session, and hangs up.
+                    let _ = peer.offer(&[entry("begun", 10 * CHUNK)]);
+                    let _ = peer.hear();
+                    let _ = peer.record(&Hostile::data(1, 0, &vec![7; CHUNK]));
+                }
+            });
+        });
+        let transfers = good_senders(from.path(), &listener, 12);
+        let outcomes: Vec<_> = transfers.iter().map(finished).collect();
+        over.store(true, Ordering::Relaxed);
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    });
+    drop((silent, idle));
+    close(&listener, false);
+    assert_eq!(delivered(to.path()).len(), 12);
+}

@@ -1,0 +1,121 @@
+import {isIPv6} from 'node:net';
+import {join} from 'node:path';
+import {
+  HawserError,
+  KnownPeers,
+  type Destination,
+  type KnownPeer,
+  type Peer,
+  type ReservedName,
+} from '../index.ts';
+import {displayName} from './display.ts';
+import type {Acquaintance} from './events.ts';
+import {configFolder, NotKept} from './identity.ts';
+import {defaultPort} from './options.ts';
+import type {Reporter} from './reporter.ts';
+import {looksLikeTicket} from './ticket.ts';
+
+/** The file of the user's known peers: beside the user's key. */
+export function openKnownPeers(): KnownPeers {
+  return new KnownPeers(join(configFolder(), 'known_peers'));
+}
+
+/** What a command that transfers knows of its peers, and comes to know. */
+export class Memory {
+  readonly #peers: KnownPeers | undefined;
+  readonly #report: Reporter;
+  #complained = false;
+
+  constructor(report: Reporter) {
+    this.#peers = findKnownPeers();
+    this.#report = report;
+  }
+
+  /** The names that the user gave. A list that cannot be read is an error: it may say who is to be refused. */
+  async reservedNames(): Promise<readonly ReservedName[]> {
+    return (await this.#list()).filter(({named}) => named);
+  }
+
+  /** The public keys of those who are named by name, fingerprint or public key. */
+  async keysOf(peers: readonly string[]): Promise<readonly string[]> {
+    const known = peers.length > 0 ? await this.#list() : [];
+    return peers.map((peer) => keyOf(known, peer));
+  }
+
+  /** Whom a ticket, `name@host`, `name@host:port` or the name of a peer stands for. */
+  async find(to: string): Promise<Destination> {
+    if (looksLikeTicket(to)) return to;
+    const at = to.lastIndexOf('@');
+    const known = await this.#list();
+    if (at >= 0) return {address: withPort(to.slice(at + 1)), publicKey: keyOf(known, to.slice(0, at))};
+    const peer = known.find((one) => isMeant(one, to));
+    // Whatever else it is, it is no ticket, and will be said to be none.
+    if (!peer) return to;
+    const {name, address, publicKey} = peer;
+    if (address !== undefined) return {address, publicKey};
+    throw new HawserError('INVALID_OPTION', `no address is known of ${name}: give it as ${name}@HOST`);
+  }
+
+  /** Rejects when another key is known at an address of a ticket. Whoever is dialled without one is known. */
+  async check(to: Destination): Promise<void> {
+    if (typeof to === 'string') await this.#peers?.check(to);
+  }
+
+  /** Remembers a peer, dialled or not. That it cannot be remembered is a notice, the first time. */
+  async remember(peer: Peer, dialled?: Destination): Promise<Acquaintance> {
+    if (!this.#peers) return stranger;
+    try {
+      const {peer: known, isNew} = await this.#peers.remember(peer, {dialled});
+      return {knownAs: known.name, isNew};
+    } catch (error) {
+      if (!this.#complained) this.#complain(peer, error);
+      this.#complained = true;
+      // It may be known from before all the same.
+      const known = await this.#peers.list().catch(() => []);
+      return {...stranger, knownAs: known.find(({publicKey}) => publicKey === peer.publicKey)?.name ?? null};
+    }
+  }
+
+  async #list(): Promise<readonly KnownPeer[]> {
+    return (await this.#peers?.list()) ?? [];
+  }
+
+  #complain({name, address}: Peer, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const who = name === '' ? address : displayName(name, 40);
+    this.#report({event: 'notice', message: `${who} is not remembered: ${reason}`});
+  }
+}
+
+function isMeant({name, fingerprint, publicKey}: KnownPeer, who: string): boolean {
+  return [name, fingerprint, publicKey].some((one) => one.toLowerCase() === who.toLowerCase());
+}
+
+/** The key of a known peer, or a whole key, of whomever it is. */
+function keyOf(known: readonly KnownPeer[], who: string): string {
+  const key = known.find((peer) => isMeant(peer, who))?.publicKey ?? who.toLowerCase();
+  if (/^[a-z2-7]{52}$/.test(key)) return key;
+  const text = `no known peer has the name or fingerprint "${who}"`;
+  throw new HawserError(
+    'INVALID_OPTION',
+    `${text}: "hawser peers" lists them; a public key need not be known`,
+  );
+}
+
+/** An address with the port that listeners take by themselves, unless it has one. */
+function withPort(host: string): string {
+  if (isIPv6(host)) return `[${host}]:${defaultPort}`;
+  return /(?:^|[^:]|\]):\d+$/.test(host) ? host : `${host}:${defaultPort}`;
+}
+
+const stranger: Acquaintance = {knownAs: null, isNew: false};
+
+/** Whoever has no home has had a word about that already. */
+function findKnownPeers(): KnownPeers | undefined {
+  try {
+    return openKnownPeers();
+  } catch (error) {
+    if (error instanceof NotKept) return undefined;
+    throw error;
+  }
+}
