@@ -44,7 +44,7 @@ linux('a person is asked on the terminal, and yes lets it in', async (t) => {
     '   folder  tree/folder',
     '',
   ]);
-  t.regex(stdout, /\(127\.0\.0\.1:\d+, key \w{4}-\w{4}-\w{4}-\w{4}\) offers 2 files/);
+  t.regex(stdout, /\(127\.0\.0\.1:\d+, key \w{4}-\w{4}-\w{4}-\w{4}, new\) offers 2 files/);
   t.is((await sender.ended()).code, 0);
   t.deepEqual(await listDelivered(inbox), ['tree']);
 });

@@ -1,5 +1,6 @@
 import {createInterface} from 'node:readline';
 import type {Offer, OfferAnswer} from '../index.ts';
+import type {Memory} from './known-peers.ts';
 import {offerLines} from './offer-text.ts';
 import type {CommandContext} from './run.ts';
 import type {Screen} from './screen.ts';
@@ -8,9 +9,9 @@ import type {Screen} from './screen.ts';
 export type Asker = (offer: Offer) => Promise<OfferAnswer>;
 
 /** Asks on the terminal; without one, whatever is offered is refused rather than left waiting. */
-export function createAsker({screen, report, signal}: CommandContext): Asker {
+export function createAsker({screen, report, signal}: CommandContext, memory: Memory): Asker {
   if (screen && process.stdin.isTTY && process.stderr.isTTY) {
-    const terminal = new Terminal(screen, signal);
+    const terminal = new Terminal(screen, memory, signal);
     return (offer) => terminal.ask(offer);
   }
   const why = screen ? 'there is no terminal' : 'with --json there is no terminal';
@@ -25,14 +26,16 @@ type Silence = 'withdrawn' | 'closed';
 
 class Terminal {
   readonly #screen: Screen;
+  readonly #memory: Memory;
   readonly #signal: AbortSignal;
   #turn: Promise<unknown> = Promise.resolve();
   #hear: ((line: string | undefined) => void) | undefined;
   #isClosed = false;
   #isInterrupted = false;
 
-  constructor(screen: Screen, signal: AbortSignal) {
+  constructor(screen: Screen, memory: Memory, signal: AbortSignal) {
     this.#screen = screen;
+    this.#memory = memory;
     this.#signal = signal;
     // Read from now on: what was typed before a question is no answer to it.
     createInterface({input: process.stdin})
@@ -53,6 +56,7 @@ class Terminal {
   }
 
   async #askNow(offer: Offer): Promise<OfferAnswer> {
+    const acquaintance = await this.#memory.recall(offer.peer);
     if (offer.signal.aborted) return false;
     const release = this.#screen.hold();
     try {
@@ -62,7 +66,8 @@ class Terminal {
         if (entered === 'withdrawn') return false;
         this.#isInterrupted = false;
       }
-      for (const line of offerLines(offer, process.stderr.columns || 80)) process.stderr.write(`${line}\n`);
+      const lines = offerLines(offer, acquaintance, process.stderr.columns || 80);
+      process.stderr.write(`${lines.join('\n')}\n`);
       const answer = await this.#read('Accept? [y/N] ', offer.signal);
       if (answer === 'closed') return nobodyThere;
       if (answer !== 'withdrawn') return /^\s*y(es)?\s*$/i.test(answer.line);

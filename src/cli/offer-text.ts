@@ -1,18 +1,19 @@
 import type {Offer, OfferedEntry} from '../index.ts';
 import {displayName} from './display.ts';
+import type {Acquaintance} from './events.ts';
 import {formatBytes, formatCount, formatFiles} from './format.ts';
 import {isSensitive} from './sensitive.ts';
-import {peerName} from './wording.ts';
+import {identityText} from './wording.ts';
 
 /** What a person is told before they are asked: who, how much, the largest entries, and what is worth a second look. */
-export function offerLines(offer: Offer, columns: number): string[] {
+export function offerLines(offer: Offer, acquaintance: Acquaintance, columns: number): string[] {
   const {peer, entries, complete} = offer;
   const width = Math.max(columns - sizeWidth - 3, 20);
   const largest = entries.toSorted((one, other) => other.size - one.size).slice(0, maxEntriesShown);
   const more = entries.length - largest.length;
   const sensitive = entries.filter(({path}) => isSensitive(path));
   return [
-    `${peerName(peer)} (${peer.address}, key ${peer.fingerprint}) offers ${amount(offer)}:`,
+    `${identityText({...peer, ...acquaintance})} offers ${amount(offer)}:`,
     ...largest.map((entry) => `${sizeText(entry).padStart(sizeWidth)}  ${displayName(entry.path, width)}`),
     ...(more > 0 ? [`${' '.repeat(sizeWidth)}  and ${formatCount(more)} more`] : []),
     ...(complete ? [] : ['That is not all: the list is longer than can be shown beforehand.']),

@@ -34,10 +34,10 @@ export function addReceive(program: Command): void {
     .addHelpText('after', options.whoYouAre)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
-        const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context);
-        if (!onOffer && (await isHome(directory))) context.report({event: 'notice', message: homeText});
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(context.report);
+        const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context, memory);
+        if (!onOffer && (await isHome(directory))) context.report({event: 'notice', message: homeText});
         const receiver = await openListener(flags, context, memory, (listening) =>
           receive({directory, durability: flags.durability, onOffer, ...listening}),
         );
