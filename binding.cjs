@@ -855,5 +855,6 @@ module.exports.NativeKind = nativeBinding.NativeKind
 module.exports.NativeState = nativeBinding.NativeState
 module.exports.partials = nativeBinding.partials
 module.exports.rememberPeer = nativeBinding.rememberPeer
+module.exports.protectMemory = nativeBinding.protectMemory
 module.exports.removePartials = nativeBinding.removePartials
 module.exports.verify = nativeBinding.verify

@@ -462,6 +462,12 @@ export declare function partials(directory: Uint8Array): Promise<Array<NativePar
 export declare function rememberPeer(file: Uint8Array, sighting: NativeSighting): Promise<NativeRemembered | NativeFailure>
 
 /**
+ * Forbids dumps of this process, and others of its user to look into it. Gives what went wrong, if
+ * anything.
+ */
+export declare function protectMemory(): NativeFailure | null
+
+/**
  * Removes those that no session is writing and that were last written so long ago, or longer.
  * Resolves with what became of them, or with why nothing did.
  */

@@ -15,7 +15,8 @@ test('importing the package loads no binary', async (t) => {
   t.deepEqual(result, {
     code: 0,
     stdout:
-      'HawserError,KnownPeers,get,isHawserError,partials,publicIdentity,receive,removePartials,send,share,verify\n',
+      'HawserError,KnownPeers,get,isHawserError,partials,protectMemory,publicIdentity,receive,removePartials,send,' +
+      'share,verify\n',
     stderr: '',
   });
 });

@@ -89,8 +89,12 @@ async function round(to, flood) {
   await Promise.all([ended, followed]);
   const seconds = (performance.now() - begun) / 1000;
   over.abort();
-  const rate = (mebibytes * 2 ** 20 - before.bytes) / 1e6 / seconds;
-  const result = {rate, seconds, cpu: (cpuMs(receiver.pid) - before.cpu) / seconds, bytes: await watched};
+  const result = {
+    rate: (mebibytes * 2 ** 20 - before.bytes) / 1e6 / seconds,
+    seconds,
+    cpu: (cpuMs(receiver.pid) - before.cpu) / seconds,
+    bytes: await watched,
+  };
   if (flooder) {
     flooder.stdin.end();
     const [line] = await once(createInterface(flooder.stdout), 'line');
@@ -115,9 +119,6 @@ async function watch(signal) {
 }
 
 function report(kind, {quiet, flooded, beside}) {
-  const rate = (results) => median(results.map((result) => result.rate));
-  const cpu = (results) => median(results.map((result) => result.cpu));
-  const most = (results) => Math.max(...results.map((result) => result.bytes));
   const ratios = (others) => median(flooded.map((result, number) => result.rate / others[number].rate));
   const connections = median(flooded.map((result) => result.connections));
   console.log(
@@ -130,11 +131,23 @@ function report(kind, {quiet, flooded, beside}) {
       ratios(quiet).toFixed(2).padStart(8),
       ratios(beside).toFixed(2).padStart(9),
       ' | ',
-      `${((most(flooded) - most(quiet)) / 2 ** 20).toFixed(1)} MiB`.padStart(12),
+      `${((peak(flooded) - peak(quiet)) / 2 ** 20).toFixed(1)} MiB`.padStart(12),
       `${(cpu(flooded) / 10).toFixed(0)} %, ${(cpu(quiet) / 10).toFixed(0)} % quiet`.padStart(18),
       `| ${connections} connections, flooder ${median(flooded.map(({cpuMs: ms}) => ms))} ms`,
     ].join(' '),
   );
+}
+
+function rate(results) {
+  return median(results.map((result) => result.rate));
+}
+
+function cpu(results) {
+  return median(results.map((result) => result.cpu));
+}
+
+function peak(results) {
+  return Math.max(...results.map((result) => result.bytes));
 }
 
 function median(numbers) {

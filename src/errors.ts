@@ -76,6 +76,14 @@ export type EntryErrorCode =
   | 'DECLINED'
   /** The sink allows no more with this ticket. */
   | 'QUOTA'
+  /** The sink has another file system mounted at the folder it belongs in. */
+  | 'OTHER_DISK'
+  /** The sink's disk has no inodes left: no room for another file, however small. */
+  | 'NO_INODES'
+  /** The sink's disk can only be read. */
+  | 'READ_ONLY'
+  /** The sink's folder was removed while the transfer ran. */
+  | 'TARGET_GONE'
   /** The operating system of the sink denies access. */
   | 'PERMISSION_DENIED'
   /** No space, or no quota, is left on the sink's disk. */

@@ -17,6 +17,7 @@ export type {PartialsRemoval, RemainingPartFile, RemovePartialsOptions} from './
 export type {FilePath} from './path.ts';
 export type {Peer} from './peer.ts';
 export type {Outage, Progress} from './progress.ts';
+export {protectMemory} from './protect.ts';
 export {receive} from './receive.ts';
 export type {Receiver, ReceiveOptions} from './receive.ts';
 export type {Report} from './report.ts';

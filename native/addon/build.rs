@@ -1,5 +1,3 @@
-//! Sets up what Node-API needs of the linker.
-
 //! Tells the linker what a Node-API addon needs.
 
 fn main() {

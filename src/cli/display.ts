@@ -11,8 +11,13 @@ export function displayName(text: string, limit = 200): string {
   return `${characters.slice(0, head).join('')}…${characters.slice(-tail).join('')}`;
 }
 
-/** Controls, format characters (bidirectional and zero-width ones among them), lone surrogates, line separators. */
-export const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/**
+ * Controls, format characters (bidirectional and zero-width ones among them), lone surrogates, line separators, all
+ * else that is drawn as nothing (but for what makes an emoji one), and what is piled upon a character beyond four
+ * marks, more than any writing has.
+ */
+export const unsafe =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]|(?!\ufe0f)\p{DI}|(?<!\p{ExtPict})\ufe0f|(?<=\p{M}{4})\p{M}/gu;
 
 function escape(character: string): string {
   return `\\u{${character.codePointAt(0)?.toString(16)}}`;

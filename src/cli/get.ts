@@ -2,6 +2,7 @@ import {get} from '../index.ts';
 import type {Command} from './commander.ts';
 import {follow} from './follow.ts';
 import * as options from './options.ts';
+import {warnRoot} from './root.ts';
 import {run} from './run.ts';
 import {findTicket, looksLikeTicket, ticketFromEnvironment} from './ticket.ts';
 
@@ -35,6 +36,7 @@ export function addGet(program: Command): void {
         const {report, signal} = context;
         const {given, directory} = placeArguments(first, second);
         const source = await findTicket(given, signal);
+        await warnRoot(directory, report);
         const {lanes, limit, retry: retryMs, checksum, verify, durability} = flags;
         const {findIdentity} = await import('./identity.ts');
         const {Memory} = await import('./known-peers.ts');

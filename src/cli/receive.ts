@@ -3,6 +3,7 @@ import {homedir} from 'node:os';
 import {receive} from '../index.ts';
 import type {Command} from './commander.ts';
 import * as options from './options.ts';
+import {warnRoot} from './root.ts';
 import {run} from './run.ts';
 import {openListener, serve} from './serve.ts';
 
@@ -34,6 +35,7 @@ export function addReceive(program: Command): void {
     .addHelpText('after', options.whoYouAre)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
+        await warnRoot(directory, context.report);
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(context.report);
         const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context, memory);

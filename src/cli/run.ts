@@ -1,3 +1,4 @@
+import {protectMemory} from '../index.ts';
 import {errorEvent} from './events.ts';
 import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import {listenForInterrupts, type Interrupts} from './interrupt.ts';
@@ -23,6 +24,8 @@ export async function run(
   const screen = flags.json ? undefined : await openScreen();
   const report = createReporter(command, flags, screen);
   try {
+    // Before there is a key or a ticket to keep.
+    protectMemory();
     const intervalMs = flags.json || process.stderr.isTTY ? 100 : 1000;
     const interrupts = listenForInterrupts(command === 'receive' || command === 'share');
     process.exitCode = await body({report, screen, intervalMs, ...interrupts});

@@ -10,6 +10,7 @@ mod options;
 mod partials;
 mod peers;
 mod promise;
+mod protect;
 mod transfer;
 mod verify;
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use hawser_engine::peers::{Change, PeerName};
 use hawser_engine::{
     CodeError, Destination, DialOptions, Durability, Error, Host, Job, Limit, ListenOptions, Offers,
-    PublicKey, Requests, StaticKey, TicketLimits, Work,
+    PublicKey, Requests, StaticKey, Ticket, TicketLimits, Work,
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
+use zeroize::Zeroizing;
 
 use crate::transfer::NativeKeep;
 
@@ -149,9 +150,7 @@ impl TryFrom<NativeDestination> for Destination {
 
     fn try_from(destination: NativeDestination) -> Result<Self, Error> {
         match destination {
-            NativeDestination { ticket: Some(ticket), .. } => {
-                ticket.parse().map(Self::Ticket).map_err(Error::Ticket)
-            }
+            NativeDestination { ticket: Some(ticket), .. } => self::ticket(ticket).map(Self::Ticket),
             NativeDestination { host: Some(host), port: Some(port), public_key: Some(key), .. } => {
                 Ok(Self::Known { host: parse_host(&host)?, port, key: public_key(&key)? })
             }
@@ -180,7 +179,7 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             port: options.port,
             advertise: options.advertise,
             identity: identity(options.identity.as_deref())?,
-            ticket: options.ticket.map(|ticket| ticket.parse().map_err(Error::Ticket)).transpose()?,
+            ticket: options.ticket.map(ticket).transpose()?,
             ticket_limits: options.ticket_limits.into(),
             ledger: options.ledger.map(|ledger| path(&ledger)).transpose()?,
             allow: options.allow.iter().map(|key| public_key(key)).collect::<Result<_, _>>()?,
@@ -235,6 +234,11 @@ fn reserved(of: &NativeReservedName) -> Result<(PeerName, PublicKey), Error> {
 /// The key that a text stands for.
 pub fn public_key(text: &str) -> Result<PublicKey, Error> {
     text.parse().map_err(|_| Error::InvalidOption("a public key has 52 characters of base32".into()))
+}
+
+/// The ticket that a text is. This copy of the text is wiped; JavaScript has its own.
+fn ticket(text: String) -> Result<Ticket, Error> {
+    Zeroizing::new(text).parse().map_err(Error::Ticket)
 }
 
 fn identity(bytes: Option<&[u8]>) -> Result<Option<StaticKey>, Error> {

@@ -82,7 +82,7 @@ pub struct NativeSighting {
 }
 
 /// The public half of an identity: the 32 bytes of an X25519 private key.
-#[napi]
+#[napi(catch_unwind)]
 pub fn identify(key: Uint8Array) -> Either<NativeKey, NativeFailure> {
     match private_key(&key) {
         Ok(key) => Either::A(key.public().into()),
@@ -91,7 +91,7 @@ pub fn identify(key: Uint8Array) -> Either<NativeKey, NativeFailure> {
 }
 
 /// Lists the peers in a file, whose path is bytes, as in NativeJob. Resolves with them, or with why not.
-#[napi(ts_return_type = "Promise<Array<NativeKnownPeer> | NativeFailure>")]
+#[napi(ts_return_type = "Promise<Array<NativeKnownPeer> | NativeFailure>", catch_unwind)]
 pub fn known_peers(env: &Env, file: Uint8Array) -> Result<Object<'_>> {
     let list = |finished| known(&file)?.later(KnownPeersFile::read, finished);
     let convert =
@@ -101,7 +101,7 @@ pub fn known_peers(env: &Env, file: Uint8Array) -> Result<Object<'_>> {
 
 /// Whether the keys that are known at a ticket's addresses are the ticket's. Resolves with null, or with why it is not to be
 /// dialled.
-#[napi(ts_return_type = "Promise<NativeFailure | null>")]
+#[napi(ts_return_type = "Promise<NativeFailure | null>", catch_unwind)]
 pub fn check_ticket(env: &Env, file: Uint8Array, ticket: String) -> Result<Object<'_>> {
     let check = |finished| {
         let ticket: Ticket = ticket.parse().map_err(Error::Ticket)?;
@@ -111,7 +111,7 @@ pub fn check_ticket(env: &Env, file: Uint8Array, ticket: String) -> Result<Objec
 }
 
 /// Remembers a peer. Resolves with it as it is known now, or with why it is not.
-#[napi(ts_return_type = "Promise<NativeRemembered | NativeFailure>")]
+#[napi(ts_return_type = "Promise<NativeRemembered | NativeFailure>", catch_unwind)]
 pub fn remember_peer(env: &Env, file: Uint8Array, sighting: NativeSighting) -> Result<Object<'_>> {
     let remember = |finished| {
         let NativeSighting { public_key: key, label, address, ticket, host, port } = sighting;
@@ -134,14 +134,14 @@ pub fn remember_peer(env: &Env, file: Uint8Array, sighting: NativeSighting) -> R
 }
 
 /// Gives a peer, found by name, fingerprint or key, a name of the user's choice. Resolves with it, or with why not.
-#[napi(ts_return_type = "Promise<NativeKnownPeer | NativeFailure>")]
+#[napi(ts_return_type = "Promise<NativeKnownPeer | NativeFailure>", catch_unwind)]
 pub fn name_peer(env: &Env, file: Uint8Array, peer: String, name: String) -> Result<Object<'_>> {
     let rename = |finished| known(&file)?.later(move |file| file.name(&peer, &name), finished);
     promise(env, rename, NativeKnownPeer::from)
 }
 
 /// Forgets a peer. Resolves with it as it was, or with why it is still known.
-#[napi(ts_return_type = "Promise<NativeKnownPeer | NativeFailure>")]
+#[napi(ts_return_type = "Promise<NativeKnownPeer | NativeFailure>", catch_unwind)]
 pub fn forget_peer(env: &Env, file: Uint8Array, peer: String) -> Result<Object<'_>> {
     let forget = |finished| known(&file)?.later(move |file| file.forget(&peer), finished);
     promise(env, forget, NativeKnownPeer::from)

@@ -343,5 +343,9 @@ fn reason_code(reason: Reason) -> &'static str {
         Reason::TooDeep => "TOO_DEEP",
         Reason::Declined => "DECLINED",
         Reason::Quota => "QUOTA",
+        Reason::OtherDisk => "OTHER_DISK",
+        Reason::NoInodes => "NO_INODES",
+        Reason::ReadOnly => "READ_ONLY",
+        Reason::TargetGone => "TARGET_GONE",
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use hawser_protocol::frame::FrameType;
 use hawser_protocol::handshake::SessionId;
 use hawser_protocol::identity::PublicKey;
+use hawser_protocol::limits::MAX_UNSETTLED;
 use hawser_protocol::manifest::{Entry, EntryId, Kind};
 use hawser_protocol::receiver::ReceiverEvent;
 
@@ -40,6 +41,8 @@ struct Gathered {
     /// Paths of folders that the source has not left.
     folders: HashMap<EntryId, String>,
     entries: Vec<OfferedEntry>,
+    /// Entries of any kind and name: nothing is settled yet, so the source may offer so many.
+    offered: u32,
     /// Of paths and names.
     bytes: usize,
     /// When the last of it came.
@@ -70,7 +73,6 @@ impl Asking {
 
     /// Keeps what a frame of the source meant.
     pub fn gather(&self, session: &Session<SinkSide>, kind: FrameType, events: Vec<ReceiverEvent>) {
-        let is_full = session.state().machine.is_window_full();
         let mut gathered = lock(&self.gathered);
         for event in events {
             if let ReceiverEvent::Hello(hello) = &event {
@@ -82,7 +84,7 @@ impl Asking {
         }
         gathered.last = Some(Instant::now());
         gathered.is_complete |= kind == FrameType::ManifestEnd;
-        gathered.is_full |= is_full || gathered.bytes > MAX_UNDECIDED_BYTES;
+        gathered.is_full |= gathered.offered >= MAX_UNSETTLED || gathered.bytes > MAX_UNDECIDED_BYTES;
         drop(gathered);
         session.leave_work();
         let gathered = lock(&self.gathered);
@@ -186,6 +188,9 @@ fn wait_for_verdict(session: &Session<SinkSide>, offer: &Offer) -> Option<Verdic
 
 impl Gathered {
     fn add(&mut self, event: ReceiverEvent) {
+        if let ReceiverEvent::Offered(..) | ReceiverEvent::Refused { .. } = event {
+            self.offered += 1;
+        }
         match &event {
             ReceiverEvent::Offered(id, entry) => self.add_entry(*id, entry),
             ReceiverEvent::Refused { name, .. } => self.bytes += name.len(),

@@ -14,6 +14,7 @@ use hawser_protocol::ranges::{ChunkRange, length};
 use hawser_protocol::receiver::{Decision, ReceiverEvent};
 use hawser_protocol::sender::Fate;
 
+use crate::confine::Confinement;
 use crate::declined::Declined;
 use crate::disk::{self, Claim, Info, Sink, Taken};
 use crate::job::{Durability, Requests, in_use};
@@ -46,6 +47,8 @@ pub(crate) struct Plan {
 /// A sink that may write.
 pub(crate) struct Delivery {
     pub sink: Sink,
+    /// It sees nothing but its folder.
+    pub confinement: Confinement,
     /// For messages only; no file is ever opened by it.
     pub directory: PathBuf,
     pub durability: Durability,
@@ -82,6 +85,7 @@ impl Delivery {
             sink.compare_contents();
         }
         Ok(Self {
+            confinement: sink.confinement(),
             sink,
             directory,
             durability: plan.durability,

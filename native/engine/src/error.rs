@@ -80,7 +80,7 @@ pub enum Error {
     ClosedByPeer {
         /// Why.
         code: CloseCode,
-        /// In its words. Not to be shown unescaped.
+        /// In its words. Not to be shown unescaped; [`Error`]'s own words have them escaped.
         text: String,
     },
     /// The peer broke the protocol.
@@ -260,7 +260,7 @@ impl fmt::Display for Error {
                     CloseCode::Local => "the other side could not go on",
                     CloseCode::Away => "the other side has gone away for a while",
                 })?;
-                if text.is_empty() { Ok(()) } else { write!(f, ": {text}") }
+                if text.is_empty() { Ok(()) } else { write!(f, ": {}", escaped(text)) }
             }
             Self::Protocol(error) => error.fmt(f),
             Self::PortInUse { port } => write!(f, "port {port} is in use by another program"),
@@ -334,5 +334,31 @@ pub(crate) fn words(error: &io::Error) -> String {
     match text.rfind(" (os error ") {
         Some(end) => text[..end].to_string(),
         None => text,
+    }
+}
+
+/// What a peer says, made safe for wherever an error is shown or logged: what a terminal would obey or
+/// hide is `\u{…}`.
+fn escaped(text: &str) -> String {
+    let keep = |c: char| matches!(c, '"' | '\'' | '\\');
+    let mut shown = String::new();
+    for c in text.chars() {
+        if keep(c) { shown.push(c) } else { shown.extend(c.escape_debug()) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_at_the_end_is_escaped() {
+        let text = "it's \u{1b}[2J\n\u{9b}\u{202e}\u{200b} a\u{301}".to_string();
+        let error = Error::ClosedByPeer { code: CloseCode::Refused, text };
+        assert_eq!(
+            error.to_string(),
+            r"the other side refused the transfer: it's \u{1b}[2J\n\u{9b}\u{202e}\u{200b} a\u{301}"
+        );
     }
 }

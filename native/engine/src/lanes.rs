@@ -113,6 +113,7 @@ impl<S: Side> Session<S> {
         let session = self.clone();
         running(&mut self.state()).insert(lane);
         let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
+            session.side.confine();
             let ended = catch_unwind(AssertUnwindSafe(|| match run(&session) {
                 Ok(()) => {}
                 Err(LaneEnd::Lost) => session.lose(lane),

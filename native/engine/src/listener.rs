@@ -76,6 +76,8 @@ struct State {
     waiting_for_close: Vec<Box<dyn FnOnce() + Send>>,
     /// No more sessions are accepted, and what becomes of those that run or are just starting.
     closing: Option<Closing>,
+    /// Sessions that have ended, and whose transfers have not yet.
+    finishing: usize,
     /// The sockets are closed, too.
     deaf: bool,
     /// Peers that have a place for a session that is about to start.
@@ -233,7 +235,11 @@ impl Listener {
 
 impl State {
     fn is_over(&self) -> bool {
-        self.closing.is_some() && self.deaf && self.sessions.is_empty() && self.reserved.is_empty()
+        self.closing.is_some()
+            && self.deaf
+            && self.sessions.is_empty()
+            && self.finishing == 0
+            && self.reserved.is_empty()
     }
 }
 
@@ -256,11 +262,17 @@ impl Shared {
         let (shared, ended, served) = (self.clone(), over.clone(), transfer.clone());
         let closed = move |result| {
             shared.admission.settle();
-            served.finish(result);
             let mut state = lock(&shared.state);
             ended.store(true, Ordering::Relaxed);
-            state.sessions.remove(&id);
+            let running = state.sessions.remove(&id);
+            state.finishing += 1;
             shared.ended.notify_all();
+            drop(state);
+            // With it goes the last that holds files open.
+            drop(running);
+            served.finish(result);
+            let mut state = lock(&shared.state);
+            state.finishing -= 1;
             shared.announce_if_over(state);
         };
         let beginning = Beginning { id, peer, hello: self.job.hello(None), is_claimed: true, quota };

@@ -12,6 +12,7 @@ use hawser_protocol::sender::Sender;
 
 use crate::Error;
 use crate::asking::Asking;
+use crate::confine::Confinement;
 use crate::delivery::Plan;
 use crate::disk::Source;
 use crate::job::{Job, Work};
@@ -99,7 +100,7 @@ pub(crate) fn start(
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
-                let side = SourceSide { source, held: Mutex::default() };
+                let side = SourceSide { source, held: Mutex::default(), confinement: Confinement::reading() };
                 Ok(Session::start(side, Sender::new(hello), transfer, connection, closed)?)
             }
             Err(error) => {

@@ -43,6 +43,10 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
     /// Whether a good end needs no answer from the peer: it is the peer that has said "done".
     const HAS_LAST_WORD: bool;
 
+    /// Holds the calling thread, one of its own, to what it may do with files, once that is known. What its
+    /// threads call back must neither write elsewhere nor start threads for others: those would be bound, too.
+    fn confine(&self);
+
     /// Runs on the session's own thread, beside the lanes, until it has nothing more to do.
     fn drive(&self, session: &Arc<Session<Self>>);
 
@@ -166,12 +170,10 @@ impl<S: Side> Session<S> {
             }
         });
         let driven = session.clone();
-        spawn("hawser-session".into(), move || {
-            let result = catch_unwind(AssertUnwindSafe(|| driven.run())).unwrap_or_else(|_| {
-                driven.stop_lanes();
-                Err(panicked())
-            });
+        spawn("hawser-end".into(), move || {
+            let result = driven.run_bound();
             drop(driven);
+            // On a thread that is not bound: a listener keeps a ledger elsewhere.
             closed(result);
         })
         .inspect_err(|_| session.stop_lanes())?;
@@ -285,6 +287,25 @@ impl<S: Side> Session<S> {
         Flow::Closed
     }
 
+    /// Runs it on a thread of its own, which is bound, and waits for its end.
+    fn run_bound(self: &Arc<Self>) -> Result<(), Error> {
+        let driven = self.clone();
+        let driving = spawn("hawser-session".into(), move || {
+            driven.side.confine();
+            driven.run()
+        });
+        match driving {
+            Ok(driving) => driving.join().unwrap_or_else(|_| {
+                self.stop_lanes();
+                Err(panicked())
+            }),
+            Err(error) => {
+                self.end(Err(error));
+                self.run()
+            }
+        }
+    }
+
     fn run(self: &Arc<Self>) -> Result<(), Error> {
         if catch_unwind(AssertUnwindSafe(|| self.side.drive(self))).is_err() {
             self.end(Err(panicked()));
@@ -312,7 +333,10 @@ impl<S: Side> Session<S> {
     }
 }
 
-pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+pub(crate) fn spawn<T: Send + 'static>(
+    name: String,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Error> {
     let builder = thread::Builder::new().name(name).stack_size(LANE_STACK_BYTES);
     builder.spawn(run).map_err(|error| Error::Internal(format!("cannot start a thread: {error}")))
 }

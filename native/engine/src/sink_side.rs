@@ -1,5 +1,6 @@
 //! The sink's side of a session: it takes frames, and hands them to a [`Delivery`] once it may write.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use hawser_protocol::frame::{FrameClass, FrameType, Header};
@@ -40,6 +41,19 @@ impl SinkSide {
         Self { plan, asking: Some(asking), delivery: OnceLock::new(), control: Mutex::default() }
     }
 
+    /// What writes, once it may. The calling thread is bound to its folder from the first time on.
+    fn delivery(&self) -> Option<&Delivery> {
+        thread_local! {
+            /// A thread serves one session.
+            static IS_BOUND: Cell<bool> = const { Cell::new(false) };
+        }
+        let delivery = self.delivery.get()?;
+        if !IS_BOUND.replace(true) {
+            delivery.confinement.bind_thread();
+        }
+        Some(delivery)
+    }
+
     /// Waits until it may write, and does what has gathered; `false` when the session has ended.
     fn begin(&self, session: &Arc<Session<Self>>, asking: &Asking) -> bool {
         let Some(accepted) = asking.ask(session) else { return false };
@@ -52,7 +66,8 @@ impl SinkSide {
             }
         };
         let _turn = lock(&self.control);
-        let delivery = self.delivery.get_or_init(|| opened);
+        self.delivery.get_or_init(|| opened);
+        let Some(delivery) = self.delivery() else { return false };
         for event in asking.take() {
             if session.state().is_ended() {
                 return false;
@@ -92,19 +107,24 @@ impl Side for SinkSide {
     type Machine = Receiver;
     const HAS_LAST_WORD: bool = false;
 
+    fn confine(&self) {
+        let _ = self.delivery();
+    }
+
     fn drive(&self, session: &Arc<Session<Self>>) {
         if let Some(asking) = &self.asking
             && !self.begin(session, asking)
         {
             return;
         }
-        let Some(delivery) = self.delivery.get() else { return };
+        let Some(delivery) = self.delivery() else { return };
         if delivery.settle_all(session) && delivery.flush(session) {
             delivery.say_done(session);
         }
     }
 
     fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record) {
+        self.confine();
         let mut state = session.state();
         while let Some(frame) = state.machine.next(lane, record.room()) {
             record.push(&frame);
@@ -121,7 +141,7 @@ impl Side for SinkSide {
     ) -> Result<Flow, Error> {
         if header.kind == FrameType::Data {
             let placement = session.state().machine.handle_data(lane, header)?;
-            if let (Placement::Write(id, offset), Some(delivery)) = (placement, self.delivery.get()) {
+            if let (Placement::Write(id, offset), Some(delivery)) = (placement, self.delivery()) {
                 delivery.write(session, id, offset, payload);
             }
             return Ok(Flow::Continue);
@@ -141,7 +161,7 @@ impl Side for SinkSide {
         if header.kind == FrameType::ManifestEnd {
             session.transfer.set_walked();
         }
-        let Some(delivery) = self.delivery.get() else {
+        let Some(delivery) = self.delivery() else {
             return Ok(self.gather(session, header.kind, events));
         };
         for event in events {

@@ -12,6 +12,7 @@ use hawser_protocol::manifest::{Entry, EntryId, Kind};
 use hawser_protocol::ranges::ChunkRange;
 use hawser_protocol::sender::{END_BYTES, Fate, Outgoing, Sender, SenderEvent, end_frame};
 
+use crate::confine::Confinement;
 use crate::disk::{Manifest, Skipped, Source, Stopped};
 use crate::lane::Record;
 use crate::session::{Awaited, Flow, Session, Side, State};
@@ -26,11 +27,17 @@ pub(crate) struct SourceSide {
     /// Chunks that the sink has from earlier sessions, and that are still to be read for the hash of
     /// their file.
     pub held: Mutex<VecDeque<(EntryId, ChunkRange)>>,
+    /// It writes nothing.
+    pub confinement: Confinement,
 }
 
 impl Side for SourceSide {
     type Machine = Sender;
     const HAS_LAST_WORD: bool = true;
+
+    fn confine(&self) {
+        self.confinement.bind_thread();
+    }
 
     fn drive(&self, session: &Arc<Session<Self>>) {
         if self.source.walk(&mut Offers { session }).is_err() {

@@ -14,6 +14,7 @@ use cap_std::fs::Dir;
 use hawser_protocol::error::ContentHash;
 
 use crate::Error;
+use crate::confine::Confinement;
 use crate::disk::{Delivered, Folders, Location, Recheck, Records, Verdict, check};
 use crate::error::words;
 use crate::session::{panicked, spawn};
@@ -116,6 +117,7 @@ pub fn verify(directory: &Path, which: Which) -> Result<Verification, Error> {
     }));
     let state = verification.0.clone();
     spawn("hawser-verify".into(), move || {
+        Confinement::reading().bind_thread();
         let outcome = catch_unwind(AssertUnwindSafe(|| state.run(&which)));
         state.finish(outcome.unwrap_or_else(|_| Err(panicked())));
     })?;

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use hawser_protocol::opening::BUSY;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
-use support::{PATIENCE, close, finished, receive, send, write};
+use support::{PATIENCE, close, finished, receive, send, shout, write};
 use tempfile::tempdir;
 
 #[test]
@@ -19,8 +19,8 @@ fn whoever_comes_when_there_is_no_descriptor_left_is_told_so_and_served_when_the
     let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
     write(&from.path().join("file"), 1, 100_000);
     let listener = receive(to.path());
-    // One that is served before: the listener is at its work then.
-    finished(&send(&[from.path().join("file")], &listener.ticket(), 1)).unwrap();
+    // When it has answered once, the listener is at its work, and nothing else is being opened or closed.
+    shout(listener.port(), b"");
     let newcomers: Vec<_> = (0..20).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()).collect();
     setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) }).unwrap();
     let taken: Vec<_> = (0..).map_while(|_| File::open("/dev/null").ok()).collect();

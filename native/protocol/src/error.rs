@@ -45,7 +45,7 @@ pub enum Reason {
     ParentFailed = 7,
     /// The sink: not permitted by its file system.
     PermissionDenied = 8,
-    /// The sink: no space or inodes left, or over quota.
+    /// The sink: no space left, or over quota.
     DiskFull = 9,
     /// Any other error of an operating system.
     Io = 10,
@@ -57,11 +57,19 @@ pub enum Reason {
     Declined = 13,
     /// The sink: the ticket does not allow so much.
     Quota = 14,
+    /// The sink: another file system is mounted at the folder it belongs in.
+    OtherDisk = 15,
+    /// The sink: its file system has no room for another file or folder, however small.
+    NoInodes = 16,
+    /// The sink: its file system can only be read.
+    ReadOnly = 17,
+    /// The sink: its target folder was removed.
+    TargetGone = 18,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::SourceGone,
         Self::SourceChanged,
         Self::SourceUnreadable,
@@ -76,6 +84,10 @@ impl Reason {
         Self::TooDeep,
         Self::Declined,
         Self::Quota,
+        Self::OtherDisk,
+        Self::NoInodes,
+        Self::ReadOnly,
+        Self::TargetGone,
     ];
 
     /// The reason with this number on the wire.
@@ -105,6 +117,10 @@ impl fmt::Display for Reason {
             Self::TooDeep => "it lies too many folders deep",
             Self::Declined => "the receiving side does not want it",
             Self::Quota => "the receiving side does not allow so much with this ticket",
+            Self::OtherDisk => "the receiving side has another disk mounted there, and does not cross over",
+            Self::NoInodes => "the receiving side's disk has no inodes left for more files",
+            Self::ReadOnly => "the receiving side's disk can only be read",
+            Self::TargetGone => "the receiving side's folder was removed meanwhile",
         })
     }
 }

@@ -236,11 +236,6 @@ impl Receiver {
         self.unsettled.remove(id)
     }
 
-    /// Whether the source offers no more before some of its entries are settled.
-    pub fn is_window_full(&self) -> bool {
-        u32::try_from(self.unsettled.len()).is_ok_and(|count| count >= MAX_UNSETTLED)
-    }
-
     /// Whether an entry is still being transferred or placed.
     pub fn is_unsettled(&self, id: EntryId) -> bool {
         self.unsettled.contains(id)

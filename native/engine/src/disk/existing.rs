@@ -9,6 +9,7 @@ use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::manifest::{Mtime, Name};
 
 use super::fault::naming_reason;
+use super::listing::Listing;
 use super::names::numbered;
 use super::regular;
 use super::stat::{Form, Stat};
@@ -32,14 +33,19 @@ pub struct Existing<'a> {
 
 impl Existing<'_> {
     /// Whether a file with this name, size and time is there, or, where something else has the name, one
-    /// that was given a numbered name instead.
+    /// that was given a numbered name instead. `listing` is that of the folder.
     ///
     /// # Errors
     /// Why nothing can have the name.
-    pub fn is_there(&self) -> Result<bool, Reason> {
+    pub fn is_there(&self, listing: &Listing) -> Result<bool, Reason> {
         for name in self.names() {
             match Stat::named(self.folder, &name) {
-                Ok(stat) if self.is_as_large(&stat) && stat.version.mtime == self.mtime => return Ok(true),
+                Ok(stat) if self.is_as_large(&stat) && stat.version.mtime == self.mtime => {
+                    // By another name, it may be another file of this very session.
+                    if listing.has(self.folder, &name) {
+                        return Ok(true);
+                    }
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
                 Err(error) => return Err(naming_reason(&error)),

@@ -9,7 +9,9 @@ use hawser_protocol::error::Reason;
 pub fn sink_reason(error: &io::Error) -> Reason {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Reason::DiskFull,
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Reason::PermissionDenied,
+        ErrorKind::PermissionDenied => Reason::PermissionDenied,
+        ErrorKind::ReadOnlyFilesystem => Reason::ReadOnly,
+        ErrorKind::CrossesDevices => Reason::OtherDisk,
         _ => Reason::Io,
     }
 }

@@ -8,7 +8,7 @@ use hawser_protocol::manifest::{LinkTarget, Mtime, Name};
 use hawser_protocol::message::Placed;
 
 use super::names::os_name;
-use super::place::place;
+use super::place::{of_name, place};
 use super::stamp::new_folder;
 use super::stat::{Form, Stat};
 
@@ -24,8 +24,12 @@ pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name
     let builder = new_folder(mode);
     place(
         name,
-        |name| parent.create_dir_with(name, &builder),
+        |name| parent.create_dir_with(name, &builder).map_err(|error| of_name(parent, error)),
         |name| match Stat::named(parent, name) {
+            // What is mounted there cannot be moved into: better said now than when a file is complete.
+            Ok(stat) if stat.form == Form::Folder && !stat.is_on_disk_of(parent)? => {
+                Err(io::ErrorKind::CrossesDevices.into())
+            }
             Ok(stat) => Ok(stat.form == Form::Folder),
             Err(error) => none_if_gone(error),
         },

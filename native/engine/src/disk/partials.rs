@@ -47,6 +47,11 @@ impl Partials {
         Self { target, name, folder: Mutex::new(State::NotYet), kept }
     }
 
+    /// The folder that they are in, at some depth.
+    pub fn target(&self) -> &Dir {
+        &self.target
+    }
+
     /// Looks for a part of a file, which shall end up with `mode`, that an earlier session has left.
     pub fn find(&self, subject: &Subject, mode: u16) -> Left {
         self.kept.find(subject, mode)

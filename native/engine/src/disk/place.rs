@@ -82,11 +82,26 @@ fn move_by_link(partials: &Dir, part: &str, folder: &Dir, name: &OsStr) -> io::R
 /// For a moment an empty file has the name, and whatever another process put in its stead just
 /// then would be replaced: the price of a file system that offers nothing better.
 fn move_over_claim(partials: &Dir, part: &str, folder: &Dir, name: &OsStr) -> io::Result<()> {
-    drop(folder.open_with(name, &new_file(0))?);
+    drop(folder.open_with(name, &new_file(0)).map_err(|error| of_name(folder, error))?);
     partials.rename(part, folder, name).or_else(|error| {
         folder.remove_file(name)?;
         Err(error)
     })
+}
+
+/// What a new name in `folder` was refused by: where the folder is there, what is not found is a way to
+/// write the name on that disk. exFAT in user space says so.
+pub fn of_name(folder: &Dir, error: io::Error) -> io::Error {
+    let is_there = || {
+        #[cfg(unix)]
+        return folder.dir_metadata().is_ok_and(|found| cap_std::fs::MetadataExt::nlink(&found) > 0);
+        #[cfg(not(unix))]
+        folder.dir_metadata().is_ok()
+    };
+    if error.kind() == io::ErrorKind::NotFound && is_there() {
+        return io::ErrorKind::InvalidFilename.into();
+    }
+    error
 }
 
 #[cfg(test)]

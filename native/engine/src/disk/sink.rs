@@ -10,7 +10,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::MAX_DEPTH;
-use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
+use hawser_protocol::manifest::{Entry, EntryId, Kind, Name};
 use hawser_protocol::message::Placed;
 use hawser_protocol::ranges::ChunkRange;
 
@@ -19,12 +19,15 @@ use super::existing::Existing;
 use super::fault::entering_reason;
 use super::flush::Flush;
 use super::folders::{Folder, Folders, Location};
+use super::held::{Before, Fate, Held};
 use super::incoming::{Completed, Incoming};
 use super::info::{EntryKind, Info};
+use super::listing::Listing;
 use super::made::{finish_folder, make_folder, make_link};
 use super::partials::Partials;
 use super::record::Record;
 use super::space::Space;
+use crate::confine::Confinement;
 use crate::quota::{Counted, Quota};
 
 /// Names remembered of what was offered in the target folder: more than any user names, and little
@@ -62,43 +65,6 @@ pub struct Sink {
     compares: AtomicBool,
 }
 
-/// An entry that is not settled yet.
-#[derive(Clone, Debug)]
-enum Held {
-    File(Arc<Incoming>),
-    Folder(Arc<Folder>, Fate),
-}
-
-/// How a folder came to be.
-#[derive(Clone, Debug)]
-enum Fate {
-    /// The target folder itself, which is the user's.
-    Target,
-    /// By this session, which finishes it.
-    Created { placed: Placed, mode: u16, mtime: Mtime },
-    /// It was there: it keeps its mode, and gets the time that was sent, since what is put into it
-    /// has changed its own. Where its owner shall not write, it may be left from a session that was
-    /// cut off while filling it, and gets its mode, too.
-    ///
-    /// `again` when another folder of the same name came before it in this session: what is in it
-    /// may be from there.
-    Found { mode: u16, mtime: Mtime, again: bool },
-    /// It did not; held for the paths of what would have been in it.
-    Refused,
-}
-
-/// What may have an entry's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Before {
-    /// What was there before the session.
-    Unknown,
-    /// Nothing was there before the session: a look would only cost time.
-    Nothing,
-    /// Something from this session. It is not taken for the entry because it has the same size and
-    /// time, and the part file of their name is not free.
-    Ours,
-}
-
 impl Sink {
     /// Opens `directory`, made with the folders above it if missing, for one transfer from the peer
     /// with the key `owner`. It is held: whatever happens to its name later, everything goes where it
@@ -121,7 +87,7 @@ impl Sink {
         let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
         let flush = Flush::below(&target)?;
         let space = Arc::new(Space::around(&target, quota)?);
-        let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target);
+        let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target(Arc::default()));
         Ok(Self {
             partials: Partials::new(target.clone(), transfer),
             record: Record::new(target, transfer),
@@ -135,20 +101,23 @@ impl Sink {
         })
     }
 
+    /// For the threads that call it.
+    pub(crate) fn confinement(&self) -> Confinement {
+        Confinement::within(self.partials.target())
+    }
+
     /// Decides about an entry; folders and links are made at once.
     ///
     /// A folder joins one that is there, which then keeps its mode and time. Anything else that
     /// has its name stays as it is, and the entry gets a numbered name.
     pub fn offer(&self, id: EntryId, entry: &Entry) -> Decision {
-        self.decide(id, entry).unwrap_or_else(Decision::Refused)
+        self.decide(id, entry).unwrap_or_else(|reason| Decision::Refused(self.space.explain(reason)))
     }
 
     /// Notes that an entry will not be written, nor what is in it.
     pub fn decline(&self, id: EntryId, entry: &Entry) {
-        if let Some(Held::Folder(parent, _)) = self.get(entry.parent)
-            && entry.kind == Kind::Folder
-            && parent.depth() <= MAX_DEPTH
-        {
+        let Some(Held::Folder(parent, _)) = self.get(entry.parent) else { return };
+        if entry.kind == Kind::Folder && parent.depth() <= MAX_DEPTH {
             let location = Location::new(parent, entry.name.clone());
             self.hold(id, Held::Folder(Arc::new(Folder::At(location)), Fate::Refused));
         }
@@ -159,7 +128,7 @@ impl Sink {
     /// # Errors
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn write_chunk(&self, id: EntryId, offset: u64, bytes: &[u8]) -> Result<(), Reason> {
-        self.file(id)?.write(&self.partials, offset, bytes)
+        self.file(id)?.write(&self.partials, offset, bytes).map_err(|reason| self.space.explain(reason))
     }
 
     /// What is delivered goes on the record of an earlier session of the same transfer.
@@ -184,7 +153,8 @@ impl Sink {
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn complete(&self, id: EntryId, expected: ContentHash) -> Result<Completed, Reason> {
         let file = self.file(id)?;
-        let completed = file.complete(&self.folders, expected)?;
+        let completed =
+            file.complete(&self.folders, expected).map_err(|reason| self.space.explain(reason))?;
         if let Completed::Same(name) = &completed {
             self.record.add(&Location::new(file.location.folder.clone(), name.clone()), expected);
             self.lock().remove(&id);
@@ -206,7 +176,8 @@ impl Sink {
     /// Why the file cannot be delivered; it is to be discarded then.
     pub fn place(&self, id: EntryId, expected: ContentHash) -> Result<Placed, Reason> {
         let file = self.file(id)?;
-        let (placed, name) = file.place(&self.folders, expected)?;
+        let placed = file.place(&self.folders, expected).map_err(|reason| self.space.explain(reason));
+        let (placed, name) = placed?;
         self.record.add(&Location::new(file.location.folder.clone(), name), expected);
         self.lock().remove(&id);
         Ok(placed)
@@ -217,8 +188,7 @@ impl Sink {
     pub fn discard(&self, id: EntryId, reason: Reason) {
         if let Ok(file) = self.file(id) {
             self.lock().remove(&id);
-            let ours = matches!(reason, Reason::DiskFull | Reason::Io | Reason::PermissionDenied);
-            file.discard(ours && file.is_worth_keeping() && !self.flush.has_failed());
+            file.discard(is_of_this_disk(reason) && file.is_worth_keeping() && !self.flush.has_failed());
         }
     }
 
@@ -246,10 +216,10 @@ impl Sink {
                     Err(reason) => Err(reason),
                 }
             }
-            Fate::Target | Fate::Refused => Err(Reason::ParentFailed),
+            Fate::Target(_) | Fate::Refused => Err(Reason::ParentFailed),
         };
         self.folders.close(&folder);
-        finished
+        finished.map_err(|reason| self.space.explain(reason))
     }
 
     /// Returns when everything that was committed and finished is on disk. Other file systems
@@ -311,9 +281,9 @@ impl Sink {
         let location = Location::new(parent, entry.name.clone());
         let decided = match fate {
             Fate::Refused => Err(Reason::ParentFailed),
-            Fate::Target => self.decide_at(id, entry, &location, self.before(&entry.name)),
+            Fate::Target(listing) => self.decide_at(id, entry, &location, self.before(&entry.name, listing)),
             Fate::Found { again: true, .. } => self.decide_at(id, entry, &location, Before::Ours),
-            Fate::Found { .. } => self.decide_at(id, entry, &location, Before::Unknown),
+            Fate::Found { listing, .. } => self.decide_at(id, entry, &location, Before::Unknown(listing)),
             Fate::Created { .. } => self.decide_at(id, entry, &location, Before::Nothing),
         };
         if decided.is_err() && entry.kind == Kind::Folder {
@@ -324,10 +294,10 @@ impl Sink {
 
     /// What may have a name in the target folder. Only what the source's user named comes there, and
     /// only there two entries can have one name.
-    fn before(&self, name: &Name) -> Before {
+    fn before(&self, name: &Name, listing: Arc<Listing>) -> Before {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = seen.len() < MAX_SEEN && seen.insert(name.clone());
-        if is_new { Before::Unknown } else { Before::Ours }
+        if is_new { Before::Unknown(listing) } else { Before::Ours }
     }
 
     fn decide_at(
@@ -343,10 +313,13 @@ impl Sink {
                 let compares = self.compares.load(Ordering::Relaxed) && *size > 0;
                 let existing =
                     Existing { folder: &folder, name: &location.name, size: *size, mtime: entry.mtime };
-                if before == Before::Unknown && !compares && existing.is_there()? {
+                if let Before::Unknown(listing) = &before
+                    && !compares
+                    && existing.is_there(listing)?
+                {
                     return Ok(Decision::Placed(Placed::Present));
                 }
-                let owner = (before != Before::Ours).then_some(self.owner);
+                let owner = (!matches!(before, Before::Ours)).then_some(self.owner);
                 let counted = self.count()?;
                 let space = self.space.clone();
                 let file = Incoming::new(id, location.clone(), *size, entry, owner, space, counted);
@@ -369,7 +342,8 @@ impl Sink {
                 }
                 let fate = match &placed {
                     Placed::Present => {
-                        Fate::Found { mode: entry.mode, mtime: entry.mtime, again: before != Before::Unknown }
+                        let again = !matches!(before, Before::Unknown(_));
+                        Fate::Found { mode: entry.mode, mtime: entry.mtime, again, listing: Arc::default() }
                     }
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
@@ -413,4 +387,12 @@ impl Sink {
     fn lock(&self) -> MutexGuard<'_, HashMap<EntryId, Held>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a file that failed for `reason` may be finished when this side's disk is in order again.
+fn is_of_this_disk(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::DiskFull | Reason::NoInodes | Reason::Io | Reason::PermissionDenied | Reason::ReadOnly
+    )
 }

@@ -92,6 +92,27 @@ impl Space {
         state.room = state.room.map(|room| room.saturating_add(bytes));
     }
 
+    /// What is behind a reason that the disk gave, where that shows.
+    #[cfg(unix)]
+    pub fn explain(&self, reason: Reason) -> Reason {
+        use rustix::fs::{StatVfsMountFlags, fstat, fstatvfs};
+        let disk = || fstatvfs(&self.folder).ok();
+        let has_no_inodes = || disk().is_some_and(|disk| disk.f_files > 0 && disk.f_favail == 0);
+        let is_read_only = || disk().is_some_and(|disk| disk.f_flag.contains(StatVfsMountFlags::RDONLY));
+        let is_gone = || fstat(&self.folder).is_ok_and(|stat| stat.st_nlink == 0);
+        match reason {
+            Reason::DiskFull if has_no_inodes() => Reason::NoInodes,
+            Reason::PermissionDenied if is_read_only() => Reason::ReadOnly,
+            Reason::Io | Reason::ParentFailed if is_gone() => Reason::TargetGone,
+            reason => reason,
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub fn explain(&self, reason: Reason) -> Reason {
+        reason
+    }
+
     #[cfg(unix)]
     fn free(&self) -> Option<u64> {
         // Some file systems have no limit, or do not tell: those say that they have no blocks at all.

@@ -1,6 +1,6 @@
 //! The mode and time that what arrives is given.
 
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -67,7 +67,8 @@ pub fn set_mode(file: &File, mode: u16) -> io::Result<()> {
 /// # Errors
 /// Those of the operating system.
 pub fn set_time(file: &File, mtime: Mtime) -> io::Result<()> {
-    file.set_modified(time_of(mtime))
+    // With that of the last access: many file systems in user space silently ignore one without the other.
+    file.set_times(FileTimes::new().set_modified(time_of(mtime)).set_accessed(SystemTime::now()))
 }
 
 /// Gives `file`, which an earlier session created in `folder`, the mode that [`new_file`] would give one

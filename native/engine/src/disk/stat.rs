@@ -64,6 +64,15 @@ impl Stat {
         Self::new(&Metadata::from_file(file)?)
     }
 
+    /// Whether it is on the file system that `folder` is on.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn is_on_disk_of(&self, folder: &Dir) -> io::Result<bool> {
+        let (disk, _) = identity(&folder.dir_metadata()?);
+        Ok(self.version.identity.0 == disk)
+    }
+
     fn new(metadata: &Metadata) -> io::Result<Self> {
         let form = match metadata.file_type() {
             kind if kind.is_file() => Form::File,

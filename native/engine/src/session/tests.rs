@@ -12,6 +12,7 @@ use hawser_protocol::ticket::TicketSecret;
 
 use super::*;
 use crate::Keep;
+use crate::confine::Confinement;
 use crate::pace::Paces;
 
 /// Longer than anything here takes.
@@ -29,7 +30,7 @@ enum Where {
     Finish,
 }
 
-struct Fragile(Where);
+struct Fragile(Where, Confinement);
 
 impl Fragile {
     fn reach(&self, place: Where) {
@@ -40,6 +41,10 @@ impl Fragile {
 impl Side for Fragile {
     type Machine = Receiver;
     const HAS_LAST_WORD: bool = false;
+
+    fn confine(&self) {
+        self.1.bind_thread();
+    }
 
     fn drive(&self, _: &Arc<Session<Self>>) {
         self.reach(Where::Drive);
@@ -119,7 +124,10 @@ fn start(side: Fragile, connection: Connection) -> (Arc<Session<Fragile>>, Outco
 /// Two that say HELLO to each other and wait.
 fn pair(side: Where) -> [(Arc<Session<Fragile>>, Outcome); 2] {
     let [near, far] = connections();
-    [start(Fragile(Where::Nowhere), near), start(Fragile(side), far)]
+    [
+        start(Fragile(Where::Nowhere, Confinement::reading()), near),
+        start(Fragile(side, Confinement::reading()), far),
+    ]
 }
 
 #[test]

@@ -54,6 +54,80 @@ fn a_file_that_does_not_fit_fails_alone_and_leaves_room_for_the_rest() {
 }
 
 #[test]
+fn a_disk_that_became_read_only_is_called_that() {
+    let Some(disk) = Tiny::mount("size=1m") else { return };
+    let sink = sink(disk.path());
+    sink.offer(EntryId(1), &file(EntryId::ROOT, "begun", 1));
+    sink.write_chunk(EntryId(1), 0, b"1").unwrap();
+    sink.complete(EntryId(1), hash(b"1")).unwrap();
+    let remount = |how| Command::new("mount").args(["-o", how]).arg(disk.path()).status().unwrap().success();
+    // Whoever has a file open for writing has to let go of it first.
+    sink.discard(EntryId(1), Reason::SourceChanged);
+    assert!(remount("remount,ro"));
+    assert_eq!(sink.offer(EntryId(2), &folder(EntryId::ROOT, "f")), Decision::Refused(Reason::ReadOnly));
+    assert_eq!(deliver(&sink, EntryId(3), &file(EntryId::ROOT, "x", 1), b"1"), Err(Reason::ReadOnly));
+    assert!(remount("remount,rw"));
+    assert_eq!(deliver(&sink, EntryId(4), &file(EntryId::ROOT, "y", 1), b"1"), Ok(Placed::AsNamed));
+}
+
+#[test]
+fn what_belongs_on_a_disk_that_is_mounted_in_the_target_is_refused_before_it_is_sent() {
+    let home = tempfile::tempdir().unwrap();
+    let at = home.path().join("disk");
+    std::fs::create_dir(&at).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&at).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: no file system can be mounted here");
+        return;
+    }
+    let sink = sink(home.path());
+    let refused = sink.offer(EntryId(1), &folder(EntryId::ROOT, "disk"));
+    let within = sink.offer(EntryId(2), &file(EntryId(1), "x", 1));
+    let beside = deliver(&sink, EntryId(3), &file(EntryId::ROOT, "y", 1), b"1");
+    let untouched = names(&at).is_empty();
+    assert!(Command::new("umount").arg(&at).status().unwrap().success());
+    assert_eq!(refused, Decision::Refused(Reason::OtherDisk));
+    assert_eq!(within, Decision::Refused(Reason::ParentFailed));
+    assert_eq!(beside, Ok(Placed::AsNamed));
+    assert!(untouched);
+}
+
+#[test]
+fn what_belongs_on_a_mount_of_the_same_disk_fails_when_it_is_placed_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let (target, other) = (home.path().join("target"), home.path().join("other"));
+    let at = target.join("folder");
+    for folder in [&at, &other] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let bound = Command::new("mount").arg("--bind").args([&other, &at]).output();
+    if !bound.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: nothing can be mounted here");
+        return;
+    }
+    let sink = sink(&target);
+    sink.offer(EntryId(1), &folder(EntryId::ROOT, "folder"));
+    let placed = deliver(&sink, EntryId(2), &file(EntryId(1), "x", 1), b"1");
+    let beside = deliver(&sink, EntryId(3), &file(EntryId::ROOT, "y", 1), b"1");
+    // It has the folder open.
+    drop(sink);
+    assert!(Command::new("umount").arg(&at).status().unwrap().success());
+    assert_eq!(placed, Err(Reason::OtherDisk));
+    assert_eq!(beside, Ok(Placed::AsNamed));
+    assert!(names(&other).is_empty());
+}
+
+#[test]
+fn a_target_that_was_removed_is_said_to_be_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let target = home.path().join("target");
+    let sink = sink(&target);
+    std::fs::remove_dir(&target).unwrap();
+    assert_eq!(sink.offer(EntryId(1), &folder(EntryId::ROOT, "f")), Decision::Refused(Reason::TargetGone));
+    assert_eq!(deliver(&sink, EntryId(2), &file(EntryId::ROOT, "x", 1), b"1"), Err(Reason::TargetGone));
+}
+
+#[test]
 fn a_record_that_no_longer_fits_is_removed_and_fails_nothing() {
     let Some(disk) = Tiny::mount("size=1m") else { return };
     let sink = sink(disk.path());
@@ -74,7 +148,7 @@ fn a_record_that_no_longer_fits_is_removed_and_fails_nothing() {
 }
 
 #[test]
-fn a_disk_without_inodes_is_full() {
+fn a_disk_without_inodes_is_told_from_one_without_space() {
     let Some(disk) = Tiny::mount("nr_inodes=8") else { return };
     let sink = sink(disk.path());
     let reasons: Vec<_> = (1..=16)
@@ -84,7 +158,7 @@ fn a_disk_without_inodes_is_full() {
         })
         .collect();
     assert!(!reasons.is_empty());
-    assert!(reasons.iter().all(|reason| *reason == Reason::DiskFull), "{reasons:?}");
+    assert!(reasons.iter().all(|reason| *reason == Reason::NoInodes), "{reasons:?}");
 }
 
 const ROOT: EntryId = EntryId::ROOT;

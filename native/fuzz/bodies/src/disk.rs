@@ -2,6 +2,7 @@
 
 use hawser_engine::ContentHash;
 use hawser_engine::disk::{parse_record_line, read_journal, record_line};
+use hawser_engine::peers::{KnownPeers, PeerName};
 use hawser_protocol::manifest::Name;
 use hawser_protocol::ranges::chunk_count;
 
@@ -66,4 +67,14 @@ pub fn delivered(input: &[u8]) {
     let line = line.strip_suffix(b"\n").unwrap();
     assert!(!line.contains(&b'\n'), "a line is one line");
     assert_eq!(parse_record_line(line), Some((path, hash)));
+}
+
+/// The file of known peers; behind a 0, what a peer calls itself, of which a name is made.
+pub fn peers(input: &[u8]) {
+    if let [0, label @ ..] = input {
+        let Some(name) = std::str::from_utf8(label).ok().and_then(PeerName::from_label) else { return };
+        assert_eq!(name.to_string().parse::<PeerName>().unwrap().to_string(), name.to_string());
+    } else if let Ok(peers) = KnownPeers::parse(input) {
+        assert_eq!(peers.to_string().as_bytes(), input, "there is one form of a list");
+    }
 }

@@ -27,7 +27,7 @@ pub use source::play as source_finishes;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("record", record::record),
     ("frame", codecs::frame),
     ("message", codecs::message),
@@ -36,6 +36,7 @@ pub const TARGETS: [Target; 12] = [
     ("code", ticket::code),
     ("journal", disk::journal),
     ("delivered", disk::delivered),
+    ("peers", disk::peers),
     ("handshake", handshake::handshake),
     ("join", handshake::join),
     ("sink", sink::sink),

@@ -41,6 +41,13 @@ pub fn of(target: &str) -> Vec<Seed> {
             [&[0, 0, 1], b"x".as_slice(), &[7; 32], &[255; 20], &[255, 255, 255, 255, 255, 1]].concat(),
         ],
         "delivered" => delivered(),
+        "peers" => vec![
+            b"hawser known peers 1\n\
+              q7snpohmjariq4i3yjhhltouieawbs6lcve42bby2azmqfcleqwa alice named 2026-11-22 192.0.2.7:7707\n\
+              otmgrpjmudw3mtdkrz2qwcwm2hgs62vmuqqe4vm7d5kyrksvv5ba vm-2 label 2026-11-20 -\n"
+                .to_vec(),
+            "\0 Zoë's laptop".into(),
+        ],
         "handshake" => handshakes(),
         "join" => joins(),
         "sink" => vec![sink_session(), sink_pages(), sink_lanes()],
