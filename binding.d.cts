@@ -458,14 +458,14 @@ export interface NativeVerifyProgress {
 /** Lists the part files in a folder; bytes, as in NativeJob. Resolves with them, or with why not. */
 export declare function partials(directory: Uint8Array): Promise<Array<NativePartFile> | NativeFailure>
 
-/** Remembers a peer. Resolves with it as it is known now, or with why it is not. */
-export declare function rememberPeer(file: Uint8Array, sighting: NativeSighting): Promise<NativeRemembered | NativeFailure>
-
 /**
  * Forbids dumps of this process, and others of its user to look into it. Gives what went wrong, if
  * anything.
  */
 export declare function protectMemory(): NativeFailure | null
+
+/** Remembers a peer. Resolves with it as it is known now, or with why it is not. */
+export declare function rememberPeer(file: Uint8Array, sighting: NativeSighting): Promise<NativeRemembered | NativeFailure>
 
 /**
  * Removes those that no session is writing and that were last written so long ago, or longer.
