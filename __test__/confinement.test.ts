@@ -74,7 +74,7 @@ linux('a session that asked first binds its threads, too, once it may write', as
     unbound = ofSessions.flatMap(([name, isBound]) => (isBound ? [] : [name]));
     if (bytesDone > 0 && ofSessions.length >= 5 && unbound.length === 0) break;
   }
-  transfer.close();
+  void transfer.close();
   await t.throwsAsync(transfer.finished(), {code: 'CANCELLED'});
   t.deepEqual(unbound, []);
 });
