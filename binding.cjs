@@ -848,6 +848,7 @@ module.exports.listen = nativeBinding.listen
 module.exports.namePeer = nativeBinding.namePeer
 module.exports.NativeChange = nativeBinding.NativeChange
 module.exports.NativeClosing = nativeBinding.NativeClosing
+module.exports.NativeCodeReason = nativeBinding.NativeCodeReason
 module.exports.NativeDurability = nativeBinding.NativeDurability
 module.exports.NativeFate = nativeBinding.NativeFate
 module.exports.NativeKeep = nativeBinding.NativeKeep

@@ -16,7 +16,7 @@ export declare class NativeListener {
   /** Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value. */
   revoke(): string | NativeFailure
   /** The next short code to show; null when there will be none any more. */
-  nextCode(): Promise<string | null>
+  nextCode(): Promise<NativeCode | null>
   /** The port listened on. */
   get port(): number
   /** The socket addresses listened on, such as "[::]:7707". */
@@ -114,6 +114,15 @@ export type NativeChange = 'changed' | 'missing' | 'unreadable'
 
 /** What becomes of the running sessions of a listener that is closed. */
 export type NativeClosing = 'finish' | 'park' | 'cancel'
+
+/** A short code to show. */
+export interface NativeCode {
+  code: string
+  reason: NativeCodeReason
+}
+
+/** Why a code is shown. */
+export type NativeCodeReason = 'first' | 'used' | 'guessed' | 'expired' | 'revoked'
 
 /** Whom to dial: a ticket, or a host and a port, and what is known of who is there. */
 export interface NativeDestination {

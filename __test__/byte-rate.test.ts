@@ -1,5 +1,5 @@
 import test from 'ava';
-import {parseByteRate} from '../src/cli/byte-rate.ts';
+import {parseByteCount, parseByteRate} from '../src/cli/byte-rate.ts';
 import {formatRate} from '../src/cli/format.ts';
 
 test('a rate is a number of bytes with a decimal or binary prefix', (t) => {
@@ -44,4 +44,12 @@ test('anything else is no rate', (t) => {
   const others = ['', 'fast', 'M', '-1M', '+1M', '1e6', '1,5M', '1.M', '.5M', '0x10', '1T', '1Kb i', '5 M M'];
   for (const text of [...others, '2Mbit/s', '2M/h', '2i', '1 000', 'Infinity', 'NaN', '2M\n3'])
     t.is(parseByteRate(text), undefined, text);
+});
+
+test('a number of bytes is the same without a second', (t) => {
+  t.is(parseByteCount('500M'), 500_000_000);
+  t.is(parseByteCount('1.5 GB'), 1_500_000_000);
+  t.is(parseByteCount('2GiB'), 2 ** 31);
+  t.is(parseByteCount('10M/s'), undefined);
+  t.is(parseByteCount('-1'), undefined);
 });

@@ -18,6 +18,10 @@ export type ErrorCode =
   | 'CONNECTION_TIMEOUT'
   /** The connection broke, or the peer went away, before the transfer was complete. */
   | 'CONNECTION_LOST'
+  /** The ticket expired, or the clocks of the two machines differ. What was let in before may come again. */
+  | 'TICKET_EXPIRED'
+  /** The code is wrong, used up or too old, or somebody else answered. It is not tried again by itself. */
+  | 'CODE_REJECTED'
   /** The other side is not who the ticket says, or it does not accept the ticket. */
   | 'AUTHENTICATION_FAILED'
   /**

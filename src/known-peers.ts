@@ -68,7 +68,8 @@ export class KnownPeers {
     {publicKey, name: label, address}: Peer,
     {dialled}: RememberOptions = {},
   ): Promise<RememberedPeer> {
-    const where = dialled === undefined ? {} : toNativeDestination(dialled);
+    // A code is used up, and nobody's business.
+    const {code: _, ...where} = dialled === undefined ? {} : toNativeDestination(dialled);
     const sighting = {...where, publicKey, label, address};
     const {peer, isNew} = await native.rememberPeer(this.#file, sighting);
     return {peer: toKnownPeer(peer), isNew};

@@ -4,6 +4,8 @@ import {identityBytes} from './identity.ts';
 import {listen, toError, type NativeJob, type NativeListener} from './native.ts';
 import {answerOffers, type OfferOption} from './offer.ts';
 import {checkLimit, integer, milliseconds, type SessionOptions} from './session.ts';
+import {toPathBytes, type FilePath} from './path.ts';
+import {toNativeTicketLimits, type TicketLimits} from './ticket-limits.ts';
 import {Transfer} from './transfer.ts';
 
 /** What a listener takes, whether it receives or shares. */
@@ -22,6 +24,15 @@ export interface ListenOptions extends SessionOptions {
    * to this one, too. `INVALID_OPTION` when it is one of another identity.
    */
   readonly ticket?: string | undefined;
+  /** Up to where the ticket goes. Default: as long as there is a listener. */
+  readonly ticketLimits?: TicketLimits | undefined;
+  /**
+   * A file that remembers who has used the ticket and how much they brought, for a later listener with the same `ticket`:
+   * without it the limits begin anew. It is on disk before anybody new is let in. Default: none.
+   */
+  readonly ledger?: FilePath | undefined;
+  /** Whether to let in whoever knows a short code, too: see {@link Listener.codes}. Default: false. */
+  readonly codes?: boolean | undefined;
   /**
    * Public keys of peers that need no ticket: 52 characters of base32 each. They dial with the address and the key of this
    * listener, which so needs an `identity` that stays the same. Default: none.
@@ -43,6 +54,17 @@ export interface ReservedName {
   readonly publicKey: string;
 }
 
+/** A code for another to dial with, as a {@link CodeListener}. Whoever knows it is let in, once. */
+export interface ShownCode {
+  /** Three English words joined by `-`, such as `open-lake-army`. */
+  readonly code: string;
+  /**
+   * Why there is another than before: it is the first; the one before was used; it was guessed at, wrongly, three times,
+   * by somebody who may try again; it was ten minutes old; or it was revoked.
+   */
+  readonly reason: 'first' | 'used' | 'guessed' | 'expired' | 'revoked';
+}
+
 /** How {@link Listener.close} takes its time. */
 export interface CloseOptions {
   /**
@@ -57,10 +79,13 @@ export class Listener implements AsyncDisposable {
   readonly #native: NativeListener;
   readonly #signal: AbortSignal | undefined;
   readonly #closed: Promise<void>;
+  /** The hosts that the ticket tells a peer to dial, best first. */
+  readonly hosts: readonly string[];
 
   /** @internal */
-  constructor(native: NativeListener, signal: AbortSignal | undefined) {
+  constructor(native: NativeListener, hosts: readonly string[], signal: AbortSignal | undefined) {
     this.#native = native;
+    this.hosts = hosts;
     this.#signal = signal;
     this.#closed = this.#run();
   }
@@ -78,6 +103,31 @@ export class Listener implements AsyncDisposable {
   /** The socket addresses listened on, such as `0.0.0.0:7707` and `[::]:7707`. */
   get addresses(): readonly string[] {
     return this.#native.addresses;
+  }
+
+  /**
+   * Makes another ticket in place of this one, and another code where codes are shown. Those before let nobody in any
+   * more, not even those who have come with them before; transfers that run go on, until their connections are lost.
+   * Limits begin anew. Gives the new ticket. Throws a {@link HawserError} when the ledger cannot be written; the ticket
+   * is another one all the same.
+   */
+  revoke(): string {
+    const result = this.#native.revoke();
+    if (typeof result !== 'string') throw toError(result);
+    return result;
+  }
+
+  /**
+   * With `codes: true`, each code as soon as it is the one to show, instead of the one before; ends when the listener is
+   * closed, and at once without codes. A code is good for one peer, for three wrong guesses and for ten minutes. Who came
+   * with one may come again after a loss, as long as both sides run. A code that was given to one loop is not to another.
+   */
+  async *codes(): AsyncGenerator<ShownCode, void, undefined> {
+    for (;;) {
+      const shown = await this.#native.nextCode();
+      if (!shown) return;
+      yield {code: shown.code, reason: shown.reason};
+    }
   }
 
   /**
@@ -133,19 +183,22 @@ const longestTimerMs = 2 ** 31 - 1;
 /** @internal */
 export function openListener(job: NativeJob, options: ListenOptions & OfferOption): Listener {
   const {port, bind = [], advertise = [], ticket, reservedNames = [], allow = [], signal} = options;
+  const {ticketLimits = {}, ledger, codes = false} = options;
   signal?.throwIfAborted();
+  const hosts = advertise.length > 0 ? [...advertise] : reachableHosts(bind);
   const native = listen({
     job,
     bind: [...bind],
     reserved: reservedNames.map(({name, publicKey}) => ({name, publicKey})),
-    advertise: advertise.length > 0 ? [...advertise] : reachableHosts(bind),
+    advertise: hosts,
     ...(port === undefined ? {} : {port: integer('port', port, 0, 65_535)}),
     ...(ticket === undefined ? {} : {ticket}),
-    ticketLimits: {},
-    codes: false,
+    ticketLimits: toNativeTicketLimits(ticketLimits),
+    ...(ledger === undefined ? {} : {ledger: toPathBytes(ledger)}),
+    codes,
     allow: [...allow],
     ...identityBytes(options.identity),
   });
   answerOffers(native, options);
-  return new Listener(native, signal);
+  return new Listener(native, hosts, signal);
 }

@@ -30,6 +30,7 @@ export type {
   NativeOffer,
   NativePartFile,
   NativeProgress,
+  NativeTicketLimits,
   NativeTransfer,
   NativeVerification,
   NativeVerifyProgress,

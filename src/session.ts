@@ -99,8 +99,8 @@ export function integer(option: string, value: number, min: number, max: number)
  * A time in milliseconds, Infinity included, or an INVALID_OPTION.
  * @internal
  */
-export function milliseconds(option: string, value: number): number {
-  return value === Infinity ? value : integer(option, value, 0, Number.MAX_SAFE_INTEGER);
+export function milliseconds(option: string, value: number, min = 0): number {
+  return value === Infinity ? value : integer(option, value, min, Number.MAX_SAFE_INTEGER);
 }
 
 /**

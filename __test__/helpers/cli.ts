@@ -13,7 +13,12 @@ export function hawser(t: ExecutionContext, args: readonly string[], env: NodeJS
 
 /** The environment of somebody who has never used `hawser` before. */
 function nobody(t: ExecutionContext): NodeJS.ProcessEnv {
-  return {HAWSER_TICKET: undefined, HAWSER_CONFIG_DIR: makeFolder(t), npm_command: undefined};
+  return {
+    HAWSER_TICKET: undefined,
+    HAWSER_CODE: undefined,
+    HAWSER_CONFIG_DIR: makeFolder(t),
+    npm_command: undefined,
+  };
 }
 
 /** Starts `hawser` on a terminal of its own, which the program `script` provides. */
@@ -22,12 +27,22 @@ export function hawserOnTerminal(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Process {
-  const line = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
+  return onTerminal(t, commandLine(args), env);
+}
+
+/** The command with these arguments, for a shell. */
+export function commandLine(args: readonly string[]): string {
+  return [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
+}
+
+/** Runs a line of bash on a terminal of its own. */
+export function onTerminal(t: ExecutionContext, line: string, env: NodeJS.ProcessEnv = {}): Process {
   return new Process(t, 'script', ['-qec', `stty cols 100 rows 30; ${line}`, '/dev/null'], {
     ...nobody(t),
     CI: undefined,
     NO_COLOR: undefined,
     TERM: 'xterm',
+    SHELL: '/bin/bash',
     ...env,
   });
 }
@@ -52,6 +67,25 @@ export async function listenOn(
 ): Promise<ListeningProcess> {
   const process = hawser(t, [...args, '--bind', '127.0.0.1', '--port', port], env);
   return {process, ticket: await process.said('stdout', /hawser1\w+/)};
+}
+
+/** A listener that shows codes, where it is, and its first code. */
+export interface CodeProcess {
+  readonly process: Process;
+  readonly address: string;
+  readonly code: string;
+}
+
+/** Starts `hawser receive --code` or `hawser share --code` on any free port of the loopback interface. */
+export async function showCode(
+  t: ExecutionContext,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<CodeProcess> {
+  const process = hawser(t, [...args, '--code', '--bind', '127.0.0.1', '--port', '0'], env);
+  const line = await process.said('stdout', /^(127\.0\.0\.1:\d+ [a-z]+-[a-z]+-[a-z]+)\n/);
+  const [address = '', code = ''] = line.split(' ');
+  return {process, address, code};
 }
 
 /** The events that `--json` printed. */

@@ -1,16 +1,24 @@
 import type {ErrorCode} from '../index.ts';
 
 /** What a person can do about a failure, and what is kept; the message itself says what happened and why. */
-export function adviceFor(code: ErrorCode, listens: boolean, connected: boolean): readonly string[] {
+export function adviceFor(
+  code: ErrorCode,
+  listens: boolean,
+  connected: boolean,
+  byCode = false,
+): readonly string[] {
   const {next, kept} = advice[code];
   if (listens && code === 'CONNECTION_LOST') return [lostByListener];
   if (!kept || !connected) return next;
-  return [...next, listens ? keptByListener : keptByDialler];
+  return [...next, listens ? keptByListener : byCode ? keptByCode : keptByDialler];
 }
 
 const keptByDialler =
   'Files already delivered stay. Run the same command again to continue, with the new ticket if the other side was ' +
   'restarted without --ticket-file: what is there is skipped.';
+const keptByCode =
+  'Files already delivered stay. Run the same command again to continue, with the code that the other side shows then: ' +
+  'what is there is skipped.';
 const keptByListener =
   'Files already delivered stay, and so do parts of others. The other side goes on when it connects again.';
 
@@ -56,6 +64,14 @@ const advice: Record<ErrorCode, Advice> = {
       'Ask for a new ticket: each start of the other side makes one, unless it keeps one with --ticket-file.',
       'If it is the newest, someone else may be answering at that address.',
       'Without a ticket, the other side must name you with --allow, and be who you know.',
+    ],
+  },
+  TICKET_EXPIRED: {next: ['Ask for a new ticket: the other side makes one when it is started again.']},
+  CODE_REJECTED: {
+    next: [
+      'Ask for the code that is shown now, and run the same command again: each is good for one transfer, ten minutes ' +
+        'and three tries.',
+      'If that is what you typed, someone else may be answering at that address.',
     ],
   },
   KEY_CHANGED: {

@@ -1,7 +1,9 @@
 import {createInterface} from 'node:readline';
 import type {Offer, OfferAnswer} from '../index.ts';
+import {isForeground} from './keys.ts';
 import type {Memory} from './known-peers.ts';
 import {offerLines} from './offer-text.ts';
+import {hasTerminal} from './prompt.ts';
 import type {CommandContext} from './run.ts';
 import type {Screen} from './screen.ts';
 
@@ -10,7 +12,7 @@ export type Asker = (offer: Offer) => Promise<OfferAnswer>;
 
 /** Asks on the terminal; without one, whatever is offered is refused rather than left waiting. */
 export function createAsker({screen, report, signal}: CommandContext, memory: Memory): Asker {
-  if (screen && process.stdin.isTTY && process.stderr.isTTY) {
+  if (screen && hasTerminal() && isForeground()) {
     const terminal = new Terminal(screen, memory, signal);
     return (offer) => terminal.ask(offer);
   }

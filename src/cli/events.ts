@@ -10,6 +10,7 @@ import {
   type Progress,
   type PublicIdentity,
   type Report,
+  type ShownCode,
   type VerifyProgress,
   type VerifyReport,
 } from '../index.ts';
@@ -21,6 +22,8 @@ import {
  */
 export type CommandEvent =
   | ListeningEvent
+  | CodeEvent
+  | RevokedEvent
   | PeerEvent
   | ProgressEvent
   | EntryEvent
@@ -41,9 +44,23 @@ export type CommandEvent =
 /** `receive` and `share`: the port is open; first of all events. */
 export interface ListeningEvent {
   readonly event: 'listening';
-  readonly ticket: string;
+  /** Null with `--code`: a code is the only way in then. */
+  readonly ticket: string | null;
   readonly port: number;
   readonly addresses: readonly string[];
+}
+
+/** `receive --code` and `share --code`: the code to show now, instead of the one before. */
+export interface CodeEvent extends ShownCode {
+  readonly event: 'code';
+  /** Where the other side may find this one, best first, as its `--to` takes it. */
+  readonly addresses: readonly string[];
+}
+
+/** `receive` and `share`: the ticket is revoked, and this is the one in its place. */
+export interface RevokedEvent {
+  readonly event: 'revoked';
+  readonly ticket: string;
 }
 
 /** What the user knows of a peer. */

@@ -34,6 +34,8 @@ const exitCodes: Record<ErrorCode, ExitCode> = {
   CONNECTION_TIMEOUT: exit.connect,
   CONNECTION_LOST: exit.connect,
   AUTHENTICATION_FAILED: exit.authentication,
+  TICKET_EXPIRED: exit.authentication,
+  CODE_REJECTED: exit.authentication,
   KEY_CHANGED: exit.authentication,
   REFUSED: exit.refused,
   INTEGRITY: exit.integrity,

@@ -1,4 +1,5 @@
 import {get} from '../index.ts';
+import {findCodeListener} from './code.ts';
 import type {Command} from './commander.ts';
 import {follow} from './follow.ts';
 import * as options from './options.ts';
@@ -14,14 +15,16 @@ export function addGet(program: Command): void {
     .description(
       'Fetches what the "hawser share" that printed the ticket offers. The ticket may be left out where the ' +
         'environment variable HAWSER_TICKET has it, which other users of this machine do not see, or to be asked for ' +
-        'it on the terminal. Nothing that exists is overwritten. A lost connection is made again by itself. Interrupted? The ' +
+        'it on the terminal. With --code, an address takes its place, and the three words that the other side shows are ' +
+        'asked for, or taken from HAWSER_CODE, or, without a terminal, from standard input. Nothing that exists is overwritten. A lost connection is made again by itself. Interrupted? The ' +
         'same command again continues.',
     )
     .argument(
       '[ticket]',
-      'ticket of the sharer (default: HAWSER_TICKET, or asked for), or name@host of one with --allow',
+      'ticket of the sharer (default: HAWSER_TICKET, or asked for), name@host of one with --allow, or with --code HOST[:PORT]',
     )
     .argument('[directory]', 'folder to write into, created if missing (default: ".")')
+    .addOption(options.typeCode)
     .addOption(options.lanes)
     .addOption(options.limit)
     .addOption(options.retry)
@@ -34,15 +37,16 @@ export function addGet(program: Command): void {
     .action((first, second, flags) =>
       run('get', flags, async (context) => {
         const {report, signal} = context;
-        const {given, directory} = placeArguments(first, second);
-        const source = await findTicket(given, signal);
+        const {given, directory} = placeArguments(first, second, flags.code);
+        const byCode = flags.code && (await findCodeListener(given, context));
+        const source = byCode ?? (await findTicket(given, signal));
         await warnRoot(directory, report);
         const {lanes, limit, retry: retryMs, checksum, verify, durability} = flags;
         const {findIdentity} = await import('./identity.ts');
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(report);
         const identity = await findIdentity(report);
-        const from = await memory.find(source);
+        const from = typeof source === 'string' ? await memory.find(source) : source;
         await memory.check(from);
         const transfer = get(from, {
           directory,
@@ -67,8 +71,12 @@ interface Arguments {
 }
 
 /** A single argument is the folder where the environment has the ticket and the argument does not look like one. */
-function placeArguments(first: string | undefined, second: string | undefined): Arguments {
-  const onlyFolder = first !== undefined && second === undefined && !looksLikeTicket(first);
+function placeArguments(
+  first: string | undefined,
+  second: string | undefined,
+  code: true | undefined,
+): Arguments {
+  const onlyFolder = !code && first !== undefined && second === undefined && !looksLikeTicket(first);
   if (onlyFolder && ticketFromEnvironment() !== undefined) return {given: undefined, directory: first};
   return {given: first, directory: second ?? '.'};
 }
@@ -77,4 +85,5 @@ const examples = `
 Examples:
   hawser get hawser1…                    into the current folder
   hawser get hawser1… downloads          into the folder "downloads"
+  hawser get 203.0.113.5 --code          and type the words shown there
   HAWSER_TICKET=hawser1… hawser get downloads`;

@@ -1,4 +1,3 @@
-import {isIPv6} from 'node:net';
 import {join} from 'node:path';
 import {
   HawserError,
@@ -11,7 +10,6 @@ import {
 import {displayName} from './display.ts';
 import type {Acquaintance} from './events.ts';
 import {configFolder, NotKept} from './identity.ts';
-import {defaultPort} from './options.ts';
 import type {Reporter} from './reporter.ts';
 import {looksLikeTicket} from './ticket.ts';
 
@@ -49,7 +47,7 @@ export class Memory {
     if (looksLikeTicket(to)) return to;
     const at = to.lastIndexOf('@');
     const known = await this.#list();
-    if (at >= 0) return {address: withPort(to.slice(at + 1)), publicKey: keyOf(known, to.slice(0, at))};
+    if (at >= 0) return {address: to.slice(at + 1), publicKey: keyOf(known, to.slice(0, at))};
     const peer = known.find((one) => isMeant(one, to));
     // Whatever else it is, it is no ticket, and will be said to be none.
     if (!peer) return to;
@@ -109,12 +107,6 @@ function keyOf(known: readonly KnownPeer[], who: string): string {
     'INVALID_OPTION',
     `${text}: "hawser peers" lists them; a public key need not be known`,
   );
-}
-
-/** An address with the port that listeners take by themselves, unless it has one. */
-function withPort(host: string): string {
-  if (isIPv6(host)) return `[${host}]:${defaultPort}`;
-  return /(?:^|[^:]|\]):\d+$/.test(host) ? host : `${host}:${defaultPort}`;
 }
 
 const stranger: Acquaintance = {knownAs: null, isNew: false};

@@ -18,6 +18,9 @@ Examples:
   hawser receive inbox                   here; it prints a ticket
   hawser send sample.txt photos --to …   there, with that ticket
 
+  hawser receive inbox --code            or with three words instead of a ticket
+  hawser send photos --to HOST --code    that somebody reads out to you
+
   hawser share photos movie.mp4          or the side with the files listens,
   hawser get …                           and the other fetches them
 

@@ -1,4 +1,4 @@
-import {parseByteRate} from './byte-rate.ts';
+import {parseByteCount, parseByteRate} from './byte-rate.ts';
 import {InvalidArgumentError, Option} from './commander.ts';
 import {parseDuration} from './duration.ts';
 
@@ -40,6 +40,18 @@ export const ticketFile = new Option(
   '--ticket-file <path>',
   'keep the ticket in a file, so that it is the same when started again',
 );
+export const showCode = new Option(
+  '--code',
+  'show an address and three words instead of a ticket, for somebody to type',
+).conflicts(['ticketFile', 'expires', 'uses']);
+export const expires = new Option(
+  '--expires <duration>',
+  'let nobody new in with the ticket after so long, such as 30m, 12h or 7d',
+).argParser(lifetime);
+export const uses = new Option(
+  '--uses <count>',
+  'how many may use the ticket; 1: only the first, who may come again',
+).argParser(wholeNumber(1, 2 ** 32 - 1));
 export const grace = new Option(
   '--grace <duration>',
   'on SIGTERM, time for running transfers to finish, such as 30s or 5m (default: 10s)',
@@ -51,6 +63,16 @@ export const ask = new Option(
   'before anything is written, show on the terminal who offers what, and ask',
 );
 
+// How much to take: receive.
+export const maxBytes = new Option(
+  '--max-bytes <size>',
+  'bytes of files that may be sent in all, such as 500M or 10G',
+).argParser(byteCount);
+export const maxFiles = new Option(
+  '--max-files <count>',
+  'files, folders and links that may be sent in all',
+).argParser(wholeNumber(1, Number.MAX_SAFE_INTEGER));
+
 // How to write: receive and get.
 export const durability = new Option(
   '--durability <when>',
@@ -58,6 +80,10 @@ export const durability = new Option(
 ).choices(['session', 'file', 'none'] as const);
 
 // How to dial: send and get.
+export const typeCode = new Option(
+  '--code',
+  'go by an address and the code that the other side shows: HAWSER_CODE, or asked for',
+);
 export const checksum = new Option(
   '--checksum',
   'compare files that are there by content, not by size and time',
@@ -87,6 +113,22 @@ function duration(text: string): number {
   if (milliseconds !== undefined) return milliseconds;
   throw new InvalidArgumentError(
     'It must be a time such as 90s, 10m or 1h30m, a number of seconds, or forever.',
+  );
+}
+
+/** A ticket says in whole seconds when it expires. */
+function lifetime(text: string): number {
+  const milliseconds = duration(text);
+  if (milliseconds >= 1000) return milliseconds;
+  throw new InvalidArgumentError('It must be a second or more.');
+}
+
+function byteCount(text: string): number {
+  const bytes = parseByteCount(text);
+  if (bytes !== undefined && bytes >= 1 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError(
+    'It must be a number of bytes, alone or with K, M or G (powers of 1000) or Ki, Mi or Gi (of 1024), such ' +
+      'as 500M, 1.5G or 64KiB.',
   );
 }
 

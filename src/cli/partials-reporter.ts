@@ -25,6 +25,8 @@ export class PartialsReporter {
       case 'error':
         return this.#explain(event);
       case 'listening':
+      case 'code':
+      case 'revoked':
       case 'peer':
       case 'progress':
       case 'entry':

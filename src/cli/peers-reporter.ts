@@ -26,6 +26,8 @@ export class PeersReporter {
       case 'error':
         return this.#explain(event);
       case 'listening':
+      case 'code':
+      case 'revoked':
       case 'peer':
       case 'progress':
       case 'entry':

@@ -2,10 +2,11 @@ import {realpath} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {receive} from '../index.ts';
 import type {Command} from './commander.ts';
+import {openListener} from './open-listener.ts';
 import * as options from './options.ts';
 import {warnRoot} from './root.ts';
 import {run} from './run.ts';
-import {openListener, serve} from './serve.ts';
+import {serve} from './serve.ts';
 
 /** `hawser receive [directory]` */
 export function addReceive(program: Command): void {
@@ -27,7 +28,12 @@ export function addReceive(program: Command): void {
     .addOption(options.durability)
     .addOption(options.allow)
     .addOption(options.once)
+    .addOption(options.showCode)
     .addOption(options.ticketFile)
+    .addOption(options.expires)
+    .addOption(options.uses)
+    .addOption(options.maxBytes)
+    .addOption(options.maxFiles)
     .addOption(options.grace)
     .addOption(options.json)
     .addOption(options.quiet)
@@ -64,8 +70,11 @@ const homeText =
 const examples = `
 Examples:
   hawser receive inbox                    from whoever has the ticket
+  hawser receive inbox --code             from whoever you tell three words
   hawser receive inbox --once             one transfer, then end
   hawser receive inbox --ask              only what you agree to
+  hawser receive inbox --uses 1 --expires 1h --max-bytes 10G
+                                          from one sender, and no more than that
   hawser receive inbox --allow bob        bob, whom you know, needs no ticket
   hawser receive inbox --ticket-file ~/.hawser-ticket
                                           the same ticket when started again

@@ -20,21 +20,23 @@ export type CommandName = TransferCommand | 'verify' | 'partials' | 'id' | 'peer
 export interface ReporterFlags {
   readonly json?: true | undefined;
   readonly quiet?: true | undefined;
+  /** Whether a code lets in, and not a ticket. */
+  readonly code?: true | undefined;
 }
 
 /** Without a screen it speaks JSON. */
 export function createReporter(
   command: CommandName,
-  {quiet}: ReporterFlags,
+  {quiet, code}: ReporterFlags,
   screen: Screen | undefined,
 ): Reporter {
   if (!screen) return reportJson;
   const voice = new Voice(screen, quiet ?? false);
-  const text = createTextReporter(command, voice);
+  const text = createTextReporter(command, voice, code ?? false);
   return (event) => text.report(event);
 }
 
-function createTextReporter(command: CommandName, voice: Voice): {report: Reporter} {
+function createTextReporter(command: CommandName, voice: Voice, byCode: boolean): {report: Reporter} {
   switch (command) {
     case 'verify':
       return new VerifyReporter(voice);
@@ -47,6 +49,6 @@ function createTextReporter(command: CommandName, voice: Voice): {report: Report
     case 'share':
     case 'send':
     case 'get':
-      return new TextReporter(command, voice);
+      return new TextReporter(command, voice, byCode);
   }
 }

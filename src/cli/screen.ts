@@ -7,6 +7,8 @@ export interface Screen {
   readonly isLive: boolean;
   /** Prints a line that stays. */
   line(text: string): void;
+  /** Prints a line that stays on standard output, which may be the same terminal. */
+  output(text: string): void;
   /** Shows where a transfer stands, instead of what it showed before. */
   progress(transfer: number, text: string): void;
   /** Takes away the progress line of a transfer. */
@@ -48,6 +50,12 @@ class LiveScreen implements Screen {
     this.#draw();
   }
 
+  output(text: string): void {
+    if (this.#lines.size > 0) this.#update.clear();
+    process.stdout.write(`${text}\n`);
+    this.#draw();
+  }
+
   progress(transfer: number, text: string): void {
     this.#lines.set(transfer, text);
     this.#draw();
@@ -84,6 +92,10 @@ class PlainScreen implements Screen {
 
   line(text: string): void {
     process.stderr.write(`${text}\n`);
+  }
+
+  output(text: string): void {
+    process.stdout.write(`${text}\n`);
   }
 
   progress(transfer: number, text: string): void {

@@ -1,4 +1,5 @@
 import {send} from '../index.ts';
+import {findCodeListener} from './code.ts';
 import type {Command} from './commander.ts';
 import {follow} from './follow.ts';
 import * as options from './options.ts';
@@ -13,14 +14,16 @@ export function addSend(program: Command): void {
     .description(
       'Sends files and folders, all at once, to the "hawser receive" that printed the ticket. Without --to the ticket ' +
         'is taken from the environment variable HAWSER_TICKET, which other users of this machine do not see, or asked ' +
-        'for on the terminal. A lost connection is made again by itself. Interrupted? The same ' +
+        'for on the terminal. With --code, --to is an address, and the three words that the other side shows are asked ' +
+        'for, or taken from HAWSER_CODE, or, without a terminal, from standard input. A lost connection is made again by itself. Interrupted? The same ' +
         'command again continues: what is there is skipped.',
     )
     .argument('<paths...>', 'files and folders to send')
     .option(
       '--to <ticket>',
-      'ticket of the receiver (default: HAWSER_TICKET, or asked for), or name@host of one with --allow',
+      'ticket of the receiver (default: HAWSER_TICKET, or asked for), name@host of one with --allow, or with --code HOST[:PORT]',
     )
+    .addOption(options.typeCode)
     .addOption(options.lanes)
     .addOption(options.limit)
     .addOption(options.retry)
@@ -33,12 +36,13 @@ export function addSend(program: Command): void {
     .action((paths, flags) =>
       run('send', flags, async (context) => {
         const {report, signal} = context;
-        const given = await findTicket(flags.to, signal);
+        const byCode = flags.code && (await findCodeListener(flags.to, context));
+        const given = byCode ?? (await findTicket(flags.to, signal));
         const {findIdentity} = await import('./identity.ts');
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(report);
         const identity = await findIdentity(report);
-        const to = await memory.find(given);
+        const to = typeof given === 'string' ? await memory.find(given) : given;
         await memory.check(to);
         const transfer = send(paths, {
           to,
@@ -59,6 +63,7 @@ export function addSend(program: Command): void {
 const examples = `
 Examples:
   hawser send sample.txt photos --to hawser1…
+  hawser send photos --to 203.0.113.5 --code  and type the words shown there
   HAWSER_TICKET=hawser1… hawser send movie.mp4
   hawser send photos --to alice@nas.local     she knows you (--allow): no ticket
   hawser send photos --to alice               where she was reached last`;

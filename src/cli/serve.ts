@@ -1,90 +1,19 @@
-import {HawserError, isHawserError, type Listener, type ListenOptions, type Transfer} from '../index.ts';
+import {isIPv6} from 'node:net';
+import type {Listener, Transfer} from '../index.ts';
+import {errorEvent} from './events.ts';
 import {exit, type ExitCode} from './exit.ts';
 import {follow} from './follow.ts';
 import {formatDuration} from './format.ts';
+import {openKeys} from './keys.ts';
 import type {Memory} from './known-peers.ts';
+import type {ListenFlags} from './open-listener.ts';
 import {defaultGraceMs, defaultPort} from './options.ts';
 import type {CommandContext} from './run.ts';
 
-/** What `receive` and `share` are asked for besides what they work with. */
-interface ListenFlags {
-  readonly port?: number | undefined;
-  readonly bind?: readonly string[] | undefined;
-  readonly advertise?: readonly string[] | undefined;
-  readonly limit?: number | undefined;
-  readonly allow?: readonly string[] | undefined;
+/** How `receive` and `share` are asked to serve. */
+interface ServeFlags extends ListenFlags {
   readonly once?: true | undefined;
-  readonly ticketFile?: string | undefined;
   readonly grace?: number | undefined;
-  readonly json?: true | undefined;
-}
-
-/**
- * Opens a listener as the user, with the ticket of the earlier run where one is kept. The port is the one asked for, or
- * that of the kept ticket, or else the default one, or else any that is free.
- */
-export async function openListener(
-  flags: ListenFlags,
-  {report, signal}: CommandContext,
-  memory: Memory,
-  open: (options: ListenOptions) => Promise<Listener>,
-): Promise<Listener> {
-  const {bind, advertise, limit, ticketFile} = flags;
-  const {findIdentity, keepIdentity} = await import('./identity.ts');
-  const entries = flags.json ? 'all' : 'failed';
-  const reservedNames = await memory.reservedNames();
-  const allow = await memory.keysOf(flags.allow ?? []);
-  const options = {bind, advertise, limit, entries, reservedNames, allow, signal} as const;
-  if (ticketFile === undefined) {
-    const identity = await findIdentity(report);
-    return openPort(flags.port, (port) => open({...options, identity, port}));
-  }
-  // A ticket is good for one key only: without the key there is no use in keeping it.
-  const {key: identity, path: identityFile} = await keepIdentity();
-  const {keepTicket, readTicket} = await import('./ticket-file.ts');
-  const ticket = await readTicket(ticketFile);
-  if (ticket !== undefined) {
-    const opened = open({...options, identity, ticket, port: flags.port});
-    return opened.catch((cause: unknown) => {
-      throw explainTicket(cause, ticketFile, identityFile);
-    });
-  }
-  const listener = await openPort(flags.port, (port) => open({...options, identity, port}));
-  try {
-    await keepTicket(ticketFile, listener.ticket);
-  } catch (error) {
-    await listener.close({graceMs: 0});
-    throw error;
-  }
-  return listener;
-}
-
-/** What is wrong with a ticket that is kept, in terms of the files. */
-function explainTicket(cause: unknown, ticketFile: string, identityFile: string): unknown {
-  if (!isHawserError(cause)) return cause;
-  if (cause.code === 'TICKET_INVALID') {
-    const text = `${ticketFile} holds no ticket: move it away, and a new one is made`;
-    return new HawserError('IO', text, {cause});
-  }
-  // The code is that of every wrong option.
-  if (cause.code !== 'INVALID_OPTION' || !cause.message.includes('another identity')) return cause;
-  const text =
-    `the ticket in ${ticketFile} is one of another identity than that in ${identityFile}: bring that one back, or ` +
-    'move the ticket away, and a new one is made';
-  return new HawserError('INVALID_OPTION', text, {cause});
-}
-
-async function openPort(
-  asked: number | undefined,
-  open: (port: number) => Promise<Listener>,
-): Promise<Listener> {
-  if (asked !== undefined) return open(asked);
-  try {
-    return await open(defaultPort);
-  } catch (error) {
-    if (isHawserError(error) && error.code === 'PORT_IN_USE') return open(0);
-    throw error;
-  }
 }
 
 /**
@@ -93,13 +22,13 @@ async function openPort(
  */
 export async function serve(
   listener: Listener,
-  flags: ListenFlags,
+  flags: ServeFlags,
   context: CommandContext,
   memory: Memory,
 ): Promise<ExitCode> {
   const {ticket, port, addresses} = listener;
   const {report, terminated} = context;
-  report({event: 'listening', ticket, port, addresses});
+  report({event: 'listening', ticket: flags.code ? null : ticket, port, addresses});
 
   const following = new Set<Promise<void>>();
   let result: ExitCode | undefined;
@@ -128,10 +57,64 @@ export async function serve(
     }
   };
 
-  for await (const transfer of listener) {
-    const served = serveOne(transfer).finally(() => following.delete(served));
-    following.add(served);
+  const showing = showCodes(listener, context);
+  const closeKeys = listenForRevocation(listener, flags, context);
+  try {
+    for await (const transfer of listener) {
+      const served = serveOne(transfer).finally(() => following.delete(served));
+      following.add(served);
+    }
+    await Promise.all([...following, showing]);
+  } finally {
+    closeKeys();
   }
-  await Promise.all(following);
   return result ?? exit.ok;
+}
+
+/** Each code that the listener shows, with where to go with it. */
+async function showCodes(listener: Listener, {report}: CommandContext): Promise<void> {
+  const addresses = listener.hosts.map((host) => addressOf(host, listener.port));
+  for await (const shown of listener.codes()) report({event: 'code', ...shown, addresses});
+}
+
+/** As `--to` takes it: the port that is assumed there need not be said. */
+function addressOf(host: string, port: number): string {
+  if (port === defaultPort) return host;
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Has the key `r` revoke what lets peers in, until the result is called. */
+function listenForRevocation(
+  listener: Listener,
+  {code, ticketFile}: ServeFlags,
+  {report}: CommandContext,
+): () => void {
+  const revokeAndTell = async (): Promise<void> => {
+    try {
+      await revoke(listener, ticketFile);
+    } catch (error) {
+      report(errorEvent(error));
+    }
+    // With codes there is no ticket to show: the next code says that it was revoked.
+    if (!code) report({event: 'revoked', ticket: listener.ticket});
+  };
+  let revoking = Promise.resolve();
+  const close = openKeys((key) => {
+    if (key.toLowerCase() === 'r') revoking = revoking.then(revokeAndTell);
+  });
+  if (!close) return () => {};
+  const shown = code ? 'the code that is shown' : 'this ticket';
+  report({event: 'notice', message: `press r to revoke ${shown} and get another`});
+  return close;
+}
+
+async function revoke(listener: Listener, ticketFile: string | undefined): Promise<void> {
+  if (ticketFile === undefined) {
+    listener.revoke();
+    return;
+  }
+  const {dropTicket, keepTicket} = await import('./ticket-file.ts');
+  // First, so that the old one does not come back should this process end in between.
+  await dropTicket(ticketFile);
+  await keepTicket(ticketFile, listener.revoke());
 }

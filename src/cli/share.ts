@@ -1,8 +1,9 @@
 import {share} from '../index.ts';
 import type {Command} from './commander.ts';
+import {openListener} from './open-listener.ts';
 import * as options from './options.ts';
 import {run} from './run.ts';
-import {openListener, serve} from './serve.ts';
+import {serve} from './serve.ts';
 
 /** `hawser share <paths...>` */
 export function addShare(program: Command): void {
@@ -20,7 +21,10 @@ export function addShare(program: Command): void {
     .addOption(options.sharedLimit)
     .addOption(options.allow)
     .addOption(options.once)
+    .addOption(options.showCode)
     .addOption(options.ticketFile)
+    .addOption(options.expires)
+    .addOption(options.uses)
     .addOption(options.grace)
     .addOption(options.json)
     .addOption(options.quiet)
@@ -38,4 +42,6 @@ export function addShare(program: Command): void {
 const examples = `
 Examples:
   hawser share photos movie.mp4          to everyone who has the ticket
-  hawser share report.pdf --once         to the first who fetches it, then end`;
+  hawser share report.pdf --once         to the first who fetches it, then end
+  hawser share photos --code             to whoever you tell three words
+  hawser share photos --uses 3 --expires 2d`;

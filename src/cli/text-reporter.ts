@@ -1,6 +1,7 @@
 import {adviceFor} from './advice.ts';
 import {displayName} from './display.ts';
 import type {
+  CodeEvent,
   CommandEvent,
   EntryEvent,
   ErrorEvent,
@@ -14,26 +15,35 @@ import type {Voice} from './voice.ts';
 import * as wording from './wording.ts';
 
 /**
- * Tells a person what happens. Standard output gets nothing but the ticket of a listener, so that a script can take
- * it from there; all the rest goes to standard error. Quiet leaves the ticket, the entries that failed, and errors.
+ * Tells a person what happens. Standard output gets nothing but the ticket of a listener, or its address and
+ * code, so that a script can take it from there; all the rest goes to standard error. Quiet leaves that, the entries that
+ * failed, and errors.
  */
 export class TextReporter {
   readonly #command: TransferCommand;
   readonly #voice: Voice;
+  readonly #byCode: boolean;
   readonly #peers = new Map<number, PeerEvent>();
   readonly #failures = new Map<number, number>();
   readonly #lost = new Set<number>();
 
-  constructor(command: TransferCommand, voice: Voice) {
+  constructor(command: TransferCommand, voice: Voice, byCode: boolean) {
     this.#command = command;
     this.#voice = voice;
+    this.#byCode = byCode;
   }
 
   report(event: CommandEvent): void {
     switch (event.event) {
       case 'listening':
-        process.stdout.write(`${event.ticket}\n`);
+        if (event.ticket !== null) this.#voice.screen.output(event.ticket);
         return this.#voice.say(wording.listeningText(this.#command, event));
+      case 'code':
+        return this.#showCode(event);
+      case 'revoked':
+        this.#voice.say('The ticket is revoked: it lets nobody in any more. The one in its place:');
+        this.#voice.screen.output(event.ticket);
+        return this.#voice.say(wording.ticketText(this.#command, event.ticket));
       case 'peer':
         return this.#introduce(event);
       case 'progress':
@@ -64,6 +74,15 @@ export class TextReporter {
         // Of other commands.
         return;
     }
+  }
+
+  #showCode(event: CodeEvent): void {
+    const {reason, code, addresses} = event;
+    const {screen} = this.#voice;
+    if (reason === 'guessed') this.#voice.complain('Security notice:', wording.codeChangeText(reason));
+    else if (reason !== 'first') this.#voice.say(wording.codeChangeText(reason));
+    screen.output(`${addresses[0]} ${code}`);
+    if (reason === 'first') this.#voice.say(wording.codeText(this.#command, event));
   }
 
   /** Once a loss, unless each attempt shows anyway. */
@@ -105,7 +124,8 @@ export class TextReporter {
       return;
     }
     this.#voice.complain('hawser:', from + displayName(message, 1000));
-    for (const line of adviceFor(code, this.#listens, connected)) this.#voice.screen.line(`  ${line}`);
+    for (const line of adviceFor(code, this.#listens, connected, this.#byCode))
+      this.#voice.screen.line(`  ${line}`);
   }
 
   /** A listener serves many: its lines begin with whom they are about. */

@@ -1,4 +1,4 @@
-import {readFile, rename} from 'node:fs/promises';
+import {readFile, rename, rm} from 'node:fs/promises';
 import {HawserError} from '../index.ts';
 import {isDenied, systemCode, writePrivately} from './private-file.ts';
 
@@ -18,6 +18,15 @@ export async function keepTicket(path: string, ticket: string): Promise<void> {
     await writePrivately(path, `${ticket}\n`, rename);
   } catch (cause) {
     throw failed('keep the ticket in', path, cause);
+  }
+}
+
+/** Takes away the ticket in a file. */
+export async function dropTicket(path: string): Promise<void> {
+  try {
+    await rm(path, {force: true});
+  } catch (cause) {
+    throw failed('remove the ticket in', path, cause);
   }
 }
 

@@ -1,5 +1,5 @@
-import {createInterface} from 'node:readline/promises';
 import {HawserError} from '../index.ts';
+import {hasTerminal, readLine} from './prompt.ts';
 
 /** Whether an argument is meant as a ticket, mistyped or not. */
 export function looksLikeTicket(argument: string): boolean {
@@ -13,24 +13,9 @@ export function ticketFromEnvironment(): string | undefined {
 
 /** The ticket that was given, or that of the environment, or the answer to a prompt on the terminal. */
 export async function findTicket(given: string | undefined, signal: AbortSignal): Promise<string> {
-  return given ?? ticketFromEnvironment() ?? (await askTicket(signal));
-}
-
-async function askTicket(signal: AbortSignal): Promise<string> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) throw noTicket();
-  process.stderr.write('Ticket: ');
-  try {
-    for await (const line of createInterface({input: process.stdin, signal})) return line.trim();
-  } finally {
-    // Closing the interface leaves a terminal open, and an open one keeps the process alive.
-    process.stdin.unref();
-  }
-  signal.throwIfAborted();
-  throw noTicket();
-}
-
-function noTicket(): HawserError {
-  return new HawserError(
+  const found = given ?? ticketFromEnvironment() ?? (hasTerminal() && (await readLine('Ticket: ', signal)));
+  if (typeof found === 'string') return found;
+  throw new HawserError(
     'INVALID_OPTION',
     'no ticket: give the one that the other side printed, or set HAWSER_TICKET to it',
   );

@@ -27,6 +27,8 @@ export class VerifyReporter {
       case 'error':
         return this.#explain(event);
       case 'listening':
+      case 'code':
+      case 'revoked':
       case 'peer':
       case 'progress':
       case 'entry':

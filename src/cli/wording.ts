@@ -1,8 +1,9 @@
-import type {Outage, Peer, Progress, VerifyProgress} from '../index.ts';
+import type {Outage, Peer, Progress, ShownCode, VerifyProgress} from '../index.ts';
 import {commandLine, withoutTicket} from './command-line.ts';
 import {displayName} from './display.ts';
 import type {
   Acquaintance,
+  CodeEvent,
   EntryEvent,
   ErrorEvent,
   FinishedEvent,
@@ -17,9 +18,34 @@ import type {TransferCommand} from './reporter.ts';
 /** What a listener tells whoever started it: where it listens and what the other side has to type. */
 export function listeningText(command: TransferCommand, {addresses, ticket}: ListeningEvent): string {
   const where = `Listening on ${addresses.map(addressText).join(' and ')}. Ctrl-C ends it.`;
+  return ticket === null ? where : `${where}\n${ticketText(command, ticket)}`;
+}
+
+/** What the other side has to type, with a ticket or an address. */
+export function ticketText(command: TransferCommand, to: string): string {
   return command === 'receive'
-    ? `${where}\nSend from the other machine with:\n  npx hawser send <files> --to ${ticket}`
-    : `${where}\nFetch on the other machine with:\n  npx hawser get ${ticket}`;
+    ? `Send from the other machine with:\n  npx hawser send <files> --to ${to}`
+    : `Fetch on the other machine with:\n  npx hawser get ${to}`;
+}
+
+/** What the other side has to type to come with the first code. */
+export function codeText(command: TransferCommand, {addresses: [best, ...others], code}: CodeEvent): string {
+  const elsewhere = others.length > 0 ? `\n(or, where that does not lead here: ${others.join(', ')})` : '';
+  return `${ticketText(command, `${best} --code`)}${elsewhere}\nand, when it asks for the code:\n  ${code}`;
+}
+
+/** What has become of the code before. */
+export function codeChangeText(reason: Exclude<ShownCode['reason'], 'first'>): string {
+  switch (reason) {
+    case 'used':
+      return 'That code is used up. For another peer, or should this one have to start again:';
+    case 'guessed':
+      return 'somebody came with a wrong code three times. It is good for nothing any more; another one:';
+    case 'expired':
+      return 'That code was ten minutes old. Another one:';
+    case 'revoked':
+      return 'That code is revoked: it lets nobody in any more. Another one:';
+  }
 }
 
 /** One socket serves both families where all addresses are bound. */
@@ -84,6 +110,8 @@ export function interruptedLines(
 /** With the ticket only where a person reads it: the log of a build is kept, and read by others. */
 function continueLines(): string[] {
   const args = process.argv.slice(2);
+  if (args.includes('--code'))
+    return ['Continue, with the new code that is shown there, by:', `  ${commandLine(args)}`];
   const safe = withoutTicket(args);
   // One that came from the environment, or was typed in, does not show anyway.
   return process.stderr.isTTY || safe.length === args.length

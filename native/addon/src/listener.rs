@@ -1,6 +1,8 @@
 //! A listening port for JavaScript.
 
-use hawser_engine::{Closing, ListenOptions, Listener, Offer, Offers, listen as engine_listen};
+use hawser_engine::{
+    Closing, CodeChange, ListenOptions, Listener, Offer, Offers, ShownCode, listen as engine_listen,
+};
 use napi::bindgen_prelude::{Either, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -33,10 +35,10 @@ impl NativeListener {
     }
 
     /// The next short code to show; null when there will be none any more.
-    #[napi(ts_return_type = "Promise<string | null>", catch_unwind)]
+    #[napi(ts_return_type = "Promise<NativeCode | null>", catch_unwind)]
     pub fn next_code<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
-        self.0.on_code(move |code| deferred.resolve(move |_| Ok(code.map(|code| code.to_string()))));
+        self.0.on_code(move |code| deferred.resolve(move |_| Ok(code.map(NativeCode::from))));
         Ok(promise)
     }
 
@@ -93,6 +95,41 @@ impl NativeListener {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_closed(move || deferred.resolve(move |_| Ok(())));
         Ok(promise)
+    }
+}
+
+/// A short code to show.
+#[napi(object)]
+pub struct NativeCode {
+    pub code: String,
+    pub reason: NativeCodeReason,
+}
+
+/// Why a code is shown.
+#[napi(string_enum = "lowercase")]
+pub enum NativeCodeReason {
+    /// There was none before.
+    First,
+    /// Somebody has come with the one before.
+    Used,
+    /// The one before was guessed at too often.
+    Guessed,
+    /// The one before is too old.
+    Expired,
+    /// The one before was revoked.
+    Revoked,
+}
+
+impl From<ShownCode> for NativeCode {
+    fn from(ShownCode { code, why }: ShownCode) -> Self {
+        let reason = match why {
+            CodeChange::First => NativeCodeReason::First,
+            CodeChange::Used => NativeCodeReason::Used,
+            CodeChange::Guessed => NativeCodeReason::Guessed,
+            CodeChange::Expired => NativeCodeReason::Expired,
+            CodeChange::Revoked => NativeCodeReason::Revoked,
+        };
+        Self { code: code.to_string(), reason }
     }
 }
 

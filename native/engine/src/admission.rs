@@ -78,7 +78,10 @@ impl Admission {
             state.quota = Arc::new(Quota::new(limits, ledger.used));
         }
         let allowed = allowed.into_iter().collect();
-        Ok(Self { limits, allowed, ledger, state: Mutex::new(state) })
+        let admission = Self { limits, allowed, ledger, state: Mutex::new(state) };
+        // Before anybody comes: that it cannot be written would turn all of them away.
+        admission.keep(&admission.state())?;
+        Ok(admission)
     }
 
     /// What the holder of the ticket needs.

@@ -15,6 +15,30 @@ const LIFETIME: Duration = Duration::from_secs(600);
 /// Wrong proofs that end a code: whoever guesses is right three times in 2^33.
 const MAX_WRONG: u32 = 3;
 
+/// A code to show.
+#[derive(Clone, Debug)]
+pub struct ShownCode {
+    /// Three words.
+    pub code: Code,
+    /// Why it is shown now.
+    pub why: CodeChange,
+}
+
+/// What became of the code before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeChange {
+    /// There was none.
+    First,
+    /// Somebody has come with it.
+    Used,
+    /// It was guessed at so often that it is worth nothing any more.
+    Guessed,
+    /// It was shown for ten minutes.
+    Expired,
+    /// This side wanted another.
+    Revoked,
+}
+
 /// The code that is shown, if codes are.
 pub(crate) struct Codes(Mutex<State>);
 
@@ -23,14 +47,15 @@ struct State {
     shown: Option<Shown>,
     /// How many there have been.
     count: u64,
-    /// Who is to be told of the next one, and up to which they know.
-    asking: Option<Asking>,
+    /// Who is to be told of the next one.
+    asking: Vec<Asking>,
 }
 
-type Asking = Box<dyn FnOnce(Option<Code>) + Send>;
+type Asking = Box<dyn FnOnce(Option<ShownCode>) + Send>;
 
 struct Shown {
     code: Code,
+    why: CodeChange,
     wrong: u32,
     until: Instant,
     /// Whether somebody was told.
@@ -49,15 +74,15 @@ impl Codes {
     /// # Errors
     /// [`Error::Internal`] when the system has no random numbers.
     pub fn new(wanted: bool) -> Result<Self, Error> {
-        let shown = wanted.then(Shown::new).transpose()?;
-        Ok(Self(Mutex::new(State { shown, count: 0, asking: None })))
+        let shown = wanted.then(|| Shown::new(CodeChange::First)).transpose()?;
+        Ok(Self(Mutex::new(State { shown, count: 0, asking: Vec::new() })))
     }
 
     /// Calls `next` once, with the code that is shown as soon as it has not been told before, or with `None` when
     /// there will be none any more.
-    pub fn on_next(&self, next: impl FnOnce(Option<Code>) + Send + 'static) {
+    pub fn on_next(&self, next: impl FnOnce(Option<ShownCode>) + Send + 'static) {
         let mut state = lock(&self.0);
-        state.asking = Some(Box::new(next));
+        state.asking.push(Box::new(next));
         state.tell();
     }
 
@@ -70,7 +95,15 @@ impl Codes {
     pub fn renew(&self) {
         let mut state = lock(&self.0);
         if state.shown.as_ref().is_some_and(|shown| shown.until <= Instant::now()) {
-            state.replace();
+            state.replace(CodeChange::Expired);
+        }
+    }
+
+    /// Shows another, if codes are shown.
+    pub fn revoke(&self) {
+        let mut state = lock(&self.0);
+        if state.shown.is_some() {
+            state.replace(CodeChange::Revoked);
         }
     }
 
@@ -102,7 +135,7 @@ impl Codes {
         if let Some(shown) = &mut state.shown {
             shown.wrong += 1;
             if shown.wrong >= MAX_WRONG {
-                state.replace();
+                state.replace(CodeChange::Guessed);
             }
         }
     }
@@ -112,7 +145,7 @@ impl Codes {
         let mut state = lock(&self.0);
         let is_open = guess.number == Some(state.count) && state.shown.is_some();
         if is_open {
-            state.replace();
+            state.replace(CodeChange::Used);
         }
         is_open
     }
@@ -126,10 +159,10 @@ impl Codes {
 }
 
 impl State {
-    fn replace(&mut self) {
+    fn replace(&mut self, why: CodeChange) {
         self.count += 1;
         // Without random numbers no code is better than the old one.
-        self.shown = Shown::new().ok();
+        self.shown = Shown::new(why).ok();
         self.tell();
     }
 
@@ -137,20 +170,18 @@ impl State {
         let told = match &mut self.shown {
             Some(shown) if shown.told => return,
             Some(shown) => {
-                shown.told = self.asking.is_some();
-                Some(shown.code.clone())
+                shown.told = !self.asking.is_empty();
+                Some(ShownCode { code: shown.code.clone(), why: shown.why })
             }
             None => None,
         };
-        if let Some(asking) = self.asking.take() {
-            asking(told);
-        }
+        std::mem::take(&mut self.asking).into_iter().for_each(|asking| asking(told.clone()));
     }
 }
 
 impl Shown {
-    fn new() -> Result<Self, Error> {
-        Ok(Self { code: new_code()?, wrong: 0, until: Instant::now() + LIFETIME, told: false })
+    fn new(why: CodeChange) -> Result<Self, Error> {
+        Ok(Self { code: new_code()?, why, wrong: 0, until: Instant::now() + LIFETIME, told: false })
     }
 }
 
@@ -202,16 +233,35 @@ mod tests {
             receiver
         };
         let first = told().try_recv().unwrap().unwrap();
-        let waiting = told();
+        assert_eq!(first.why, CodeChange::First);
+        let (waiting, too) = (told(), told());
         assert!(waiting.try_recv().is_err());
         let guess = codes.guess().unwrap();
-        assert_eq!(guess.code, first);
+        assert_eq!(guess.code, first.code);
         assert!(codes.redeem(&guess));
-        assert_ne!(waiting.try_recv().unwrap().unwrap(), first);
+        for waiting in [waiting, too] {
+            let next = waiting.try_recv().unwrap().unwrap();
+            assert_ne!(next.code, first.code);
+            assert_eq!(next.why, CodeChange::Used);
+        }
         let waiting = told();
         codes.close();
-        assert_eq!(waiting.try_recv().unwrap(), None);
-        assert_eq!(told().try_recv().unwrap(), None);
+        assert!(waiting.try_recv().unwrap().is_none());
+        assert!(told().try_recv().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_code_can_be_replaced_at_any_time() {
+        let codes = codes();
+        let guess = codes.guess().unwrap();
+        codes.revoke();
+        assert!(!codes.redeem(&guess));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        codes.on_next(move |code| sender.send(code).unwrap());
+        assert_eq!(receiver.try_recv().unwrap().unwrap().why, CodeChange::Revoked);
+        codes.close();
+        codes.revoke();
+        assert!(codes.until().is_none());
     }
 
     #[test]

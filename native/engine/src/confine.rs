@@ -6,15 +6,20 @@
 
 use cap_std::fs::Dir;
 
+use crate::Error;
+
 /// Rules for the threads of one session, or none where the kernel has no such thing.
 #[derive(Debug)]
 pub struct Confinement {
     #[cfg(target_os = "linux")]
-    rules: Option<landlock::RulesetCreated>,
+    rules: Option<std::os::fd::OwnedFd>,
 }
 
 #[cfg(target_os = "linux")]
 mod rules {
+    use std::io;
+    use std::os::fd::{AsRawFd, OwnedFd};
+
     use cap_std::fs::Dir;
     use landlock::{
         ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
@@ -40,35 +45,60 @@ mod rules {
         let all = AccessFs::from_write(NEWEST) | AccessFs::Execute;
         Ruleset::default().handle_access(all)?.create()
     }
+
+    /// Binds the calling thread.
+    pub fn bind_thread(rules: &OwnedFd) -> io::Result<()> {
+        rustix::thread::set_no_new_privs(true)?;
+        // The crate would consume its rules, and a copy takes a descriptor, of which there may be none left.
+        // SAFETY: it takes two numbers, and checks both.
+        let refused = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0) } != 0;
+        let error = io::Error::last_os_error();
+        // The program around is confined sixteenfold already, and nobody can be more than that.
+        let is_deep_enough = error.raw_os_error() == Some(libc::E2BIG);
+        if refused && !is_deep_enough { Err(error) } else { Ok(()) }
+    }
 }
 
 impl Confinement {
     /// To what is in `folder`, wherever that is moved to.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], of a kernel that can, but has not got what it takes.
     #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux has Landlock"))]
-    pub fn within(folder: &Dir) -> Self {
-        Self {
-            // Whatever it fails by, the handles hold.
+    pub fn within(folder: &Dir) -> Result<Self, Error> {
+        Ok(Self {
             #[cfg(target_os = "linux")]
-            rules: rules::within(folder).ok(),
-        }
+            rules: rules::within(folder).map_err(|error| failed(&error))?.into(),
+        })
     }
 
     /// To reading, anything.
-    pub fn reading() -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// As [`Confinement::within`].
+    pub fn reading() -> Result<Self, Error> {
+        Ok(Self {
             #[cfg(target_os = "linux")]
-            rules: rules::reading().ok(),
-        }
+            rules: rules::reading().map_err(|error| failed(&error))?.into(),
+        })
     }
 
     /// Binds the calling thread, and those that it will start, for good.
-    pub fn bind_thread(&self) {
+    ///
+    /// # Errors
+    /// As [`Confinement::within`].
+    pub fn bind_thread(&self) -> Result<(), Error> {
         #[cfg(target_os = "linux")]
-        if let Some(rules) = self.rules.as_ref().and_then(|rules| rules.try_clone().ok()) {
-            // It fails where the program around is confined sixteenfold already.
-            let _ = rules.restrict_self();
+        if let Some(rules) = &self.rules {
+            return rules::bind_thread(rules).map_err(|error| failed(&error));
         }
+        Ok(())
     }
+}
+
+#[cfg(target_os = "linux")]
+fn failed(error: &dyn std::error::Error) -> Error {
+    Error::Internal(format!("cannot confine the threads of a session: {error}"))
 }
 
 #[cfg(test)]
@@ -80,14 +110,18 @@ mod tests {
     use std::path::Path;
 
     use cap_std::ambient_authority;
+    use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
 
     use super::*;
 
     /// What a thread that is bound so came to; `None`, said aloud, where nothing can be bound.
     fn bound<T: Send>(confinement: &Confinement, run: impl FnOnce() -> T + Send) -> Option<T> {
         let bound = || {
-            let status = confinement.rules.as_ref()?.try_clone().unwrap().restrict_self().unwrap();
-            (status.ruleset == landlock::RulesetStatus::FullyEnforced).then(run)
+            confinement.bind_thread().unwrap();
+            let of_all = Ruleset::default()
+                .set_compatibility(CompatLevel::HardRequirement)
+                .handle_access(AccessFs::from_all(ABI::V5));
+            of_all.is_ok().then(run)
         };
         let result = std::thread::scope(|scope| scope.spawn(bound).join().unwrap());
         if result.is_none() {
@@ -139,7 +173,8 @@ mod tests {
     #[test]
     fn who_is_confined_to_a_folder_does_everything_there_and_nothing_elsewhere() {
         let (_home, target, outside) = yard();
-        let confinement = Confinement::within(&Dir::open_ambient_dir(&target, ambient_authority()).unwrap());
+        let confinement =
+            Confinement::within(&Dir::open_ambient_dir(&target, ambient_authority()).unwrap()).unwrap();
         let Some((inside, elsewhere, read)) =
             bound(&confinement, || (refusals(&target), refusals(&outside), fs::read(outside.join("file"))))
         else {
@@ -157,7 +192,8 @@ mod tests {
     fn a_link_out_of_the_folder_leads_nowhere_for_who_is_confined_to_it() {
         let (_home, target, outside) = yard();
         symlink(&outside, target.join("out")).unwrap();
-        let confinement = Confinement::within(&Dir::open_ambient_dir(&target, ambient_authority()).unwrap());
+        let confinement =
+            Confinement::within(&Dir::open_ambient_dir(&target, ambient_authority()).unwrap()).unwrap();
         let Some(written) = bound(&confinement, || fs::write(target.join("out/new"), "new")) else { return };
         assert_eq!(written.unwrap_err().kind(), PermissionDenied);
         assert!(!outside.join("new").exists());
@@ -166,7 +202,8 @@ mod tests {
     #[test]
     fn who_is_confined_to_a_folder_follows_it_when_it_is_moved() {
         let (home, target, _) = yard();
-        let confinement = Confinement::within(&Dir::open_ambient_dir(&target, ambient_authority()).unwrap());
+        let confinement =
+            Confinement::within(&Dir::open_ambient_dir(&target, ambient_authority()).unwrap()).unwrap();
         let moved = home.path().join("moved");
         fs::rename(&target, &moved).unwrap();
         fs::create_dir(&target).unwrap();
@@ -183,7 +220,7 @@ mod tests {
     fn who_is_confined_to_reading_reads_everything_and_changes_nothing() {
         let (_home, _, outside) = yard();
         let Some((refused, read)) =
-            bound(&Confinement::reading(), || (refusals(&outside), fs::read(outside.join("file"))))
+            bound(&Confinement::reading().unwrap(), || (refusals(&outside), fs::read(outside.join("file"))))
         else {
             return;
         };

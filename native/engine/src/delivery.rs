@@ -85,7 +85,7 @@ impl Delivery {
             sink.compare_contents();
         }
         Ok(Self {
-            confinement: sink.confinement(),
+            confinement: sink.confinement()?,
             sink,
             directory,
             durability: plan.durability,

@@ -174,9 +174,9 @@ impl Error {
             },
             Self::NotHawser { .. } | Self::Protocol(_) => "PROTOCOL",
             Self::Version { .. } => "VERSION_MISMATCH",
-            Self::Authentication | Self::WrongCode | Self::TicketExpired { .. } | Self::NotKnown { .. } => {
-                "AUTHENTICATION_FAILED"
-            }
+            Self::Authentication | Self::NotKnown { .. } => "AUTHENTICATION_FAILED",
+            Self::WrongCode => "CODE_REJECTED",
+            Self::TicketExpired { .. } => "TICKET_EXPIRED",
             Self::Lost | Self::HungUp { .. } | Self::Busy { .. } => "CONNECTION_LOST",
             Self::Superseded | Self::NotResumed { .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { code: CloseCode::Protocol, .. } => "PROTOCOL",
@@ -240,9 +240,9 @@ impl fmt::Display for Error {
             Self::Authentication => {
                 f.write_str("the other side does not accept this ticket, or is not the one it was made by")
             }
-            Self::WrongCode => f.write_str(
-                "the code is wrong or used up, or somebody else answered: ask for the code that is shown now",
-            ),
+            Self::WrongCode => {
+                f.write_str("the code is wrong, used up or too old, or somebody else answered")
+            }
             Self::TicketExpired { at } => {
                 write!(f, "the ticket expired {} ago: ask for a new one", time_since(*at))
             }

@@ -113,8 +113,8 @@ impl<S: Side> Session<S> {
         let session = self.clone();
         running(&mut self.state()).insert(lane);
         let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
-            session.side.confine();
-            let ended = catch_unwind(AssertUnwindSafe(|| match run(&session) {
+            let bound = || session.side.confine().map_err(LaneEnd::Fatal);
+            let ended = catch_unwind(AssertUnwindSafe(|| match bound().and_then(|()| run(&session)) {
                 Ok(()) => {}
                 Err(LaneEnd::Lost) => session.lose(lane),
                 Err(LaneEnd::Fatal(error)) => session.end(Err(error)),

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use hawser_protocol::code::Code;
 use hawser_protocol::handshake::{SessionId, SessionSecret};
 use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::JoinRequest;
@@ -22,7 +21,7 @@ use tokio::sync::Notify;
 use crate::Error;
 use crate::admission::Admission;
 use crate::closing::Closing;
-use crate::codes::Codes;
+use crate::codes::{Codes, ShownCode};
 use crate::disk::Claim;
 use crate::job::{Job, Work};
 use crate::limits::MAX_SESSIONS;
@@ -162,20 +161,21 @@ impl Listener {
         self.0.admission.ticket()
     }
 
-    /// Makes another ticket. The one before lets nobody in any more, not even those who have come with it and
-    /// would come again; sessions that run go on.
+    /// Makes another ticket, and shows another code if codes are shown. Those before let nobody in any more, not
+    /// even those who have come with them and would come again; sessions that run go on.
     ///
     /// # Errors
     /// [`Error::Internal`] when the system has no random numbers; [`Error::Disk`] when the ledger cannot be
     /// written, and then the ticket is another one all the same.
     pub fn revoke(&self) -> Result<Ticket, Error> {
+        self.0.codes.revoke();
         self.0.admission.revoke()
     }
 
     /// Calls `next` once, with the code that lets in whoever knows it, as soon as there is one that it has not
     /// been called with before; with `None` when the listener is closed, or shows no codes. A code ends with
     /// the first who comes with it, with three wrong guesses, or after ten minutes, and is followed by another.
-    pub fn on_code(&self, next: impl FnOnce(Option<Code>) + Send + 'static) {
+    pub fn on_code(&self, next: impl FnOnce(Option<ShownCode>) + Send + 'static) {
         self.0.codes.on_next(next);
     }
 

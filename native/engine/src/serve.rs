@@ -100,7 +100,11 @@ pub(crate) fn start(
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
-                let side = SourceSide { source, held: Mutex::default(), confinement: Confinement::reading() };
+                let confinement = match Confinement::reading() {
+                    Ok(confinement) => confinement,
+                    Err(error) => return Err(turn_away(error, connection)),
+                };
+                let side = SourceSide { source, held: Mutex::default(), confinement };
                 Ok(Session::start(side, Sender::new(hello), transfer, connection, closed)?)
             }
             Err(error) => {

@@ -45,7 +45,10 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
 
     /// Holds the calling thread, one of its own, to what it may do with files, once that is known. What its
     /// threads call back must neither write elsewhere nor start threads for others: those would be bound, too.
-    fn confine(&self);
+    ///
+    /// # Errors
+    /// [`Error::Internal`], of a kernel that can, but has not got what it takes.
+    fn confine(&self) -> Result<(), Error>;
 
     /// Runs on the session's own thread, beside the lanes, until it has nothing more to do.
     fn drive(&self, session: &Arc<Session<Self>>);
@@ -291,7 +294,9 @@ impl<S: Side> Session<S> {
     fn run_bound(self: &Arc<Self>) -> Result<(), Error> {
         let driven = self.clone();
         let driving = spawn("hawser-session".into(), move || {
-            driven.side.confine();
+            if let Err(error) = driven.side.confine() {
+                driven.end(Err(error));
+            }
             driven.run()
         });
         match driving {

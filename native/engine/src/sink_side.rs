@@ -42,16 +42,20 @@ impl SinkSide {
     }
 
     /// What writes, once it may. The calling thread is bound to its folder from the first time on.
-    fn delivery(&self) -> Option<&Delivery> {
+    ///
+    /// # Errors
+    /// Those of [`Side::confine`].
+    fn delivery(&self) -> Result<Option<&Delivery>, Error> {
         thread_local! {
             /// A thread serves one session.
             static IS_BOUND: Cell<bool> = const { Cell::new(false) };
         }
-        let delivery = self.delivery.get()?;
-        if !IS_BOUND.replace(true) {
-            delivery.confinement.bind_thread();
+        let Some(delivery) = self.delivery.get() else { return Ok(None) };
+        if !IS_BOUND.get() {
+            delivery.confinement.bind_thread()?;
+            IS_BOUND.set(true);
         }
-        Some(delivery)
+        Ok(Some(delivery))
     }
 
     /// Waits until it may write, and does what has gathered; `false` when the session has ended.
@@ -67,7 +71,14 @@ impl SinkSide {
         };
         let _turn = lock(&self.control);
         self.delivery.get_or_init(|| opened);
-        let Some(delivery) = self.delivery() else { return false };
+        let delivery = match self.delivery() {
+            Ok(Some(delivery)) => delivery,
+            Ok(None) => return false,
+            Err(error) => {
+                session.end(Err(error));
+                return false;
+            }
+        };
         for event in asking.take() {
             if session.state().is_ended() {
                 return false;
@@ -107,8 +118,8 @@ impl Side for SinkSide {
     type Machine = Receiver;
     const HAS_LAST_WORD: bool = false;
 
-    fn confine(&self) {
-        let _ = self.delivery();
+    fn confine(&self) -> Result<(), Error> {
+        self.delivery().map(drop)
     }
 
     fn drive(&self, session: &Arc<Session<Self>>) {
@@ -117,14 +128,16 @@ impl Side for SinkSide {
         {
             return;
         }
-        let Some(delivery) = self.delivery() else { return };
+        let Some(delivery) = self.delivery.get() else { return };
         if delivery.settle_all(session) && delivery.flush(session) {
             delivery.say_done(session);
         }
     }
 
     fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record) {
-        self.confine();
+        if let Err(error) = self.confine() {
+            return session.end(Err(error));
+        }
         let mut state = session.state();
         while let Some(frame) = state.machine.next(lane, record.room()) {
             record.push(&frame);
@@ -141,7 +154,7 @@ impl Side for SinkSide {
     ) -> Result<Flow, Error> {
         if header.kind == FrameType::Data {
             let placement = session.state().machine.handle_data(lane, header)?;
-            if let (Placement::Write(id, offset), Some(delivery)) = (placement, self.delivery()) {
+            if let (Placement::Write(id, offset), Some(delivery)) = (placement, self.delivery()?) {
                 delivery.write(session, id, offset, payload);
             }
             return Ok(Flow::Continue);
@@ -161,7 +174,7 @@ impl Side for SinkSide {
         if header.kind == FrameType::ManifestEnd {
             session.transfer.set_walked();
         }
-        let Some(delivery) = self.delivery() else {
+        let Some(delivery) = self.delivery()? else {
             return Ok(self.gather(session, header.kind, events));
         };
         for event in events {

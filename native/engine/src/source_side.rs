@@ -35,8 +35,8 @@ impl Side for SourceSide {
     type Machine = Sender;
     const HAS_LAST_WORD: bool = true;
 
-    fn confine(&self) {
-        self.confinement.bind_thread();
+    fn confine(&self) -> Result<(), Error> {
+        self.confinement.bind_thread()
     }
 
     fn drive(&self, session: &Arc<Session<Self>>) {

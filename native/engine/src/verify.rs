@@ -117,8 +117,10 @@ pub fn verify(directory: &Path, which: Which) -> Result<Verification, Error> {
     }));
     let state = verification.0.clone();
     spawn("hawser-verify".into(), move || {
-        Confinement::reading().bind_thread();
-        let outcome = catch_unwind(AssertUnwindSafe(|| state.run(&which)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            Confinement::reading()?.bind_thread()?;
+            state.run(&which)
+        }));
         state.finish(outcome.unwrap_or_else(|_| Err(panicked())));
     })?;
     Ok(verification)

@@ -57,7 +57,7 @@ fn by_code(listener: &Listener, code: &Code) -> Destination {
 
 fn shown(listener: &Listener) -> Option<Code> {
     let (sender, receiver) = channel();
-    listener.on_code(move |code| sender.send(code).unwrap());
+    listener.on_code(move |shown| sender.send(shown.map(|shown| shown.code)).unwrap());
     receiver.recv_timeout(PATIENCE).unwrap()
 }
 
@@ -142,12 +142,18 @@ fn who_has_used_a_ticket_is_known_after_the_listener_was_started_again() {
 #[test]
 fn a_first_use_that_cannot_be_written_down_is_no_use() {
     let ((_home, paths), to) = (files(1), tempdir().unwrap());
-    let listener = receiver(&to.path().join("inbox"), |options| ListenOptions {
-        ledger: Some(to.path().join("not there/ledger")),
-        ..options
-    });
+    let folder = to.path().join("not there");
+    let options = ListenOptions {
+        ledger: Some(folder.join("ledger")),
+        ..local(job(Work::Write(to.path().join("inbox"))))
+    };
+    // Whoever listens is told at once, before anybody is turned away for it.
+    assert!(matches!(listen(options.clone()), Err(Error::Disk { .. })));
+    fs::create_dir(&folder).unwrap();
+    let listener = listen(options).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
     assert!(matches!(finished(&send_as(1, &paths, with_ticket(&listener))), Err(Error::Authentication)));
-    fs::create_dir(to.path().join("not there")).unwrap();
+    fs::create_dir(&folder).unwrap();
     finished(&send_as(1, &paths, with_ticket(&listener))).unwrap();
     close(&listener, false);
 }

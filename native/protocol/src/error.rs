@@ -116,7 +116,7 @@ impl fmt::Display for Reason {
             Self::Integrity => "what arrived differs from what was read",
             Self::TooDeep => "it lies too many folders deep",
             Self::Declined => "the receiving side does not want it",
-            Self::Quota => "the receiving side does not allow so much with this ticket",
+            Self::Quota => "it is beyond the quota that the receiving side has set",
             Self::OtherDisk => "the receiving side has another disk mounted there, and does not cross over",
             Self::NoInodes => "the receiving side's disk has no inodes left for more files",
             Self::ReadOnly => "the receiving side's disk can only be read",

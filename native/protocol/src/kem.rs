@@ -42,3 +42,63 @@ pub(crate) fn encapsulate(
     let (ciphertext, secret) = key.encapsulate_deterministic(random.into());
     Some((ciphertext.into(), Zeroizing::new(secret.into())))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use data_encoding::HEXLOWER;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// NIST's own, from ACVP (vector set 42, FIPS203), as many of each kind as docs/vectors has.
+    fn published(kind: &str) -> Vec<Value> {
+        let text = include_str!("../../../docs/vectors/ml-kem-768.json");
+        let all: Value = serde_json::from_str(text).unwrap();
+        let cases = all[kind].as_array().unwrap().clone();
+        assert!(!cases.is_empty());
+        cases
+    }
+
+    fn bytes<const N: usize>(value: &Value) -> [u8; N] {
+        HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap().try_into().unwrap()
+    }
+
+    #[test]
+    fn the_published_key_comes_of_the_published_seed() {
+        for case in published("keyGen") {
+            let seed = [bytes::<32>(&case["d"]), bytes(&case["z"])].concat();
+            assert_eq!(KeyPair::new(&seed.try_into().unwrap()).public(), bytes(&case["ek"]));
+        }
+    }
+
+    #[test]
+    fn the_published_ciphertext_and_secret_come_of_the_published_key() {
+        for case in published("encapsulation") {
+            let (ciphertext, secret) = encapsulate(&bytes(&case["ek"]), &bytes(&case["m"])).unwrap();
+            assert_eq!((ciphertext, *secret), (bytes(&case["c"]), bytes(&case["k"])));
+        }
+    }
+
+    /// Half of them were changed: their secret is the one of implicit rejection.
+    #[test]
+    #[allow(deprecated, reason = "the vectors have keys in the long form")]
+    fn the_published_secret_comes_of_a_ciphertext_whether_it_was_changed_or_not() {
+        let cases = published("decapsulation");
+        assert!(cases.iter().any(|case| case["reason"] == "modify ciphertext"));
+        for case in cases {
+            let key = DecapsulationKey768::from_expanded(&bytes::<2400>(&case["dk"]).into()).unwrap();
+            assert_eq!(*KeyPair(key).decapsulate(&bytes(&case["c"])), bytes(&case["k"]));
+        }
+    }
+
+    #[test]
+    fn a_key_with_a_coefficient_that_is_too_large_is_none() {
+        let mut key: [u8; KEY_LENGTH] = bytes(&published("encapsulation")[0]["ek"]);
+        assert!(encapsulate(&key, &[7; 32]).is_some());
+        // 3329 is the first that is not one.
+        [key[0], key[1]] = [0x01, 0x0d | key[1] & 0xf0];
+        assert!(encapsulate(&key, &[7; 32]).is_none());
+    }
+}

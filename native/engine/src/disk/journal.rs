@@ -238,6 +238,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::hash::ChunkHash;
 
     fn subject() -> Subject {
         let mtime = Mtime { seconds: -5, nanoseconds: 7 };
@@ -334,5 +335,42 @@ mod tests {
         assert_eq!(Subject { size: 1, ..one.clone() }.key(), one.key());
         assert_ne!(Subject { owner: [4; 32], ..one.clone() }.key(), one.key());
         assert_ne!(Subject { path: b"photos/b.raw".to_vec(), ..one.clone() }.key(), one.key());
+    }
+
+    /// docs/vectors/journal.json, which another reader of docs/protocol.md checks: the first and the last chunk
+    /// of three. `HAWSER_WRITE_VECTORS=1 cargo test` writes it anew.
+    #[test]
+    fn a_journal_is_what_the_vector_says() {
+        let subject = Subject { size: (2 << 18) + 1000, ..subject() };
+        let content = vec![5; subject.size as usize];
+        let mut file = tempfile::tempfile().unwrap();
+        let mut journal = Journal::new(subject.clone());
+        for chunk in [2_u32, 0] {
+            let offset = usize::try_from(chunk).unwrap() << 18;
+            let bytes = &content[offset..content.len().min(offset + (1 << 18))];
+            let hash = ChunkHash::new(subject.size, offset as u64, bytes).unwrap();
+            journal.add(chunk, hash.as_bytes(), |_| file.try_clone()).unwrap();
+        }
+        journal.write_out(|_| file.try_clone()).unwrap();
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let vector = serde_json::json!({
+            "chunks": [2, 0],
+            "content": { "byte": 5, "length": subject.size },
+            "journal": hex(&bytes),
+            "key": subject.key(),
+            "mtime": [subject.mtime.seconds, subject.mtime.nanoseconds],
+            "owner": hex(&subject.owner),
+            "path": String::from_utf8(subject.path).unwrap(),
+        });
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/vectors/journal.json");
+        if std::env::var_os("HAWSER_WRITE_VECTORS").is_some() {
+            std::fs::write(path, serde_json::to_string_pretty(&vector).unwrap() + "\n").unwrap();
+        }
+        let committed: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(vector, committed);
     }
 }

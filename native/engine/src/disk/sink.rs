@@ -27,6 +27,7 @@ use super::made::{finish_folder, make_folder, make_link};
 use super::partials::Partials;
 use super::record::Record;
 use super::space::Space;
+use crate::Error;
 use crate::confine::Confinement;
 use crate::quota::{Counted, Quota};
 
@@ -102,7 +103,10 @@ impl Sink {
     }
 
     /// For the threads that call it.
-    pub(crate) fn confinement(&self) -> Confinement {
+    ///
+    /// # Errors
+    /// As [`Confinement::within`].
+    pub(crate) fn confinement(&self) -> Result<Confinement, Error> {
         Confinement::within(self.partials.target())
     }
 

@@ -115,12 +115,15 @@ async fn greet(
             let psk = |claim| shared.admission.psk(claim);
             let (claim, visitor) = examine(stream, address, &shared.key, psk).await?;
             let (peer, asked) = (visitor.peer(), shared.clone());
-            let (place, visitor) = shared.place_for(visitor).await?;
+            if visitor.role() != shared.job.work.peer_role() {
+                return None;
+            }
             // What is written down about it may take a disk some time.
             let admit = move || asked.admission.admit(claim, peer);
             let quota =
                 if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
             admitted.has_proven_itself();
+            let (place, visitor) = shared.place_for(visitor).await?;
             shared.open_session(visitor.enter().await?, quota, place);
         }
         Knock::Code => {

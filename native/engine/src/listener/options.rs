@@ -27,7 +27,7 @@ pub struct ListenOptions {
     pub ticket: Option<Ticket>,
     /// Up to where the ticket goes; of one that is kept, it says itself when it expires.
     pub ticket_limits: TicketLimits,
-    /// A file that remembers the use of the ticket for a later listener, made when it is first used.
+    /// A file that remembers the use of the ticket for a later listener.
     pub ledger: Option<PathBuf>,
     /// Keys of peers that need no ticket.
     pub allow: Vec<PublicKey>,

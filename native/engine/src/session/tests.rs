@@ -42,8 +42,8 @@ impl Side for Fragile {
     type Machine = Receiver;
     const HAS_LAST_WORD: bool = false;
 
-    fn confine(&self) {
-        self.1.bind_thread();
+    fn confine(&self) -> Result<(), Error> {
+        self.1.bind_thread()
     }
 
     fn drive(&self, _: &Arc<Session<Self>>) {
@@ -125,8 +125,8 @@ fn start(side: Fragile, connection: Connection) -> (Arc<Session<Fragile>>, Outco
 fn pair(side: Where) -> [(Arc<Session<Fragile>>, Outcome); 2] {
     let [near, far] = connections();
     [
-        start(Fragile(Where::Nowhere, Confinement::reading()), near),
-        start(Fragile(side, Confinement::reading()), far),
+        start(Fragile(Where::Nowhere, Confinement::reading().unwrap()), near),
+        start(Fragile(side, Confinement::reading().unwrap()), far),
     ]
 }
 

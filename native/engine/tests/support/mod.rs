@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+pub mod dialler;
 pub mod hostile;
+pub mod tap;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

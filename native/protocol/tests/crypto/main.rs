@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop at the first surprise")]
 
 mod handshake;
+mod impersonation;
 mod meeting;
 mod published;
 mod records;
