@@ -41,7 +41,7 @@ linux(
     writeFileSync(join(folder, 'by the main thread'), 'free');
     await writeFile(join(folder, 'by a thread of libuv'), 'free');
     const child = spawnSync('grep', ['NoNewPrivs', '/proc/self/status'], {encoding: 'utf8'});
-    transfer.close();
+    void transfer.close();
     await t.throwsAsync(transfer.finished(), {code: 'CANCELLED'});
 
     const bound = found.filter(([, isBound]) => isBound).map(([name]) => name);

@@ -14,8 +14,7 @@ const disks = {
 /** Why there can be no such disk here, if so. */
 function lacks(disk: keyof typeof disks): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';
-  const {make, mount} = disks[disk];
-  for (const program of [make[0], mount[0]]) {
+  for (const program of [disks[disk].make[0], disks[disk].mount[0]]) {
     if (spawnSync('which', [program]).status !== 0) return `needs ${program}`;
   }
   return spawnSync('test', ['-c', '/dev/fuse']).status === 0 ? undefined : 'needs /dev/fuse';
@@ -94,7 +93,7 @@ on(
     );
 
     const failed = entries.filter(({fate}) => fate === 'failed');
-    t.deepEqual(failed.map(({path}) => path).sort(), bad.toSorted());
+    t.deepEqual(failed.map(({path}) => path).toSorted(), bad.toSorted());
     t.true(failed.every((entry) => entry.fate === 'failed' && entry.code === 'NAME_REFUSED'));
     t.deepEqual(contents(join(at, 'inbox')), Object.fromEntries(good.map((name) => [name, name])));
   },
@@ -108,7 +107,7 @@ on('exfat', 'N8: names that the disk cannot have are refused as that, and the re
   const {entries} = await deliver(t, [...paths, join(from, 'folder:')], join(at, 'inbox'), {entries: 'all'});
 
   const refused = entries.filter((entry) => entry.fate === 'failed' && entry.code === 'NAME_REFUSED');
-  t.deepEqual(refused.map(({path}) => path).sort(), [...forbidden, 'folder:'].toSorted());
+  t.deepEqual(refused.map(({path}) => path).toSorted(), [...forbidden, 'folder:'].toSorted());
   t.deepEqual(contents(join(at, 'inbox')), {fine: 'fine'});
 });
 

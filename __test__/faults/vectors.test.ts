@@ -18,11 +18,10 @@ function check(folder: string): {right: string[]; wrong: string[]} {
   if (lines.length === 0) {
     throw new Error(stderr);
   }
-  const isRight = (line: string): boolean => line.endsWith(': as computed');
-  const name = (line: string): string => line.split(':', 1)[0] ?? '';
+  const named = lines.map((line) => [line.split(':', 1)[0] ?? '', line.endsWith(': as computed')] as const);
   return {
-    right: lines.filter(isRight).map(name),
-    wrong: lines.filter((line) => !isRight(line)).map(name),
+    right: named.filter(([, isRight]) => isRight).map(([name]) => name),
+    wrong: named.filter(([, isRight]) => !isRight).map(([name]) => name),
   };
 }
 

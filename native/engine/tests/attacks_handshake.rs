@@ -324,7 +324,7 @@ fn with_code(to: &TempDir) -> (Listener, Code) {
     let listener = listen(ListenOptions { codes: true, ..options }).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     listener.on_code(move |code| sender.send(code).unwrap());
-    (listener, receiver.recv_timeout(support::PATIENCE).unwrap().unwrap())
+    (listener, receiver.recv_timeout(support::PATIENCE).unwrap().unwrap().code)
 }
 
 /// Goes as far as the listener's share, with a guess.
