@@ -836,6 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.NativeListener = nativeBinding.NativeListener
+module.exports.NativeOffer = nativeBinding.NativeOffer
 module.exports.NativeTransfer = nativeBinding.NativeTransfer
 module.exports.NativeVerification = nativeBinding.NativeVerification
 module.exports.checkTicket = nativeBinding.checkTicket

@@ -23,6 +23,8 @@ export declare class NativeListener {
   get addresses(): Array<string>
   /** The next session a peer opened; null once closed and none is left. */
   next(): Promise<NativeTransfer | null>
+  /** The next offer to decide about; null when there will be none. */
+  nextOffer(): Promise<NativeOffer | null>
   /**
    * Limits all transfers together to so many bytes a second, or no longer. A bad limit comes back
    * as a failure.
@@ -32,6 +34,23 @@ export declare class NativeListener {
   close(closing: NativeClosing): void
   /** Resolves when closed and the last session has ended. */
   closed(): Promise<void>
+}
+
+/** What a peer offers, until it is decided about. */
+export declare class NativeOffer {
+  /** Who offers it, and how much. */
+  summary(): NativeOfferSummary
+  /** The next entries, at most `max`. */
+  takeEntries(max: number): Array<NativeOfferedEntry>
+  /**
+   * Accepts it, but for these paths; into this folder, or that of the job. A bad path comes back
+   * as a failure. The first decision stands.
+   */
+  accept(directory: Uint8Array | undefined | null, drops: Array<string>): NativeFailure | null
+  /** Refuses it. The peer is told one thing, and this side's user another. */
+  refuse(told: string, reason: string): void
+  /** Resolves when there is nothing to decide any more. */
+  over(): Promise<void>
 }
 
 /** A running transfer, on either side and in either direction. */
@@ -44,6 +63,8 @@ export declare class NativeTransfer {
   takeEntries(max: number): Array<NativeEntry>
   /** Resolves once, when the transfer ended: null when the session completed, else why it did not. */
   finished(): Promise<NativeFailure | null>
+  /** The next offer to decide about, where this side has dialled and asks; null when there will be none. */
+  nextOffer(): Promise<NativeOffer | null>
   /** Limits it to so many bytes a second, or no longer. A bad limit comes back as a failure. */
   setLimit(bytesPerSecond?: number | undefined | null): NativeFailure | null
   /** Ends the transfer now; finished() then resolves with code CANCELLED. Idempotent. */
@@ -193,6 +214,8 @@ export interface NativeJob {
   compare: boolean
   /** Whether the sink reads each file again before it gets its name. */
   reread: boolean
+  /** Whether the sink asks, by nextOffer(), before it writes anything. */
+  ask: boolean
 }
 
 /** Which settled entries takeEntries() yields. */
@@ -245,6 +268,27 @@ export interface NativeListenOptions {
   allow: Array<string>
   /** Names by which no other key may come. */
   reserved: Array<NativeReservedName>
+}
+
+/** An entry as it is offered. */
+export interface NativeOfferedEntry {
+  /** Relative to the target folder, "/"-separated, invalid UTF-8 replaced. */
+  path: string
+  kind: NativeKind
+  /** Bytes of a file, 0 for the rest. */
+  size: number
+}
+
+/** Who offers something, and how much. */
+export interface NativeOfferSummary {
+  peer: NativePeer
+  files: number
+  folders: number
+  links: number
+  /** Bytes of the files. */
+  bytes: number
+  /** Whether that is all; if not, it is at least that much. */
+  complete: boolean
 }
 
 /** A session was lost, and there is no other yet. */

@@ -5,9 +5,9 @@ import {writeFile} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
-import {send} from '../src/index.ts';
+import {receive, send} from '../src/index.ts';
 import {makeFolder} from './helpers/folder.ts';
-import {startReceiver} from './helpers/loopback.ts';
+import {loopback, startReceiver} from './helpers/loopback.ts';
 import {writeSparse} from './helpers/tree.ts';
 
 /** What threads and processes may do is seen on Linux only. */
@@ -54,6 +54,30 @@ linux(
     t.is(child.stdout, 'NoNewPrivs:\t0\n');
   },
 );
+
+linux('a session that asked first binds its threads, too, once it may write', async (t) => {
+  const folder = makeFolder(t);
+  writeSparse(join(folder, 'endless'), 2 ** 32);
+  const chosen = join(folder, 'chosen');
+  const receiver = await receive({
+    directory: join(folder, 'inbox'),
+    bind: loopback,
+    onOffer: () => ({accept: true, directory: chosen}),
+  });
+  t.teardown(() => receiver.close());
+
+  const transfer = send([join(folder, 'endless')], {to: receiver.ticket, lanes: 2, limit: 50_000_000});
+  let unbound: readonly string[] = [];
+  for await (const {bytesDone} of transfer.progress(10)) {
+    // Each of them is when it next has something to do.
+    const ofSessions = threads().filter(([name]) => isOfSession(name));
+    unbound = ofSessions.flatMap(([name, isBound]) => (isBound ? [] : [name]));
+    if (bytesDone > 0 && ofSessions.length >= 5 && unbound.length === 0) break;
+  }
+  void transfer.close();
+  await t.throwsAsync(transfer.finished(), {code: 'CANCELLED'});
+  t.deepEqual(unbound, []);
+});
 
 /** Starts a Node process that is no root, and asks another one of its user what it sees of the first's environment. */
 async function environmentOf(

@@ -22,6 +22,7 @@ async function changes(snapshots: readonly Partial<Progress>[]): Promise<string[
     1,
     {
       report: (event) => events.push(event),
+      screen: undefined,
       intervalMs: 10,
       signal,
       terminated: signal,

@@ -1,6 +1,7 @@
 import {toNativeDestination, type Destination} from './destination.ts';
 import {identityBytes} from './identity.ts';
 import {dial, type NativeJob} from './native.ts';
+import {answerOffers, type OfferOption} from './offer.ts';
 import {integer, milliseconds, type SessionOptions} from './session.ts';
 import {Transfer} from './transfer.ts';
 
@@ -19,12 +20,11 @@ export interface DialOptions extends SessionOptions {
 const defaultRetryMs = 10 * 60_000;
 
 /** @internal */
-export function startTransfer(to: Destination, job: NativeJob, options: DialOptions): Transfer {
+export function startTransfer(to: Destination, job: NativeJob, options: DialOptions & OfferOption): Transfer {
   const lanes = options.lanes === undefined ? {} : {lanes: integer('number of lanes', options.lanes, 1, 16)};
   const retryMs = milliseconds('time to retry', options.retryMs ?? defaultRetryMs);
   const identity = identityBytes(options.identity);
-  return new Transfer(
-    dial({job, to: toNativeDestination(to), retryMs, ...lanes, ...identity}),
-    options.signal,
-  );
+  const native = dial({job, to: toNativeDestination(to), retryMs, ...lanes, ...identity});
+  answerOffers(native, options);
+  return new Transfer(native, options.signal);
 }

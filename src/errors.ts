@@ -29,7 +29,7 @@ export type ErrorCode =
    * message has both fingerprints.
    */
   | 'KEY_CHANGED'
-  /** The peer understood and declined. */
+  /** The peer understood and declined, or this side's `onOffer` did. */
   | 'REFUSED'
   /** Bytes arrived that are not the bytes that were sent. */
   | 'INTEGRITY'
@@ -76,6 +76,8 @@ export type EntryErrorCode =
   | 'PARENT_FAILED'
   /** More folders within folders than are sent. */
   | 'TOO_DEEP'
+  /** The sink's user does not want it. */
+  | 'DECLINED'
   /** The sink allows no more with this ticket. */
   | 'QUOTA'
   /** The sink has another file system mounted at the folder it belongs in. */

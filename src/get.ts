@@ -1,11 +1,12 @@
 import type {Destination} from './destination.ts';
 import {startTransfer, type DialOptions} from './dial.ts';
+import type {OfferOption} from './offer.ts';
 import type {FilePath} from './path.ts';
 import {sinkJob, type CheckOptions, type DurabilityOption} from './session.ts';
 import type {Transfer} from './transfer.ts';
 
 /** What {@link get} takes. */
-export interface GetOptions extends DialOptions, DurabilityOption, CheckOptions {
+export interface GetOptions extends DialOptions, DurabilityOption, CheckOptions, OfferOption {
   /** The folder to write into; created if missing. Nothing that exists in it is ever overwritten. */
   readonly directory: FilePath;
 }

@@ -11,6 +11,7 @@ export {KnownPeers} from './known-peers.ts';
 export type {KnownPeer, RememberedPeer, RememberOptions} from './known-peers.ts';
 export type {CloseOptions, Listener, ListenOptions, ReservedName, ShownCode} from './listener.ts';
 export type {KnownPartFile, PartFile, UnknownPartFile} from './part-file.ts';
+export type {AcceptedOffer, Offer, OfferAnswer, OfferedEntry, OfferOption, RefusedOffer} from './offer.ts';
 export {partials, removePartials} from './partials.ts';
 export type {PartialsRemoval, RemainingPartFile, RemovePartialsOptions} from './partials.ts';
 export type {FilePath} from './path.ts';

@@ -2,6 +2,7 @@ import {addAbortListener} from 'node:events';
 import {reachableHosts} from './hosts.ts';
 import {identityBytes} from './identity.ts';
 import {listen, toError, type NativeJob, type NativeListener} from './native.ts';
+import {answerOffers, type OfferOption} from './offer.ts';
 import {checkLimit, integer, milliseconds, type SessionOptions} from './session.ts';
 import {toPathBytes, type FilePath} from './path.ts';
 import {toNativeTicketLimits, type TicketLimits} from './ticket-limits.ts';
@@ -139,8 +140,8 @@ export class Listener implements AsyncDisposable {
   }
 
   /**
-   * Stops listening. Transfers that run go on to their end, or until `graceMs` have passed; abort the signal to end them
-   * at once. Resolves when the last one has ended. Can be called more than once.
+   * Stops listening. Transfers that run go on to their end, or until `graceMs` have passed; those that `onOffer` has not
+   * accepted yet are parked at once. Abort the signal to end all of them at once. Resolves when the last one has ended. Can be called more than once.
    */
   async close({graceMs = Infinity}: CloseOptions = {}): Promise<void> {
     milliseconds('grace', graceMs);
@@ -180,7 +181,7 @@ export class Listener implements AsyncDisposable {
 const longestTimerMs = 2 ** 31 - 1;
 
 /** @internal */
-export function openListener(job: NativeJob, options: ListenOptions): Listener {
+export function openListener(job: NativeJob, options: ListenOptions & OfferOption): Listener {
   const {port, bind = [], advertise = [], ticket, reservedNames = [], allow = [], signal} = options;
   const {ticketLimits = {}, ledger, codes = false} = options;
   signal?.throwIfAborted();
@@ -198,5 +199,6 @@ export function openListener(job: NativeJob, options: ListenOptions): Listener {
     allow: [...allow],
     ...identityBytes(options.identity),
   });
+  answerOffers(native, options);
   return new Listener(native, hosts, signal);
 }

@@ -27,6 +27,7 @@ export type {
   NativeKnownPeer,
   NativeListener,
   NativeListenOptions,
+  NativeOffer,
   NativePartFile,
   NativeProgress,
   NativeTicketLimits,

@@ -1,9 +1,10 @@
 import {openListener, type Listener, type ListenOptions} from './listener.ts';
+import type {OfferOption} from './offer.ts';
 import type {FilePath} from './path.ts';
 import {sinkJob, type DurabilityOption} from './session.ts';
 
 /** What {@link receive} takes. */
-export interface ReceiveOptions extends ListenOptions, DurabilityOption {
+export interface ReceiveOptions extends ListenOptions, DurabilityOption, OfferOption {
   /** The folder to write into; created if missing. Nothing that exists in it is ever overwritten. */
   readonly directory: FilePath;
 }

@@ -2,6 +2,7 @@ import type {KeyObject} from 'node:crypto';
 import {hostname} from 'node:os';
 import {HawserError} from './errors.ts';
 import type {NativeJob} from './native.ts';
+import {asks, type OfferOption} from './offer.ts';
 import {toPathBytes, type FilePath} from './path.ts';
 
 /** What every call takes, whichever side dials and whichever side reads. */
@@ -68,13 +69,14 @@ export function sourceJob(paths: readonly FilePath[], options: SessionOptions & 
  */
 export function sinkJob(
   directory: FilePath,
-  options: SessionOptions & DurabilityOption & CheckOptions,
+  options: SessionOptions & DurabilityOption & CheckOptions & OfferOption,
 ): NativeJob {
   const {durability = 'session'} = options;
   if (!durabilities.includes(durability)) {
     throw new HawserError('INVALID_OPTION', `the durability must be one of ${durabilities.join(', ')}`);
   }
-  return {directory: toPathBytes(directory), ...common(options), ...checks(options), durability};
+  const directoryBytes = toPathBytes(directory);
+  return {directory: directoryBytes, ...common(options), ...checks(options), durability, ask: asks(options)};
 }
 
 function checks({checksum = false, verify = false}: CheckOptions): Pick<NativeJob, 'compare' | 'reread'> {
@@ -114,7 +116,7 @@ export function checkLimit(limit: number | undefined): number | undefined {
 }
 
 /** What a job is that nothing special is asked of. */
-const plain = {durability: 'session', compare: false, reread: false} as const;
+const plain = {durability: 'session', compare: false, reread: false, ask: false} as const;
 
 function common({name, entries, limit}: SessionOptions): Omit<NativeJob, 'paths' | 'directory'> {
   if (name !== undefined && Buffer.byteLength(name) > maxNameBytes) {

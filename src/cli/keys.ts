@@ -80,7 +80,7 @@ function raise(signal: NodeJS.Signals): void {
 }
 
 /** Whether the terminal is this process's: one in the background that touches it is stopped for it. */
-function isForeground(): boolean {
+export function isForeground(): boolean {
   if (process.platform === 'win32') return true;
   try {
     if (process.platform !== 'linux') {

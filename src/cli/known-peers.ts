@@ -22,6 +22,8 @@ export function openKnownPeers(): KnownPeers {
 export class Memory {
   readonly #peers: KnownPeers | undefined;
   readonly #report: Reporter;
+  /** Keys of those who were not known when the command was started. */
+  readonly #newcomers = new Set<string>();
   #complained = false;
 
   constructor(report: Reporter) {
@@ -64,6 +66,7 @@ export class Memory {
     if (!this.#peers) return stranger;
     try {
       const {peer: known, isNew} = await this.#peers.remember(peer, {dialled});
+      if (isNew) this.#newcomers.add(peer.publicKey);
       return {knownAs: known.name, isNew};
     } catch (error) {
       if (!this.#complained) this.#complain(peer, error);
@@ -72,6 +75,12 @@ export class Memory {
       const known = await this.#peers.list().catch(() => []);
       return {...stranger, knownAs: known.find(({publicKey}) => publicKey === peer.publicKey)?.name ?? null};
     }
+  }
+
+  /** Whom somebody is asked about: who was not known when the command was started stays new to it. */
+  async recall(peer: Peer): Promise<Acquaintance> {
+    const {knownAs} = await this.remember(peer);
+    return {knownAs, isNew: this.#newcomers.has(peer.publicKey)};
   }
 
   async #list(): Promise<readonly KnownPeer[]> {

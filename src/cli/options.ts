@@ -57,6 +57,12 @@ export const grace = new Option(
   'on SIGTERM, time for running transfers to finish, such as 30s or 5m (default: 10s)',
 ).argParser(duration);
 
+// Whom to let write: receive.
+export const ask = new Option(
+  '--ask',
+  'before anything is written, show on the terminal who offers what, and ask',
+);
+
 // How much to take: receive.
 export const maxBytes = new Option(
   '--max-bytes <size>',

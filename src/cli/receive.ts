@@ -1,3 +1,5 @@
+import {realpath} from 'node:fs/promises';
+import {homedir} from 'node:os';
 import {receive} from '../index.ts';
 import type {Command} from './commander.ts';
 import {openListener} from './open-listener.ts';
@@ -22,6 +24,7 @@ export function addReceive(program: Command): void {
     .addOption(options.bind)
     .addOption(options.advertise)
     .addOption(options.sharedLimit)
+    .addOption(options.ask)
     .addOption(options.durability)
     .addOption(options.allow)
     .addOption(options.once)
@@ -41,19 +44,35 @@ export function addReceive(program: Command): void {
         await warnRoot(directory, context.report);
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(context.report);
+        const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context, memory);
+        if (!onOffer && (await isHome(directory))) context.report({event: 'notice', message: homeText});
         const receiver = await openListener(flags, context, memory, (listening) =>
-          receive({directory, durability: flags.durability, ...listening}),
+          receive({directory, durability: flags.durability, onOffer, ...listening}),
         );
         return serve(receiver, flags, context, memory);
       }),
     );
 }
 
+async function isHome(directory: string): Promise<boolean> {
+  try {
+    return (await realpath(directory)) === (await realpath(homedir()));
+  } catch {
+    // One of the two is not there.
+    return false;
+  }
+}
+
+const homeText =
+  'this is your home folder: whoever has the ticket can add files that programs run, such as .bashrc, where there are ' +
+  'none yet. With --ask you see them before';
+
 const examples = `
 Examples:
   hawser receive inbox                    from whoever has the ticket
   hawser receive inbox --code             from whoever you tell three words
   hawser receive inbox --once             one transfer, then end
+  hawser receive inbox --ask              only what you agree to
   hawser receive inbox --uses 1 --expires 1h --max-bytes 10G
                                           from one sender, and no more than that
   hawser receive inbox --allow bob        bob, whom you know, needs no ticket

@@ -2,7 +2,7 @@ import type {CommandEvent} from './events.ts';
 import {reportJson} from './json-reporter.ts';
 import {PartialsReporter} from './partials-reporter.ts';
 import {PeersReporter} from './peers-reporter.ts';
-import {openScreen} from './screen.ts';
+import type {Screen} from './screen.ts';
 import {TextReporter} from './text-reporter.ts';
 import {VerifyReporter} from './verify-reporter.ts';
 import {Voice} from './voice.ts';
@@ -24,10 +24,14 @@ export interface ReporterFlags {
   readonly code?: true | undefined;
 }
 
-export async function createReporter(command: CommandName, flags: ReporterFlags): Promise<Reporter> {
-  const {json, quiet, code} = flags;
-  if (json) return reportJson;
-  const voice = new Voice(await openScreen(), quiet ?? false);
+/** Without a screen it speaks JSON. */
+export function createReporter(
+  command: CommandName,
+  {quiet, code}: ReporterFlags,
+  screen: Screen | undefined,
+): Reporter {
+  if (!screen) return reportJson;
+  const voice = new Voice(screen, quiet ?? false);
   const text = createTextReporter(command, voice, code ?? false);
   return (event) => text.report(event);
 }

@@ -3,10 +3,13 @@ import {errorEvent} from './events.ts';
 import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import {listenForInterrupts, type Interrupts} from './interrupt.ts';
 import {createReporter, type CommandName, type Reporter, type ReporterFlags} from './reporter.ts';
+import {openScreen, type Screen} from './screen.ts';
 
 /** What every command works with. */
 export interface CommandContext extends Interrupts {
   readonly report: Reporter;
+  /** Where a person reads; undefined with `--json`. */
+  readonly screen: Screen | undefined;
   /** How often to look how far a transfer is. Where nobody sees that, only who it is with is waited for. */
   readonly intervalMs: number;
 }
@@ -18,13 +21,14 @@ export async function run(
   body: (context: CommandContext) => Promise<ExitCode>,
 ): Promise<void> {
   survivePipes();
-  const report = await createReporter(command, flags);
+  const screen = flags.json ? undefined : await openScreen();
+  const report = createReporter(command, flags, screen);
   try {
     // Before there is a key or a ticket to keep.
     protectMemory();
     const intervalMs = flags.json || process.stderr.isTTY ? 100 : 1000;
     const interrupts = listenForInterrupts(command === 'receive' || command === 'share');
-    process.exitCode = await body({report, intervalMs, ...interrupts});
+    process.exitCode = await body({report, screen, intervalMs, ...interrupts});
   } catch (error) {
     report(errorEvent(error));
     process.exitCode = exitCodeOf(error);

@@ -13,6 +13,8 @@ export interface Screen {
   progress(transfer: number, text: string): void;
   /** Takes away the progress line of a transfer. */
   end(transfer: number): void;
+  /** Takes away all of them and shows nothing more, so that something can be asked, until the result is called. */
+  hold(): () => void;
 }
 
 /** The screen of standard error: live on a terminal, plain in a file, a pipe, or a terminal that has no size. */
@@ -29,6 +31,8 @@ class LiveScreen implements Screen {
   readonly #terminal: WriteStream;
   readonly #update: ReturnType<typeof createLogUpdate>;
   readonly #lines = new Map<number, string>();
+  /** Lines to be printed later. */
+  #held: string[] | undefined;
 
   constructor(terminal: WriteStream, update: ReturnType<typeof createLogUpdate>) {
     this.#terminal = terminal;
@@ -36,6 +40,10 @@ class LiveScreen implements Screen {
   }
 
   line(text: string): void {
+    if (this.#held) {
+      if (this.#held.length < maxHeld) this.#held.push(text);
+      return;
+    }
     // Not through log-update: it would break a ticket in two at the edge of the terminal, and copying it with it.
     if (this.#lines.size > 0) this.#update.clear();
     this.#terminal.write(`${text}\n`);
@@ -54,14 +62,25 @@ class LiveScreen implements Screen {
   }
 
   end(transfer: number): void {
-    if (!this.#lines.delete(transfer)) return;
+    if (!this.#lines.delete(transfer) || this.#held) return;
     this.#update.clear();
     if (this.#lines.size === 0) this.#update.done();
     this.#draw();
   }
 
+  hold(): () => void {
+    if (this.#lines.size > 0) this.#update.clear();
+    this.#held = [];
+    return () => {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const text of held) this.line(text);
+      this.#draw();
+    };
+  }
+
   #draw(): void {
-    if (this.#lines.size === 0) return;
+    if (this.#lines.size === 0 || this.#held) return;
     const width = this.#terminal.columns - 1;
     this.#update(Array.from(this.#lines.values(), (line) => line.slice(0, width)).join('\n'));
   }
@@ -91,7 +110,14 @@ class PlainScreen implements Screen {
   end(transfer: number): void {
     this.#printedAt.delete(transfer);
   }
+
+  hold(): () => void {
+    return () => {};
+  }
 }
+
+/** Nobody reads more than that when they come back to a question. */
+const maxHeld = 1000;
 
 /** Seldom enough for a log file, often enough to see that it still runs. */
 const plainIntervalMs = 10_000;

@@ -1,7 +1,8 @@
-import type {Outage, Progress, ShownCode, VerifyProgress} from '../index.ts';
+import type {Outage, Peer, Progress, ShownCode, VerifyProgress} from '../index.ts';
 import {commandLine, withoutTicket} from './command-line.ts';
 import {displayName} from './display.ts';
 import type {
+  Acquaintance,
   CodeEvent,
   EntryEvent,
   ErrorEvent,
@@ -53,7 +54,7 @@ function addressText(address: string): string {
 }
 
 export function peerText(command: TransferCommand, peer: PeerEvent): string {
-  const who = `${peerName(peer)} (${peer.address}, key ${peer.fingerprint}${peer.isNew ? ', new' : ''})`;
+  const who = identityText(peer);
   switch (command) {
     case 'receive':
       return `${who} is sending.`;
@@ -65,8 +66,13 @@ export function peerText(command: TransferCommand, peer: PeerEvent): string {
   }
 }
 
+/** `alice (192.0.2.7:50123, key abcd-efgh-ijkl-mnop, new)` */
+export function identityText(peer: Peer & Acquaintance): string {
+  return `${peerName(peer)} (${peer.address}, key ${peer.fingerprint}${peer.isNew ? ', new' : ''})`;
+}
+
 /** The name by which a peer is known, or else what it calls itself. */
-export function peerName({knownAs, name, address}: PeerEvent): string {
+export function peerName({knownAs, name, address}: Peer & Acquaintance): string {
   if (knownAs !== null) return knownAs;
   return name === '' ? address : displayName(name, 40);
 }

@@ -5,6 +5,7 @@
 
 mod environment;
 mod listener;
+mod offer;
 mod options;
 mod partials;
 mod peers;

@@ -1,18 +1,21 @@
 //! A listening port for JavaScript.
 
-use hawser_engine::{Closing, CodeChange, Listener, ShownCode, listen as engine_listen};
+use hawser_engine::{
+    Closing, CodeChange, ListenOptions, Listener, Offer, Offers, ShownCode, listen as engine_listen,
+};
 use napi::bindgen_prelude::{Either, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::NativeFailure;
 use crate::environment::environment;
+use crate::offer::NativeOffer;
 use crate::options::{NativeListenOptions, limit};
 use crate::transfer::NativeTransfer;
 
 /// A listening port that serves sessions: a receiver (sink) or a sharer (source).
 #[napi]
-pub struct NativeListener(Listener);
+pub struct NativeListener(Listener, Option<Offers>);
 
 #[napi]
 impl NativeListener {
@@ -58,6 +61,18 @@ impl NativeListener {
         self.0.on_next(move |transfer| {
             deferred.resolve(move |_| Ok(transfer.map(NativeTransfer::from)));
         });
+        Ok(promise)
+    }
+
+    /// The next offer to decide about; null when there will be none.
+    #[napi(ts_return_type = "Promise<NativeOffer | null>")]
+    pub fn next_offer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        let next = move |offer: Option<Offer>| deferred.resolve(move |_| Ok(offer.map(NativeOffer::from)));
+        match &self.1 {
+            Some(offers) => offers.on_next(next),
+            None => next(None),
+        }
         Ok(promise)
     }
 
@@ -143,10 +158,12 @@ impl From<NativeClosing> for Closing {
 #[napi(catch_unwind)]
 pub fn listen(env: Env, options: NativeListenOptions) -> Result<Either<NativeListener, NativeFailure>> {
     let environment = environment(&env)?;
-    Ok(match options.try_into().and_then(engine_listen) {
+    let options: std::result::Result<ListenOptions, _> = options.try_into();
+    let offers = options.as_ref().ok().and_then(|options| options.job.offers.clone());
+    Ok(match options.and_then(engine_listen) {
         Ok(listener) => {
             environment.scope.add_listener(&listener);
-            Either::A(NativeListener(listener))
+            Either::A(NativeListener(listener, offers))
         }
         Err(error) => Either::B(error.into()),
     })

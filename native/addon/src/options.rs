@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hawser_engine::peers::{Change, PeerName};
 use hawser_engine::{
-    CodeError, Destination, DialOptions, Durability, Error, Host, Job, Limit, ListenOptions, PublicKey,
-    Requests, StaticKey, Ticket, TicketLimits, Work,
+    CodeError, Destination, DialOptions, Durability, Error, Host, Job, Limit, ListenOptions, Offers,
+    PublicKey, Requests, StaticKey, Ticket, TicketLimits, Work,
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -35,6 +35,8 @@ pub struct NativeJob {
     pub compare: bool,
     /// Whether the sink reads each file again before it gets its name.
     pub reread: bool,
+    /// Whether the sink asks, by nextOffer(), before it writes anything.
+    pub ask: bool,
 }
 
 /// When what a sink has written is on disk.
@@ -219,6 +221,7 @@ impl TryFrom<NativeJob> for Job {
             keep: job.entries.into(),
             durability: job.durability.into(),
             requests: Requests { compare: job.compare, reread: job.reread },
+            offers: job.ask.then(Offers::default),
         })
     }
 }

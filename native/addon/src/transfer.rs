@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hawser_engine::{
-    EntryKind, Fate, Keep, Peer, Phase, Placed, Progress, Reason, Settled, Transfer, dial as engine_dial,
+    DialOptions, EntryKind, Fate, Keep, Offer, Offers, Peer, Phase, Placed, Progress, Reason, Settled,
+    Transfer, dial as engine_dial,
 };
 use napi::bindgen_prelude::{Either, Object};
 use napi::{Env, Result};
@@ -11,11 +12,12 @@ use napi_derive::napi;
 
 use crate::NativeFailure;
 use crate::environment::environment;
+use crate::offer::NativeOffer;
 use crate::options::{NativeDialOptions, display_name, limit, milliseconds, number};
 
 /// A running transfer, on either side and in either direction.
 #[napi]
-pub struct NativeTransfer(Transfer);
+pub struct NativeTransfer(Transfer, Option<Offers>);
 
 #[napi]
 impl NativeTransfer {
@@ -48,6 +50,18 @@ impl NativeTransfer {
         Ok(promise)
     }
 
+    /// The next offer to decide about, where this side has dialled and asks; null when there will be none.
+    #[napi(ts_return_type = "Promise<NativeOffer | null>")]
+    pub fn next_offer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        let next = move |offer: Option<Offer>| deferred.resolve(move |_| Ok(offer.map(NativeOffer::from)));
+        match &self.1 {
+            Some(offers) => offers.on_next(next),
+            None => next(None),
+        }
+        Ok(promise)
+    }
+
     /// Limits it to so many bytes a second, or no longer. A bad limit comes back as a failure.
     #[napi(catch_unwind)]
     pub fn set_limit(&self, bytes_per_second: Option<i64>) -> Option<NativeFailure> {
@@ -63,7 +77,7 @@ impl NativeTransfer {
 
 impl From<Transfer> for NativeTransfer {
     fn from(transfer: Transfer) -> Self {
-        Self(transfer)
+        Self(transfer, None)
     }
 }
 
@@ -71,10 +85,12 @@ impl From<Transfer> for NativeTransfer {
 #[napi(catch_unwind)]
 pub fn dial(env: Env, options: NativeDialOptions) -> Result<Either<NativeTransfer, NativeFailure>> {
     let environment = environment(&env)?;
-    Ok(match options.try_into().and_then(engine_dial) {
+    let options: std::result::Result<DialOptions, _> = options.try_into();
+    let offers = options.as_ref().ok().and_then(|options| options.job.offers.clone());
+    Ok(match options.and_then(engine_dial) {
         Ok(transfer) => {
             environment.scope.add_transfer(&transfer);
-            Either::A(transfer.into())
+            Either::A(NativeTransfer(transfer, offers))
         }
         Err(error) => Either::B(error.into()),
     })
@@ -245,6 +261,17 @@ pub enum NativeKind {
     Other,
 }
 
+impl From<EntryKind> for NativeKind {
+    fn from(kind: EntryKind) -> Self {
+        match kind {
+            EntryKind::File => Self::File,
+            EntryKind::Folder => Self::Folder,
+            EntryKind::Link => Self::Link,
+            EntryKind::Other => Self::Other,
+        }
+    }
+}
+
 /// How an entry ended.
 #[napi(string_enum = "lowercase")]
 pub enum NativeFate {
@@ -289,12 +316,7 @@ impl From<Settled> for NativeEntry {
         };
         Self {
             path: entry.path,
-            kind: match entry.kind {
-                EntryKind::File => NativeKind::File,
-                EntryKind::Folder => NativeKind::Folder,
-                EntryKind::Link => NativeKind::Link,
-                EntryKind::Other => NativeKind::Other,
-            },
+            kind: entry.kind.into(),
             size: number(entry.size),
             fate,
             renamed_to,
@@ -319,6 +341,7 @@ fn reason_code(reason: Reason) -> &'static str {
         Reason::Io => "IO",
         Reason::Integrity => "INTEGRITY",
         Reason::TooDeep => "TOO_DEEP",
+        Reason::Declined => "DECLINED",
         Reason::Quota => "QUOTA",
         Reason::OtherDisk => "OTHER_DISK",
         Reason::NoInodes => "NO_INODES",

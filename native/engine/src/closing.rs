@@ -5,7 +5,7 @@ use crate::Transfer;
 /// What becomes of the sessions that run when a listener is closed. A stronger one overrules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Closing {
-    /// They go on to their end.
+    /// They go on to their end, but for those that nobody has accepted yet: they are parked.
     Finish,
     /// They end as by [`Transfer::park`].
     Park,
@@ -17,7 +17,7 @@ impl Closing {
     /// Does it to one that runs.
     pub(crate) fn apply(self, transfer: &Transfer) {
         match self {
-            Self::Finish => {}
+            Self::Finish => transfer.park_if_undecided(),
             Self::Park => transfer.park(),
             Self::Cancel => transfer.cancel(),
         }

@@ -19,6 +19,7 @@ use crate::climb::Climb;
 use crate::destination::{Destination, Door, Target};
 use crate::job::{Job, Work};
 use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::offer::Offers;
 use crate::opening::{Greeted, Opened, greet, process_identity, random};
 use crate::pace::Paces;
 use crate::quota::Quota;
@@ -99,6 +100,7 @@ pub fn dial(options: DialOptions) -> Result<Transfer, Error> {
         // Not waiting for a name that is still being looked up.
         runtime.shutdown_background();
         dialled.finish(result);
+        options.job.offers.iter().for_each(Offers::close);
     })?;
     Ok(transfer)
 }

@@ -115,6 +115,13 @@ pub enum Error {
         /// Which.
         path: String,
     },
+    /// This side's user does not want what the peer offers.
+    Declined {
+        /// What the peer is told.
+        told: String,
+        /// Why.
+        reason: String,
+    },
     /// The ticket is for another key than the one that is known at its address.
     KeyChanged(Box<Mismatch>),
     /// A peer has introduced itself by a name that the user has given to another key.
@@ -174,7 +181,7 @@ impl Error {
             Self::Superseded | Self::NotResumed { .. } => "CONNECTION_LOST",
             Self::ClosedByPeer { code: CloseCode::Protocol, .. } => "PROTOCOL",
             Self::ClosedByPeer { code: CloseCode::Done | CloseCode::Away, .. } => "CONNECTION_LOST",
-            Self::ClosedByPeer { .. } => "REFUSED",
+            Self::ClosedByPeer { .. } | Self::Declined { .. } => "REFUSED",
             Self::PortInUse { .. } => "PORT_IN_USE",
             Self::Bind { kind: io::ErrorKind::PermissionDenied, .. } => "PERMISSION_DENIED",
             Self::Bind { .. } => "ADDRESS_UNAVAILABLE",
@@ -260,6 +267,10 @@ impl fmt::Display for Error {
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
             Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
+            Self::Declined { reason, .. } if reason.is_empty() => {
+                f.write_str("the transfer was refused here")
+            }
+            Self::Declined { reason, .. } => write!(f, "the transfer was refused here: {reason}"),
             Self::KeyChanged(mismatch) => {
                 let Mismatch { address, name, known, offered } = &**mismatch;
                 let (known, offered) = (known.fingerprint(), offered.fingerprint());

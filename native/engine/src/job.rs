@@ -9,7 +9,7 @@ use hawser_protocol::hello::Hello;
 pub use hawser_protocol::hello::Requests;
 
 use crate::disk::{Claim, Taken};
-use crate::{Error, Keep, Limit};
+use crate::{Error, Keep, Limit, Offers};
 
 /// What to do, under which label, how fast, and what to remember of it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Job {
     pub durability: Durability,
     /// What a source asks of its sink, or a sink of itself.
     pub requests: Requests,
+    /// Where a sink asks before it writes anything; `None`: it does not ask.
+    pub offers: Option<Offers>,
 }
 
 /// When what a sink has written is on its disk.

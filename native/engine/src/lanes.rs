@@ -113,7 +113,7 @@ impl<S: Side> Session<S> {
         let session = self.clone();
         running(&mut self.state()).insert(lane);
         let thread = spawn(format!("hawser-{direction}-{}", lane.0), move || {
-            let bound = || session.side.confinement().bind_thread().map_err(LaneEnd::Fatal);
+            let bound = || session.side.confine().map_err(LaneEnd::Fatal);
             let ended = catch_unwind(AssertUnwindSafe(|| match bound().and_then(|()| run(&session)) {
                 Ok(()) => {}
                 Err(LaneEnd::Lost) => session.lose(lane),

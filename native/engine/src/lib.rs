@@ -4,11 +4,14 @@
 //! work runs on threads of its own; callbacks come from those threads. Nothing here knows of Node.
 
 mod admission;
+mod asking;
 mod background;
 mod climb;
 mod closing;
 mod codes;
 mod confine;
+mod declined;
+mod delivery;
 mod descriptors;
 mod destination;
 mod dial;
@@ -21,6 +24,7 @@ mod ledger;
 mod limits;
 mod listener;
 mod machine;
+mod offer;
 mod opening;
 mod pace;
 mod partials;
@@ -60,6 +64,7 @@ pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
 pub use job::{Durability, Job, Requests, Work};
 pub use limits::MAX_FAILED_KEPT;
 pub use listener::{ListenOptions, Listener, listen};
+pub use offer::{Offer, OfferedEntry, Offers, Totals, Verdict};
 pub use pace::{Limit, MIN_LIMIT};
 pub use partials::{partials, remove_partials};
 pub use progress::{Outage, Phase, Progress};

@@ -91,6 +91,34 @@ pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 /// and the sender of 20,000 tiny files has a right to them.
 pub(crate) const EMPTY_FRAMES: Rate = Rate { per_second: 100, at_once: 1000 };
 
+/// Sessions of one listener that wait for its user's answer, at a time; further ones are told to come again.
+///
+/// *Attack:* whoever has a ticket, and offers without end what nobody answers: each keeps in memory what it
+/// offers.
+pub(crate) const MAX_UNDECIDED: usize = 64;
+
+/// The same of one key.
+///
+/// *Attack:* one peer that keeps all others from being asked about.
+pub(crate) const MAX_UNDECIDED_OF_ONE_PEER: usize = 8;
+
+/// Bytes of paths and of names that a session keeps until there is an answer; a source that offers more waits.
+/// 16,384 entries of any ordinary tree have a quarter of it.
+///
+/// *Attack:* paths of 33 KiB, or links with targets of 4 KiB, 16,384 times.
+pub(crate) const MAX_UNDECIDED_BYTES: usize = 8 * 1024 * 1024;
+
+/// A source from which nothing more comes for so long has offered as much as it does at a time, and waits for
+/// an answer itself.
+///
+/// *Attack:* a place that is kept by offering one entry, and no more.
+pub(crate) const OFFER_QUIET: Duration = Duration::from_secs(10);
+
+/// Accepted sessions that are remembered, for they may be lost and go on: as many as run at a time.
+///
+/// *Attack:* sessions that are accepted and lost, again and again.
+pub(crate) const MAX_ACCEPTED: usize = MAX_SESSIONS;
+
 /// Failed entries that are kept when only those are: [`crate::Progress::failed`] counts all.
 ///
 /// *Attack:* a peer whose millions of entries are all refused; or a full disk.

@@ -25,6 +25,7 @@ use crate::codes::{Codes, ShownCode};
 use crate::disk::Claim;
 use crate::job::{Job, Work};
 use crate::limits::MAX_SESSIONS;
+use crate::offer::Offers;
 use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::peers::{Mismatch, PeerName};
@@ -343,6 +344,7 @@ impl Shared {
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
         drop(lock(&self.claim).take());
+        self.job.offers.iter().for_each(Offers::close);
         asking.into_iter().for_each(|next| call(|| next(None)));
         waiting.into_iter().for_each(call);
     }

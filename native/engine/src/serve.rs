@@ -1,7 +1,6 @@
 //! Starting the right kind of session for a job.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use hawser_protocol::handshake::SessionId;
@@ -12,17 +11,19 @@ use hawser_protocol::receiver::Receiver;
 use hawser_protocol::sender::Sender;
 
 use crate::Error;
+use crate::asking::Asking;
 use crate::confine::Confinement;
-use crate::disk::{Claim, Sink, Source, Taken};
-use crate::job::{Job, Work, in_use};
+use crate::delivery::Plan;
+use crate::disk::Source;
+use crate::job::{Job, Work};
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::machine::Machine as _;
+use crate::offer::Offers;
 use crate::opening::{Connection, Who};
 use crate::pace::Paces;
 use crate::quota::Quota;
 use crate::session::{CLOSE_GRACE, Session, Side, goodbye, spawn};
 use crate::sink_side::SinkSide;
-use crate::sink_work::SinkWork;
 use crate::source_side::SourceSide;
 use crate::transfer::Transfer;
 
@@ -111,38 +112,33 @@ pub(crate) fn start(
                 Err(turn_away(error, connection))
             }
         },
-        Work::Write(directory) => match Sink::open_within(directory, id.0, peer.0, quota) {
-            Ok(sink) => {
-                let confinement = match sink.confinement() {
-                    Ok(confinement) => confinement,
-                    Err(error) => return Err(turn_away(error, connection)),
-                };
-                let claim = if is_claimed { None } else { Some(Claim::shared(directory)) };
-                let claim = match claim.transpose() {
-                    Ok(claim) => claim,
-                    Err(Taken) => return Err(turn_away(in_use(directory), connection)),
-                };
-                if let Some(earlier) = hello.continues {
-                    sink.go_on(earlier.0);
-                }
-                if job.requests.compare {
-                    sink.compare_contents();
-                }
-                let side = SinkSide {
-                    sink,
-                    confinement,
-                    directory: directory.clone(),
-                    durability: job.durability,
-                    rereads: AtomicBool::new(job.requests.reread),
-                    work: SinkWork::new(),
-                    control: Mutex::default(),
-                    claim: Mutex::new(claim),
-                };
-                Ok(Session::start(side, Receiver::new(hello), transfer, connection, closed)?)
+        Work::Write(directory) => {
+            let plan = Plan {
+                directory: directory.clone(),
+                durability: job.durability,
+                requests: job.requests,
+                is_claimed,
+                id,
+                peer,
+                continues: hello.continues,
+                quota,
+            };
+            match sink_side(plan, job.offers.as_ref(), &transfer) {
+                Ok(side) => Ok(Session::start(side, Receiver::new(hello), transfer, connection, closed)?),
+                Err(error) => Err(turn_away(error, connection)),
             }
-            Err(error) => Err(turn_away(Error::disk("open", directory, &error), connection)),
-        },
+        }
     }
+}
+
+/// A sink, which asks for leave to write where there are `offers`.
+fn sink_side(plan: Plan, offers: Option<&Offers>, transfer: &Transfer) -> Result<SinkSide, Error> {
+    let Some(offers) = offers else { return SinkSide::open(plan) };
+    // With too many that wait for an answer already, it may come again.
+    let place = offers.reserve(plan.peer).ok_or(Error::Parked)?;
+    transfer.set_undecided(true);
+    let asking = Asking::new(offers.clone(), place, plan.id, plan.peer, plan.continues);
+    Ok(SinkSide::ask(plan, asking))
 }
 
 /// Tells a peer that was let in that there will be no session after all.

@@ -15,7 +15,6 @@ use hawser_protocol::link::LaneId;
 use hawser_protocol::message::{Close, CloseCode};
 
 use crate::Error;
-use crate::confine::Confinement;
 use crate::lane::Record;
 use crate::lanes::Lanes;
 use crate::limits::{EMPTY_FRAMES, LOST_AFTER};
@@ -44,12 +43,15 @@ pub(crate) trait Side: Send + Sync + Sized + 'static {
     /// Whether a good end needs no answer from the peer: it is the peer that has said "done".
     const HAS_LAST_WORD: bool;
 
-    /// What its threads may do with files. What they call back must neither write elsewhere nor start
-    /// threads for others: those would be bound, too.
-    fn confinement(&self) -> &Confinement;
+    /// Holds the calling thread, one of its own, to what it may do with files, once that is known. What its
+    /// threads call back must neither write elsewhere nor start threads for others: those would be bound, too.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], of a kernel that can, but has not got what it takes.
+    fn confine(&self) -> Result<(), Error>;
 
     /// Runs on the session's own thread, beside the lanes, until it has nothing more to do.
-    fn drive(&self, session: &Session<Self>);
+    fn drive(&self, session: &Arc<Session<Self>>);
 
     /// Puts into `record` what `lane` should carry next.
     fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record);
@@ -253,6 +255,11 @@ impl<S: Side> Session<S> {
         self.wake(&mut state);
     }
 
+    /// How it ended, once it has.
+    pub fn outcome(&self) -> Option<Result<(), Error>> {
+        self.state().end.clone()
+    }
+
     /// Ends the session if its peer may not call itself so. To be called before anything else that it says is
     /// dealt with.
     pub fn vet(&self, label: &str) -> Result<(), Error> {
@@ -287,7 +294,7 @@ impl<S: Side> Session<S> {
     fn run_bound(self: &Arc<Self>) -> Result<(), Error> {
         let driven = self.clone();
         let driving = spawn("hawser-session".into(), move || {
-            if let Err(error) = driven.side.confinement().bind_thread() {
+            if let Err(error) = driven.side.confine() {
                 driven.end(Err(error));
             }
             driven.run()
@@ -356,6 +363,7 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
         // Whoever still hears it, on a lane that was just joining, may come again.
         Err(Error::Parked | Error::Lost | Error::Superseded) => (CloseCode::Away, String::new()),
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
+        Err(Error::Declined { told, .. }) => (CloseCode::Refused, told.clone()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
         Err(Error::NameReserved(mismatch)) => {
             let text = format!("it knows {} by another key than yours", mismatch.name);

@@ -1,63 +1,143 @@
-//! The sink's side of a session: lanes that open, hash and write, and the disk's decisions.
+//! The sink's side of a session: it takes frames, and hands them to a [`Delivery`] once it may write.
 
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, OnceLock};
 
-use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::frame::{FrameClass, FrameType, Header};
 use hawser_protocol::link::LaneId;
-use hawser_protocol::manifest::{Entry, EntryId, Kind};
-use hawser_protocol::message::Placed;
-use hawser_protocol::ranges::{ChunkRange, length};
-use hawser_protocol::receiver::{Decision, Placement, Receiver, ReceiverEvent};
-use hawser_protocol::sender::Fate;
+use hawser_protocol::message::CloseCode;
+use hawser_protocol::receiver::{Placement, Receiver, ReceiverEvent};
 
-use crate::confine::Confinement;
-use crate::disk::{self, Claim, Info, Sink};
-use crate::job::Durability;
+use crate::Error;
+use crate::asking::Asking;
+use crate::delivery::{Delivery, Plan, skip};
 use crate::lane::Record;
-use crate::session::{Awaited, Flow, Session, Side};
-use crate::sink_work::SinkWork;
+use crate::session::{Flow, Session, Side};
 use crate::transfer::lock;
-use crate::{EntryKind, Error, Settled};
-
-/// How long a source that has been told that all is done may stay.
-const GOODBYE_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct SinkSide {
-    pub sink: Sink,
-    /// It sees nothing but its folder.
-    pub confinement: Confinement,
-    /// For messages only; no file is ever opened by it.
-    pub directory: PathBuf,
-    pub durability: Durability,
-    /// Whether each file is read again before it gets its name.
-    pub rereads: AtomicBool,
-    pub work: SinkWork,
+    plan: Plan,
+    /// Where it asks before it writes anything, if it does.
+    asking: Option<Asking>,
+    /// Made when it may write.
+    delivery: OnceLock<Delivery>,
     /// Control frames are dealt with one after the other, disk included: when the control lane is
     /// lost, the next one's thread must not overtake.
-    pub control: Mutex<()>,
-    /// Keeps listeners from receiving into the same folder, if nothing else does.
-    pub claim: Mutex<Option<Claim>>,
+    control: Mutex<()>,
+}
+
+impl SinkSide {
+    /// A sink that writes at once.
+    ///
+    /// # Errors
+    /// Those of [`Delivery::open`].
+    pub fn open(plan: Plan) -> Result<Self, Error> {
+        let delivery = Delivery::open(&plan, None)?;
+        Ok(Self { plan, asking: None, delivery: delivery.into(), control: Mutex::default() })
+    }
+
+    /// A sink that asks first. Until then it does not touch the disk.
+    pub fn ask(plan: Plan, asking: Asking) -> Self {
+        Self { plan, asking: Some(asking), delivery: OnceLock::new(), control: Mutex::default() }
+    }
+
+    /// What writes, once it may. The calling thread is bound to its folder from the first time on.
+    ///
+    /// # Errors
+    /// Those of [`Side::confine`].
+    fn delivery(&self) -> Result<Option<&Delivery>, Error> {
+        thread_local! {
+            /// A thread serves one session.
+            static IS_BOUND: Cell<bool> = const { Cell::new(false) };
+        }
+        let Some(delivery) = self.delivery.get() else { return Ok(None) };
+        if !IS_BOUND.get() {
+            delivery.confinement.bind_thread()?;
+            IS_BOUND.set(true);
+        }
+        Ok(Some(delivery))
+    }
+
+    /// Waits until it may write, and does what has gathered; `false` when the session has ended.
+    fn begin(&self, session: &Arc<Session<Self>>, asking: &Asking) -> bool {
+        let Some(accepted) = asking.ask(session) else { return false };
+        session.transfer.set_undecided(false);
+        let opened = match Delivery::open(&self.plan, Some(accepted)) {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                session.end(Err(error));
+                return false;
+            }
+        };
+        let _turn = lock(&self.control);
+        self.delivery.get_or_init(|| opened);
+        let delivery = match self.delivery() {
+            Ok(Some(delivery)) => delivery,
+            Ok(None) => return false,
+            Err(error) => {
+                session.end(Err(error));
+                return false;
+            }
+        };
+        for event in asking.take() {
+            if session.state().is_ended() {
+                return false;
+            }
+            delivery.handle(session, event);
+        }
+        delivery.end_page(session);
+        true
+    }
+
+    /// Deals with what may be dealt with before anything is written, and keeps the rest.
+    fn gather(&self, session: &Session<Self>, kind: FrameType, mut events: Vec<ReceiverEvent>) -> Flow {
+        let mut flow = Flow::Continue;
+        events.retain(|event| match event {
+            ReceiverEvent::Hello(hello) => {
+                session.transfer.introduce(hello.label.clone(), hello.continues);
+                true
+            }
+            ReceiverEvent::Skipped(path, reason) => {
+                skip(session, path.clone(), *reason);
+                false
+            }
+            ReceiverEvent::Closed(close) => {
+                flow = session.handle_close(close.clone());
+                false
+            }
+            _ => true,
+        });
+        if let Some(asking) = self.asking.as_ref().filter(|_| kind.class() == FrameClass::Control) {
+            asking.gather(session, kind, events);
+        }
+        flow
+    }
 }
 
 impl Side for SinkSide {
     type Machine = Receiver;
     const HAS_LAST_WORD: bool = false;
 
-    fn confinement(&self) -> &Confinement {
-        &self.confinement
+    fn confine(&self) -> Result<(), Error> {
+        self.delivery().map(drop)
     }
 
-    fn drive(&self, session: &Session<Self>) {
-        if self.settle_all(session) && self.flush(session) {
-            self.say_done(session);
+    fn drive(&self, session: &Arc<Session<Self>>) {
+        if let Some(asking) = &self.asking
+            && !self.begin(session, asking)
+        {
+            return;
+        }
+        let Some(delivery) = self.delivery.get() else { return };
+        if delivery.settle_all(session) && delivery.flush(session) {
+            delivery.say_done(session);
         }
     }
 
     fn fill(&self, session: &Session<Self>, lane: LaneId, record: &mut Record) {
+        if let Err(error) = self.confine() {
+            return session.end(Err(error));
+        }
         let mut state = session.state();
         while let Some(frame) = state.machine.next(lane, record.room()) {
             record.push(&frame);
@@ -74,8 +154,8 @@ impl Side for SinkSide {
     ) -> Result<Flow, Error> {
         if header.kind == FrameType::Data {
             let placement = session.state().machine.handle_data(lane, header)?;
-            if let Placement::Write(id, offset) = placement {
-                self.write(session, id, offset, payload);
+            if let (Placement::Write(id, offset), Some(delivery)) = (placement, self.delivery()?) {
+                delivery.write(session, id, offset, payload);
             }
             return Ok(Flow::Continue);
         }
@@ -94,246 +174,37 @@ impl Side for SinkSide {
         if header.kind == FrameType::ManifestEnd {
             session.transfer.set_walked();
         }
+        let Some(delivery) = self.delivery()? else {
+            return Ok(self.gather(session, header.kind, events));
+        };
         for event in events {
-            match event {
-                ReceiverEvent::Hello(hello) => {
-                    if hello.requests.compare {
-                        self.sink.compare_contents();
-                    }
-                    self.rereads.fetch_or(hello.requests.reread, Ordering::Relaxed);
-                    if let Some(earlier) = hello.continues {
-                        self.sink.go_on(earlier.0);
-                    }
-                    // A session that was killed may have given names that are not on disk yet.
-                    if self.durability == Durability::File && !self.flush(session) {
-                        return Ok(Flow::Continue);
-                    }
-                    session.transfer.introduce(hello.label, hello.continues);
-                }
-                ReceiverEvent::Offered(id, entry) => self.decide(session, id, &entry),
-                ReceiverEvent::Skipped(path, reason) => {
-                    let fate = Fate::Failed(reason);
-                    session.transfer.settle(Settled { path, kind: EntryKind::Other, size: 0, fate });
-                }
-                ReceiverEvent::Left(folder) => {
-                    self.leave(session, folder);
-                }
-                ReceiverEvent::Refused { id, parent, name, reason } => {
-                    self.refuse(session, id, parent, &name, reason);
-                }
-                ReceiverEvent::GivenUp(id, reason) => self.fail(session, id, reason),
-                ReceiverEvent::Complete(id, hash) => {
-                    self.complete(session, id, hash);
-                }
-                ReceiverEvent::Closed(close) => return Ok(session.handle_close(close)),
+            if delivery.handle(session, event) == Flow::Closed {
+                return Ok(Flow::Closed);
             }
         }
         if header.kind == FrameType::Manifest {
-            let mut state = session.state();
-            state.machine.end_page();
-            session.wake(&mut state);
+            delivery.end_page(session);
         }
         Ok(Flow::Continue)
     }
 
-    fn finish(&self, _: &Session<Self>) {
-        self.sink.close();
-        lock(&self.claim).take();
-    }
-}
-
-impl SinkSide {
-    /// All is on disk. Whether the source hears of it is not this side's concern: it has some time
-    /// to say goodbye, and that is that.
-    fn say_done(&self, session: &Session<Self>) {
-        let mut state = session.state();
-        state.machine.finish();
-        session.wake(&mut state);
-        let until = Instant::now() + GOODBYE_PATIENCE;
-        while !state.is_ended() && Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            state = session.wait(Awaited::End, state, left);
+    fn finish(&self, session: &Session<Self>) {
+        if let Some(asking) = &self.asking
+            && !session.outcome().is_some_and(|outcome| may_go_on(&outcome))
+        {
+            asking.forget();
         }
-        drop(state);
-        session.end(Ok(()));
-    }
-
-    fn write(&self, session: &Session<Self>, id: EntryId, offset: u64, bytes: &[u8]) {
-        if let Err(reason) = self.sink.write_chunk(id, offset, bytes) {
-            return self.fail(session, id, reason);
-        }
-        let length = bytes.len() as u32;
-        session.transfer.count_bytes(length.into());
-        let complete = session.state().machine.written(id, length);
-        if let Some(ReceiverEvent::Complete(id, hash)) = complete {
-            self.complete(session, id, hash);
-        }
-    }
-
-    /// Refuses what only its bytes had to be looked at for.
-    fn refuse(&self, session: &Session<Self>, id: EntryId, parent: EntryId, name: &[u8], reason: Reason) {
-        let name = String::from_utf8_lossy(name);
-        let path = match self.sink.info(parent) {
-            Some(folder) => format!("{}/{name}", folder.path),
-            None => name.into_owned(),
-        };
-        session.transfer.settle(Settled {
-            path,
-            kind: EntryKind::Other,
-            size: 0,
-            fate: Fate::Failed(reason),
-        });
-        let mut state = session.state();
-        let folder = state.machine.decide(id, Decision::Refuse(reason));
-        session.wake(&mut state);
-        drop(state);
-        self.finish_folders(session, folder);
-    }
-
-    /// Looks at the disk for an offered entry and says what came of it.
-    fn decide(&self, session: &Session<Self>, id: EntryId, entry: &Entry) {
-        if let Kind::File { size } = entry.kind {
-            session.transfer.count_file(size);
-        }
-        let decision = match self.sink.offer(id, entry) {
-            disk::Decision::Want => Decision::Accept,
-            disk::Decision::Resume(held) => resume(session, id, entry, held),
-            // A folder is settled only when everything in it is.
-            disk::Decision::Placed(_) if entry.kind == Kind::Folder => Decision::Accept,
-            disk::Decision::Placed(placed) => Decision::Placed(placed),
-            disk::Decision::Refused(reason) => Decision::Refuse(reason),
-        };
-        let fate = match &decision {
-            Decision::Accept | Decision::Resume(_) => None,
-            Decision::Placed(placed) => Some(Fate::Placed(placed.clone(), None)),
-            Decision::Refuse(reason) => Some(Fate::Failed(*reason)),
-        };
-        if let Some(fate) = fate {
-            report(session, self.sink.info_of(entry), fate);
-        } else if entry.kind != Kind::Folder {
-            self.work.begin();
-        }
-        let checks = matches!(&decision, Decision::Resume(held) if !held.is_empty());
-        let mut state = session.state();
-        let folder = state.machine.decide(id, decision);
-        if checks {
-            self.work.check(id);
-            state.has_work = true;
-        }
-        session.wake(&mut state);
-        drop(state);
-        self.finish_folders(session, folder);
-    }
-
-    /// The source has left a folder. A refused one was known only until now.
-    fn leave(&self, session: &Session<Self>, folder: EntryId) {
-        let mut state = session.state();
-        let finished = state.machine.leave(folder);
-        let refused = !state.machine.is_unsettled(folder);
-        drop(state);
-        if refused {
-            // Nothing to finish: it has been reported when it was refused.
-            let _ = self.sink.finish_folder(folder);
-        }
-        self.finish_folders(session, finished);
-    }
-
-    /// Gives a complete file its name, and settles it.
-    pub(crate) fn place(&self, session: &Session<Self>, id: EntryId, hash: ContentHash) {
-        match self.name(id, hash) {
-            (info, Ok(placed)) => self.settle_placed(session, id, info, placed, hash),
-            (_, Err(reason)) => self.fail(session, id, reason),
-        }
-    }
-
-    /// Gives a complete file its name, having read it again if that is asked for.
-    pub(crate) fn name(&self, id: EntryId, hash: ContentHash) -> (Option<Info>, Result<Placed, Reason>) {
-        let info = self.sink.info(id);
-        let reread = if self.rereads.load(Ordering::Relaxed) { self.sink.reread(id, hash) } else { Ok(()) };
-        (info, reread.and_then(|()| self.sink.place(id, hash)))
-    }
-
-    /// Settles a file that has its name.
-    pub(crate) fn settle_placed(
-        &self,
-        session: &Session<Self>,
-        id: EntryId,
-        info: Option<Info>,
-        placed: Placed,
-        hash: ContentHash,
-    ) {
-        let folder = self.settle(session, id, Ok(placed.clone()));
-        let fate = Fate::Placed(placed, Some(hash));
-        session.transfer.settle_resumed(id, &fate);
-        if let Some(info) = info {
-            report(session, info, fate);
-        }
-        self.finish_folders(session, folder.flatten());
-    }
-
-    /// Gives up on a file that was accepted, and removes what there is of it.
-    ///
-    /// Several lanes may find the same disk full. The first settles the file, and only then is it
-    /// removed: what the others run into after that is not the reason.
-    pub(crate) fn fail(&self, session: &Session<Self>, id: EntryId, reason: Reason) {
-        let Some(folder) = self.settle(session, id, Err(reason)) else { return };
-        let info = self.sink.info(id);
-        self.sink.discard(id, reason);
-        session.transfer.settle_resumed(id, &Fate::Failed(reason));
-        if let Some(info) = info {
-            report(session, info, Fate::Failed(reason));
-        }
-        self.finish_folders(session, folder);
-    }
-
-    /// Settles a file, unless it is settled. Answers the folder that can be finished now, if any.
-    #[expect(clippy::option_option, reason = "whether it was settled, and what that completes")]
-    fn settle(
-        &self,
-        session: &Session<Self>,
-        id: EntryId,
-        result: Result<Placed, Reason>,
-    ) -> Option<Option<EntryId>> {
-        let mut state = session.state();
-        if !state.machine.is_unsettled(id) {
-            return None;
-        }
-        let folder = state.machine.place(id, result);
-        session.wake(&mut state);
-        drop(state);
-        if self.work.end() {
-            session.leave_work();
-        }
-        Some(folder)
-    }
-
-    /// Finishes a folder in which everything is settled, and the one around it if it was the last.
-    fn finish_folders(&self, session: &Session<Self>, mut folder: Option<EntryId>) {
-        while let Some(id) = folder {
-            let info = self.sink.info(id);
-            let result = self.sink.finish_folder(id);
-            let mut state = session.state();
-            folder = state.machine.place(id, result.clone());
-            session.wake(&mut state);
-            drop(state);
-            if let Some(info) = info {
-                let placed = |placed| Fate::Placed(placed, None);
-                report(session, info, result.map_or_else(Fate::Failed, placed));
-            }
+        if let Some(delivery) = self.delivery.get() {
+            delivery.close();
         }
     }
 }
 
-fn report(session: &Session<SinkSide>, info: Info, fate: Fate) {
-    session.transfer.settle(Settled { path: info.path, kind: info.kind.into(), size: info.size, fate });
-}
-
-/// Counts what should be here of a file from an earlier session.
-fn resume(session: &Session<SinkSide>, id: EntryId, entry: &Entry, held: Vec<ChunkRange>) -> Decision {
-    let Kind::File { size } = entry.kind else { return Decision::Accept };
-    if held.is_empty() {
-        session.transfer.count_restarted();
+/// Whether the dialler of a session that has ended so may open another in its place.
+fn may_go_on(outcome: &Result<(), Error>) -> bool {
+    match outcome {
+        Err(Error::ClosedByPeer { code, .. }) => *code == CloseCode::Away,
+        Err(Error::Lost | Error::Parked | Error::Superseded) => true,
+        _ => false,
     }
-    session.transfer.count_resumed(id, length(&held, size));
-    Decision::Resume(held)
 }

@@ -12,6 +12,7 @@ use hawser_protocol::ranges::length;
 use hawser_protocol::receiver::ReceiverEvent;
 
 use crate::Error;
+use crate::delivery::Delivery;
 use crate::descriptors;
 use crate::disk::{Checked, Completed};
 use crate::job::Durability;
@@ -142,9 +143,9 @@ impl Queues {
     }
 }
 
-impl SinkSide {
+impl Delivery {
     /// Works until everything is settled; `false` when the session has ended before.
-    pub(crate) fn settle_all(&self, session: &Session<Self>) -> bool {
+    pub(crate) fn settle_all(&self, session: &Session<SinkSide>) -> bool {
         loop {
             let mut state = session.state();
             if state.is_ended() {
@@ -169,7 +170,7 @@ impl SinkSide {
     }
 
     /// A file of which all chunks are here. Those that are to be flushed first wait for others.
-    pub(crate) fn complete(&self, session: &Session<Self>, id: EntryId, hash: ContentHash) {
+    pub(crate) fn complete(&self, session: &Session<SinkSide>, id: EntryId, hash: ContentHash) {
         let info = self.sink.info(id);
         // An empty file has one chunk, too: without bytes, and so without a DATA frame.
         let size = info.as_ref().map_or(0, |info| info.size);
@@ -203,7 +204,7 @@ impl SinkSide {
 
     /// Gives complete files their names: first what is in them is flushed, all at once, so that even
     /// after a loss of power nothing has a name that is not whole.
-    fn place_all(&self, session: &Session<Self>, batch: &[(EntryId, ContentHash)]) {
+    fn place_all(&self, session: &Session<SinkSide>, batch: &[(EntryId, ContentHash)]) {
         if !self.flush(session) {
             return;
         }
@@ -222,13 +223,13 @@ impl SinkSide {
     }
 
     /// Flushes everything; if that fails, nothing that was written can be relied on.
-    pub(crate) fn flush(&self, session: &Session<Self>) -> bool {
+    pub(crate) fn flush(&self, session: &Session<SinkSide>) -> bool {
         let flushed = if self.durability == Durability::None { Ok(()) } else { self.sink.flush() };
         flushed.map_err(|error| session.end(Err(Error::disk("flush", &self.directory, &error)))).is_ok()
     }
 
     /// Reads the next of what should be here of a file.
-    fn check(&self, session: &Session<Self>, id: EntryId) {
+    fn check(&self, session: &Session<SinkSide>, id: EntryId) {
         let checked = self.sink.check_next(id);
         let mut state = session.state();
         let complete = match checked {

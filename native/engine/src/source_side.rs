@@ -1,7 +1,7 @@
 //! The source's side of a session: the walk, and lanes that read, hash and seal.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hawser_protocol::error::{ContentHash, Reason};
@@ -35,11 +35,11 @@ impl Side for SourceSide {
     type Machine = Sender;
     const HAS_LAST_WORD: bool = true;
 
-    fn confinement(&self) -> &Confinement {
-        &self.confinement
+    fn confine(&self) -> Result<(), Error> {
+        self.confinement.bind_thread()
     }
 
-    fn drive(&self, session: &Session<Self>) {
+    fn drive(&self, session: &Arc<Session<Self>>) {
         if self.source.walk(&mut Offers { session }).is_err() {
             return;
         }

@@ -58,6 +58,8 @@ struct Life {
     /// Whether a peer that calls itself so is refused.
     vet: Option<Vet>,
     introduced: bool,
+    /// Its user has not said yet whether it is wanted.
+    undecided: bool,
     on_introduced: Option<Introduced>,
     outcome: Option<Result<(), Error>>,
     waiting: Vec<Finished>,
@@ -147,6 +149,19 @@ impl Transfer {
     /// and a peer that dialled may try again.
     pub fn park(&self) {
         self.stop(Error::Parked);
+    }
+
+    /// [`Transfer::park`], if its user has not said yet whether it is wanted.
+    pub(crate) fn park_if_undecided(&self) {
+        let undecided = self.life().undecided;
+        if undecided {
+            self.park();
+        }
+    }
+
+    /// Whether its user is still to say whether it is wanted.
+    pub(crate) fn set_undecided(&self, undecided: bool) {
+        self.life().undecided = undecided;
     }
 
     fn stop(&self, why: Error) {

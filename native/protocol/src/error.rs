@@ -53,6 +53,8 @@ pub enum Reason {
     Integrity = 11,
     /// The source or the sink: more than [`crate::limits::MAX_DEPTH`] folders deep.
     TooDeep = 12,
+    /// The sink: its user does not want it.
+    Declined = 13,
     /// The sink: the ticket does not allow so much.
     Quota = 14,
     /// The sink: another file system is mounted at the folder it belongs in.
@@ -67,7 +69,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::SourceGone,
         Self::SourceChanged,
         Self::SourceUnreadable,
@@ -80,6 +82,7 @@ impl Reason {
         Self::Io,
         Self::Integrity,
         Self::TooDeep,
+        Self::Declined,
         Self::Quota,
         Self::OtherDisk,
         Self::NoInodes,
@@ -112,6 +115,7 @@ impl fmt::Display for Reason {
             Self::Io => "reading or writing it failed",
             Self::Integrity => "what arrived differs from what was read",
             Self::TooDeep => "it lies too many folders deep",
+            Self::Declined => "the receiving side does not want it",
             Self::Quota => "it is beyond the quota that the receiving side has set",
             Self::OtherDisk => "the receiving side has another disk mounted there, and does not cross over",
             Self::NoInodes => "the receiving side's disk has no inodes left for more files",

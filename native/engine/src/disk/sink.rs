@@ -118,6 +118,15 @@ impl Sink {
         self.decide(id, entry).unwrap_or_else(|reason| Decision::Refused(self.space.explain(reason)))
     }
 
+    /// Notes that an entry will not be written, nor what is in it.
+    pub fn decline(&self, id: EntryId, entry: &Entry) {
+        let Some(Held::Folder(parent, _)) = self.get(entry.parent) else { return };
+        if entry.kind == Kind::Folder && parent.depth() <= MAX_DEPTH {
+            let location = Location::new(parent, entry.name.clone());
+            self.hold(id, Held::Folder(Arc::new(Folder::At(location)), Fate::Refused));
+        }
+    }
+
     /// Writes the chunk of file `id` at `offset`. Again does no harm.
     ///
     /// # Errors

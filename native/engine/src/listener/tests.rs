@@ -7,7 +7,7 @@ use crate::{Destination, DialOptions, Durability, Keep, Requests, dial};
 
 fn job(work: Work) -> Job {
     let (durability, requests) = (Durability::default(), Requests::default());
-    Job { work, label: String::new(), limit: None, keep: Keep::Failed, durability, requests }
+    Job { work, label: String::new(), limit: None, keep: Keep::Failed, durability, requests, offers: None }
 }
 
 /// A listener, and a session of it that runs until it is told to end.
@@ -48,6 +48,6 @@ fn only_who_opened_a_session_can_put_another_in_its_place() {
 
     listener.0.supersede(id, peer);
     assert!(!lock(&listener.0.state).sessions.contains_key(&id));
-    assert!(matches!(receiver.try_recv(), Ok(Err(Error::Superseded))));
+    assert!(matches!(receiver.recv(), Ok(Err(Error::Superseded))));
     listener.close(Closing::Finish);
 }

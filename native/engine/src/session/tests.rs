@@ -42,11 +42,11 @@ impl Side for Fragile {
     type Machine = Receiver;
     const HAS_LAST_WORD: bool = false;
 
-    fn confinement(&self) -> &Confinement {
-        &self.1
+    fn confine(&self) -> Result<(), Error> {
+        self.1.bind_thread()
     }
 
-    fn drive(&self, _: &Session<Self>) {
+    fn drive(&self, _: &Arc<Session<Self>>) {
         self.reach(Where::Drive);
     }
 

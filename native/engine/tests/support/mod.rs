@@ -91,6 +91,7 @@ pub fn job(work: Work) -> Job {
         keep: Keep::All,
         durability: Durability::default(),
         requests: Requests::default(),
+        offers: None,
     }
 }
 

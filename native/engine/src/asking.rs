@@ -1,0 +1,254 @@
+//! A sink that asks its user before it writes anything: what it gathers until then.
+//!
+//! The question is about the manifest itself, never about what a peer says of it. As long as nothing
+//! is answered, the source may offer 16,384 entries: either that is all, or it is so much.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hawser_protocol::frame::FrameType;
+use hawser_protocol::handshake::SessionId;
+use hawser_protocol::identity::PublicKey;
+use hawser_protocol::limits::MAX_UNSETTLED;
+use hawser_protocol::manifest::{Entry, EntryId, Kind};
+use hawser_protocol::receiver::ReceiverEvent;
+
+use crate::limits::{MAX_UNDECIDED_BYTES, OFFER_QUIET};
+use crate::offer::{Accepted, Offer, OfferedEntry, Offers, Undecided, Verdict};
+use crate::session::{Awaited, Session};
+use crate::sink_side::SinkSide;
+use crate::transfer::lock;
+use crate::{EntryKind, Error};
+
+/// How long to sleep at most; waking early is harmless.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Asking {
+    offers: Offers,
+    id: SessionId,
+    peer: PublicKey,
+    gathered: Mutex<Gathered>,
+    /// There is an answer.
+    answered: Condvar,
+    place: Mutex<Option<Undecided>>,
+}
+
+#[derive(Default)]
+struct Gathered {
+    /// What is to be done about all that came, in order.
+    events: Vec<ReceiverEvent>,
+    /// Paths of folders that the source has not left.
+    folders: HashMap<EntryId, String>,
+    entries: Vec<OfferedEntry>,
+    /// Entries of any kind and name: nothing is settled yet, so the source may offer so many.
+    offered: u32,
+    /// Of paths and names.
+    bytes: usize,
+    /// When the last of it came.
+    last: Option<Instant>,
+    /// It is all there is.
+    is_complete: bool,
+    /// The source waits for answers.
+    is_full: bool,
+    /// What was accepted of the session that this one takes the place of.
+    earlier: Option<Accepted>,
+    /// There is an answer, or there will be none.
+    is_over: bool,
+}
+
+impl Asking {
+    /// `earlier` is the session that this side, if it has dialled, goes on with.
+    pub fn new(
+        offers: Offers,
+        place: Undecided,
+        id: SessionId,
+        peer: PublicKey,
+        earlier: Option<SessionId>,
+    ) -> Self {
+        let earlier = earlier.and_then(|earlier| offers.go_on(earlier, id, peer));
+        let gathered = Mutex::new(Gathered { earlier, ..Gathered::default() });
+        Self { offers, id, peer, gathered, answered: Condvar::new(), place: Mutex::new(Some(place)) }
+    }
+
+    /// Keeps what a frame of the source meant.
+    pub fn gather(&self, session: &Session<SinkSide>, kind: FrameType, events: Vec<ReceiverEvent>) {
+        let mut gathered = lock(&self.gathered);
+        for event in events {
+            if let ReceiverEvent::Hello(hello) = &event {
+                let earlier = hello.continues.filter(|earlier| *earlier != self.id);
+                let known = earlier.and_then(|earlier| self.offers.go_on(earlier, self.id, self.peer));
+                gathered.earlier = known.or(gathered.earlier.take());
+            }
+            gathered.add(event);
+        }
+        gathered.last = Some(Instant::now());
+        gathered.is_complete |= kind == FrameType::ManifestEnd;
+        gathered.is_full |= gathered.offered >= MAX_UNSETTLED || gathered.bytes > MAX_UNDECIDED_BYTES;
+        drop(gathered);
+        session.leave_work();
+        let gathered = lock(&self.gathered);
+        let too_much = |gathered: &mut Gathered| gathered.bytes > MAX_UNDECIDED_BYTES && !gathered.is_over;
+        drop(self.answered.wait_while(gathered, too_much).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Waits until there is an answer; `None` when the session has ended.
+    pub fn ask(&self, session: &Arc<Session<SinkSide>>) -> Option<Accepted> {
+        let _over = Over(self);
+        while !self.is_ready() {
+            let mut state = session.state();
+            if state.is_ended() {
+                return None;
+            }
+            if !std::mem::take(&mut state.has_work) {
+                drop(session.wait(Awaited::Left, state, OFFER_QUIET));
+            }
+        }
+        let (entries, digest, earlier) = lock(&self.gathered).take_offer();
+        if let Some(earlier) = earlier {
+            if earlier.digest.is_none() || earlier.digest == digest {
+                return Some(earlier);
+            }
+            self.offers.forget(self.id);
+        }
+        let wake = Arc::downgrade(session);
+        let decided = move || {
+            if let Some(session) = wake.upgrade() {
+                session.leave_work();
+            }
+        };
+        let offer = Offer::new(session.transfer.peer()?, entries, digest.is_some(), decided);
+        self.offers.put(offer.clone());
+        match wait_for_verdict(session, &offer)? {
+            Verdict::Accept { directory, drops } => {
+                let accepted = Accepted { directory, drops, digest };
+                self.offers.remember(self.id, self.peer, accepted.clone());
+                Some(accepted)
+            }
+            Verdict::Refuse { told, reason } => {
+                session.end(Err(Error::Declined { told, reason }));
+                None
+            }
+        }
+    }
+
+    /// All that was gathered. Nothing is, from now on.
+    pub fn take(&self) -> Vec<ReceiverEvent> {
+        let mut gathered = lock(&self.gathered);
+        let kept = Gathered { is_over: true, ..Gathered::default() };
+        std::mem::replace(&mut *gathered, kept).events
+    }
+
+    /// No session takes the place of this one.
+    pub fn forget(&self) {
+        self.offers.forget(self.id);
+    }
+
+    fn is_ready(&self) -> bool {
+        let gathered = lock(&self.gathered);
+        let is_quiet =
+            !gathered.entries.is_empty() && gathered.last.is_some_and(|last| last.elapsed() >= OFFER_QUIET);
+        // Where whatever came was accepted, nothing need be looked at.
+        let accepts_all = gathered.earlier.as_ref().is_some_and(|earlier| earlier.digest.is_none());
+        gathered.is_complete || gathered.is_full || is_quiet || accepts_all
+    }
+
+    fn end(&self) {
+        lock(&self.gathered).is_over = true;
+        self.answered.notify_all();
+        lock(&self.place).take();
+    }
+}
+
+/// However asking ends, whoever waits for it goes on.
+struct Over<'a>(&'a Asking);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+fn wait_for_verdict(session: &Session<SinkSide>, offer: &Offer) -> Option<Verdict> {
+    loop {
+        let mut state = session.state();
+        if state.is_ended() {
+            drop(state);
+            offer.withdraw();
+            return None;
+        }
+        if let Some(verdict) = offer.take_verdict() {
+            return Some(verdict);
+        }
+        if !std::mem::take(&mut state.has_work) {
+            drop(session.wait(Awaited::Left, state, PATIENCE));
+        }
+    }
+}
+
+impl Gathered {
+    fn add(&mut self, event: ReceiverEvent) {
+        if let ReceiverEvent::Offered(..) | ReceiverEvent::Refused { .. } = event {
+            self.offered += 1;
+        }
+        match &event {
+            ReceiverEvent::Offered(id, entry) => self.add_entry(*id, entry),
+            ReceiverEvent::Refused { name, .. } => self.bytes += name.len(),
+            ReceiverEvent::Left(folder) => drop(self.folders.remove(folder)),
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    fn add_entry(&mut self, id: EntryId, entry: &Entry) {
+        let name = String::from_utf8_lossy(entry.name.as_bytes());
+        let path = match self.folders.get(&entry.parent) {
+            Some(folder) => format!("{folder}/{name}"),
+            None if entry.parent == EntryId::ROOT => name.into_owned(),
+            // In a folder that is refused for its name, and with it whatever is in it.
+            None => return,
+        };
+        self.bytes += path.len() + entry.name.as_bytes().len();
+        let (kind, size) = match &entry.kind {
+            Kind::File { size } => (EntryKind::File, *size),
+            Kind::Folder => (EntryKind::Folder, 0),
+            Kind::Link { target } => {
+                self.bytes += target.as_bytes().len();
+                (EntryKind::Link, 0)
+            }
+        };
+        if kind == EntryKind::Folder {
+            self.folders.insert(id, path.clone());
+        }
+        self.entries.push(OfferedEntry { path, kind, size });
+    }
+
+    /// What there is to ask about, the hash of it if it is all, and what was accepted before.
+    fn take_offer(&mut self) -> (Vec<OfferedEntry>, Option<[u8; 32]>, Option<Accepted>) {
+        let entries = std::mem::take(&mut self.entries);
+        let digest = self.is_complete.then(|| digest(&entries));
+        (entries, digest, self.earlier.take())
+    }
+}
+
+/// A hash of what a user is shown of entries, in whatever order they came.
+fn digest(entries: &[OfferedEntry]) -> [u8; 32] {
+    let mut each: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let kind = entry.kind as u8;
+            let path = entry.path.as_bytes();
+            *blake3::Hasher::new()
+                .update(&[kind])
+                .update(&entry.size.to_be_bytes())
+                .update(path)
+                .finalize()
+                .as_bytes()
+        })
+        .collect();
+    each.sort_unstable();
+    *blake3::hash(each.as_flattened()).as_bytes()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+/** What programs run, or let people in by, when it lies in somebody's home folder or in a repository. */
+const paths: readonly string[] = [
+  '.bash_login',
+  '.bash_logout',
+  '.bash_profile',
+  '.bashrc',
+  '.config/autostart',
+  '.config/fish',
+  '.config/git',
+  '.config/systemd',
+  '.envrc',
+  '.git/config',
+  '.git/hooks',
+  '.gitconfig',
+  '.gnupg',
+  '.local/bin',
+  '.npmrc',
+  '.profile',
+  '.pythonrc',
+  '.ssh',
+  '.vimrc',
+  '.xinitrc',
+  '.xprofile',
+  '.zlogin',
+  '.zprofile',
+  '.zshenv',
+  '.zshrc',
+  'library/launchagents',
+];
+
+/** Whether a path, relative to the folder that is written into, is one of them or lies in one. */
+export function isSensitive(path: string): boolean {
+  // In lower case, for file systems that know no difference.
+  const folded = `${path.toLowerCase()}/`;
+  return paths.some((sensitive) => folded.startsWith(`${sensitive}/`));
+}
