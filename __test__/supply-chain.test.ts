@@ -12,8 +12,8 @@ interface Lock {
   readonly packages: Readonly<Record<string, {dev?: true; hasInstallScript?: true; resolved?: string}>>;
 }
 
-function readJson<T>(path: string): T {
-  return JSON.parse(readFileSync(path, 'utf8')) as T;
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'));
 }
 
 /** The names under `[dependencies]` of a crate, for every system. */
@@ -26,23 +26,23 @@ function cratesOf(manifest: string): readonly string[] {
 }
 
 test('nothing that is installed with hawser runs a script while it is installed', (t) => {
-  const installed = Object.entries(readJson<Lock>('package-lock.json').packages);
+  const installed = Object.entries((readJson('package-lock.json') as Lock).packages);
   const users = installed.filter(([path, {dev}]) => path !== '' && !dev);
   t.true(users.length > 2);
   t.deepEqual(
     users.filter(([, {hasInstallScript}]) => hasInstallScript),
     [],
   );
-  const {scripts} = readJson<Manifest>('package.json');
+  const {scripts} = readJson('package.json') as Manifest;
   for (const hook of ['preinstall', 'install', 'postinstall']) t.false(hook in scripts, hook);
 });
 
 test('every dependency has its reason in docs/architecture.md', (t) => {
   const reasons = readFileSync('docs/architecture.md', 'utf8').split('## Dependencies')[1] ?? '';
   const crates = ['protocol', 'engine', 'addon'].flatMap((crate) => cratesOf(`native/${crate}/Cargo.toml`));
-  const packages = Object.keys(readJson<Manifest>('package.json').dependencies);
-  const ours = ['hawser-protocol', 'hawser-engine'];
-  const named = [...crates, ...packages].filter((name) => !ours.includes(name));
+  const packages = Object.keys((readJson('package.json') as Manifest).dependencies);
+  const ours = new Set(['hawser-protocol', 'hawser-engine']);
+  const named = [...crates, ...packages].filter((name) => !ours.has(name));
   t.true(named.length > 10);
   t.deepEqual(
     named.filter((name) => !new RegExp(`[\`| ]${name}[\`|, ]`).test(reasons)),
@@ -51,7 +51,7 @@ test('every dependency has its reason in docs/architecture.md', (t) => {
 });
 
 test('lock files name no place to download from but the registries', (t) => {
-  const {packages} = readJson<Lock>('package-lock.json');
+  const {packages} = readJson('package-lock.json') as Lock;
   t.deepEqual(
     Object.entries(packages).filter(([, {resolved}]) => resolved !== undefined),
     [],
