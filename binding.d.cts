@@ -133,6 +133,8 @@ export interface NativeDestination {
   code?: string
   /** In base32: that of a listener that knows this side. */
   publicKey?: string
+  /** Beside a code: who is known to listen there. */
+  known?: NativeReservedName
 }
 
 /** How to dial. */

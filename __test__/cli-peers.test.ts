@@ -175,7 +175,7 @@ test('a ticket for another key than is known at its address is not dialled', asy
     t.is(sent.stdout, '');
     t.regex(
       sent.stderr,
-      /^hawser: the key of alice at .+:\d+ has changed: it was (?:\w{4}-){3}\w{4}, and the ticket /,
+      /^hawser: the key of alice at .+:\d+ has changed: it was (?:\w{4}-){3}\w{4}, and is /,
     );
     t.regex(sent.stderr, /is for (?:\w{4}-){3}\w{4}; .+ hawser peers forget alice\n/);
     t.is(await readFile(knownPeers, 'utf8'), known);

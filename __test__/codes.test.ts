@@ -1,8 +1,9 @@
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {get, receive, send, share, type Destination, type Listener} from '../src/index.ts';
+import {get, publicIdentity, receive, send, share, type Destination, type Listener} from '../src/index.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {loopback} from './helpers/loopback.ts';
+import {somebody} from './helpers/peers.ts';
 import {listDelivered, writeFiles} from './helpers/tree.ts';
 
 /** A code that is as good as never the one that is shown. */
@@ -45,6 +46,24 @@ test('who knows the code is let in, once', async (t) => {
   const second = await next(codes);
   t.is(second.reason, 'used');
   t.is((await send([file], {to: {address, code: second.code}}).finished()).filesPresent, 1);
+});
+
+test('a code that leads to another key than is known at the address is a stop', async (t) => {
+  const {file, inbox, receiver, codes} = await prepare(t);
+  const {code} = await next(codes);
+  const {publicKey, fingerprint} = publicIdentity(somebody());
+  const to = {address: at(receiver), code, known: {name: 'alice', publicKey}};
+
+  const stop = await t.throwsAsync(send([file], {to}).finished(), {code: 'KEY_CHANGED'});
+
+  t.true(stop?.message.includes(fingerprint) && stop.message.includes('hawser peers forget alice'));
+  // Nobody has come with the code yet.
+  const {peer} = await send([file], {to: {...to, known: undefined}}).finished();
+  t.deepEqual(await listDelivered(inbox), ['file']);
+  const second = await next(codes);
+  await send([file], {
+    to: {...to, code: second.code, known: {name: 'alice', publicKey: peer.publicKey}},
+  }).finished();
 });
 
 test('three wrong codes end the right one', async (t) => {

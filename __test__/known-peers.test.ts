@@ -133,6 +133,16 @@ test('a name that is reserved for a key lets no other in', async (t) => {
   t.is((await received?.finished())?.peer.name, 'alice');
 });
 
+test('a peer is found by the address at which it was dialled', async (t) => {
+  const known = new KnownPeers(join(makeFolder(t), 'known'));
+  const {publicKey, ...alice} = peer('alice');
+  t.is(await known.at('example.org'), undefined);
+  await known.remember({...alice, publicKey}, {dialled: {address: 'Example.org', publicKey}});
+  for (const address of ['example.org', 'EXAMPLE.ORG:7707']) t.is((await known.at(address))?.name, 'alice');
+  for (const address of ['example.org:7708', 'example.com']) t.is(await known.at(address), undefined);
+  await t.throwsAsync(known.at('no:address'), {code: 'INVALID_OPTION'});
+});
+
 test('what is no name, no key and no list is told, and stays', async (t) => {
   const folder = makeFolder(t);
   const file = join(folder, 'peers');

@@ -1,5 +1,6 @@
 import {isIPv6} from 'node:net';
 import {HawserError} from './errors.ts';
+import type {KnownPeer} from './known-peers.ts';
 import type {NativeDestination} from './native.ts';
 import {integer} from './session.ts';
 
@@ -23,16 +24,20 @@ export interface CodeListener {
    * meeting, and the third wrong one ends it. After that, lost connections are made again without it.
    */
   readonly code: string;
+  /** Who is known to listen there: whoever else does is a `KEY_CHANGED`. See {@link KnownPeers.at}. */
+  readonly known?: Pick<KnownPeer, 'name' | 'publicKey'> | undefined;
 }
 
 /** @internal */
 export function toNativeDestination(destination: Destination): NativeDestination {
   if (typeof destination === 'string') return {ticket: destination};
   if (typeof destination !== 'object' || destination === null) throw noDestination();
-  const {publicKey, code} = destination as Partial<KnownListener & CodeListener>;
+  const {publicKey, code, known} = destination as Partial<KnownListener & CodeListener>;
   const address = splitAddress(destination.address);
   if (typeof publicKey === 'string' && code === undefined) return {...address, publicKey};
-  if (typeof code === 'string' && publicKey === undefined) return {...address, code};
+  if (typeof code === 'string' && publicKey === undefined) {
+    return {...address, code, ...(known && {known: {name: known.name, publicKey: known.publicKey}})};
+  }
   throw noDestination();
 }
 

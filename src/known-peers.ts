@@ -1,4 +1,4 @@
-import {toNativeDestination, type Destination} from './destination.ts';
+import {splitAddress, toNativeDestination, type Destination} from './destination.ts';
 import {HawserError} from './errors.ts';
 import type {PublicIdentity} from './identity.ts';
 import * as native from './native.ts';
@@ -59,6 +59,16 @@ export class KnownPeers {
     return native.checkTicket(this.#file, text('ticket', ticket));
   }
 
+  /** Who is known at an address such as `192.0.2.7` or `example.org:7707`; undefined for nobody. Default port: 7707. */
+  async at(address: string): Promise<KnownPeer | undefined> {
+    const {host, port} = splitAddress(address);
+    const isThere = (known: string): boolean => {
+      const at = splitAddress(known);
+      return at.host.toLowerCase() === host.toLowerCase() && at.port === port;
+    };
+    return (await this.list()).find((peer) => peer.address !== undefined && isThere(peer.address));
+  }
+
   /**
    * Remembers a peer that has proved its key. A new one is called by its label, as far as a name can have it, with a
    * number where another peer has that name; one that is known keeps its name. An address at which another key is known
@@ -69,7 +79,7 @@ export class KnownPeers {
     {dialled}: RememberOptions = {},
   ): Promise<RememberedPeer> {
     // A code is used up, and nobody's business.
-    const {code: _, ...where} = dialled === undefined ? {} : toNativeDestination(dialled);
+    const {code: _, known: __, ...where} = dialled === undefined ? {} : toNativeDestination(dialled);
     const sighting = {...where, publicKey, label, address};
     const {peer, isNew} = await native.rememberPeer(this.#file, sighting);
     return {peer: toKnownPeer(peer), isNew};

@@ -46,7 +46,7 @@ export function addGet(program: Command): void {
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(report);
         const identity = await findIdentity(report);
-        const from = typeof source === 'string' ? await memory.find(source) : source;
+        const from = typeof source === 'string' ? await memory.find(source) : await memory.expect(source);
         await memory.check(from);
         const transfer = get(from, {
           directory,

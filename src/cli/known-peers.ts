@@ -2,6 +2,7 @@ import {join} from 'node:path';
 import {
   HawserError,
   KnownPeers,
+  type CodeListener,
   type Destination,
   type KnownPeer,
   type Peer,
@@ -54,6 +55,11 @@ export class Memory {
     const {name, address, publicKey} = peer;
     if (address !== undefined) return {address, publicKey};
     throw new HawserError('INVALID_OPTION', `no address is known of ${name}: give it as ${name}@HOST`);
+  }
+
+  /** The same listener, and who is known to listen there. */
+  async expect(listener: CodeListener): Promise<Destination> {
+    return {...listener, known: await this.#peers?.at(listener.address)};
   }
 
   /** Rejects when another key is known at an address of a ticket. Whoever is dialled without one is known. */

@@ -42,7 +42,7 @@ export function addSend(program: Command): void {
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(report);
         const identity = await findIdentity(report);
-        const to = typeof given === 'string' ? await memory.find(given) : given;
+        const to = typeof given === 'string' ? await memory.find(given) : await memory.expect(given);
         await memory.check(to);
         const transfer = send(paths, {
           to,

@@ -143,6 +143,8 @@ pub struct NativeDestination {
     pub code: Option<String>,
     /// In base32: that of a listener that knows this side.
     pub public_key: Option<String>,
+    /// Beside a code: who is known to listen there.
+    pub known: Option<NativeReservedName>,
 }
 
 impl TryFrom<NativeDestination> for Destination {
@@ -154,11 +156,12 @@ impl TryFrom<NativeDestination> for Destination {
             NativeDestination { host: Some(host), port: Some(port), public_key: Some(key), .. } => {
                 Ok(Self::Known { host: parse_host(&host)?, port, key: public_key(&key)? })
             }
-            NativeDestination { host: Some(host), port: Some(port), code: Some(code), .. } => {
+            NativeDestination { host: Some(host), port: Some(port), code: Some(code), known, .. } => {
                 let host = parse_host(&host)?;
                 let code =
                     code.parse().map_err(|error: CodeError| Error::InvalidOption(error.to_string()))?;
-                Ok(Self::Code { host, port, code })
+                let known = known.as_ref().map(reserved).transpose()?;
+                Ok(Self::Code { host, port, code, known })
             }
             _ => Err(Error::InvalidOption("give a ticket, or a host, a port and a key or a code".into())),
         }

@@ -1,5 +1,6 @@
 //! Whom to dial, and how to get in.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use hawser_protocol::code::Code;
@@ -8,6 +9,7 @@ use hawser_protocol::identity::PublicKey;
 use hawser_protocol::ticket::{Host, Ticket};
 
 use crate::Error;
+use crate::peers::{Mismatch, PeerName};
 
 /// Whom to dial.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub enum Destination {
         port: u16,
         /// What it shows.
         code: Code,
+        /// Who is known to listen there, by name and key: anybody else is not who was meant.
+        known: Option<(PeerName, PublicKey)>,
     },
 }
 
@@ -48,8 +52,8 @@ pub(crate) struct Target {
 pub(crate) enum Door {
     /// The listener's key is known.
     Known { key: PublicKey, credential: Credential },
-    /// Only a code is.
-    Code(Code),
+    /// Only a code is, and perhaps who it was the last time.
+    Code { code: Code, known: Option<(PeerName, PublicKey)> },
 }
 
 impl From<Destination> for Target {
@@ -68,9 +72,25 @@ impl From<Destination> for Target {
                 let door = Door::Known { key, credential: Credential::Known };
                 Self { hosts: vec![host], port, expires: None, door }
             }
-            Destination::Code { host, port, code } => {
-                Self { hosts: vec![host], port, expires: None, door: Door::Code(code) }
+            Destination::Code { host, port, code, known } => {
+                Self { hosts: vec![host], port, expires: None, door: Door::Code { code, known } }
             }
+        }
+    }
+}
+
+impl Door {
+    /// Whether whoever has proven to be behind it, and to have the key `offered`, is not somebody else than is known there.
+    ///
+    /// # Errors
+    /// [`Error::KeyChanged`].
+    pub fn vet(&self, address: SocketAddr, offered: PublicKey) -> Result<(), Error> {
+        match self {
+            Self::Code { known: Some((name, known)), .. } if *known != offered => {
+                let (address, name, known) = (address.to_string(), name.clone(), *known);
+                Err(Error::KeyChanged(Box::new(Mismatch { address, name, known, offered })))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -79,7 +99,7 @@ impl Target {
     /// Why a listener that turned this side away may have done so.
     pub fn explain(&self, error: Error) -> Error {
         match (error, &self.door, self.expires) {
-            (Error::Authentication, Door::Code(_), _) => Error::WrongCode,
+            (Error::Authentication, Door::Code { .. }, _) => Error::WrongCode,
             (Error::Authentication, _, Some(at)) if is_over(at) => Error::TicketExpired { at },
             (Error::Authentication, Door::Known { key, credential: Credential::Known }, _) => {
                 Error::NotKnown { fingerprint: key.fingerprint() }

@@ -127,7 +127,7 @@ async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Res
         let result = match opened {
             Ok(opened) => {
                 retry.opened(transfer);
-                if let Door::Code(_) = target.door {
+                if let Door::Code { .. } = target.door {
                     // A code is good for one meeting; whoever had it has what is better now.
                     let credential = Credential::Ticket(opened.secret.return_ticket());
                     target.door = Door::Known { key: opened.peer, credential };
@@ -209,9 +209,12 @@ async fn visit(host: Host, port: u16, door: &Door, key: &StaticKey, role: Role) 
     let mut worst = None;
     for address in addresses {
         match patiently(|| greet(address, door, key, role)).await {
-            Ok(greeted) => return Ok(greeted),
+            // Before this side has said who it is.
+            Ok(greeted) => return door.vet(address, greeted.listener()).map(|()| greeted),
             // A code is shown to one listener only: each that is asked may try a guess at it.
-            Err(Error::Authentication) if matches!(door, Door::Code(_)) => return Err(Error::Authentication),
+            Err(Error::Authentication) if matches!(door, Door::Code { .. }) => {
+                return Err(Error::Authentication);
+            }
             Err(error) => worst = Some(more_telling(worst, error)),
         }
     }

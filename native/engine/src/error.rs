@@ -276,7 +276,7 @@ impl fmt::Display for Error {
                 let (known, offered) = (known.fingerprint(), offered.fingerprint());
                 write!(
                     f,
-                    "the key of {name} at {address} has changed: it was {known}, and the ticket is for {offered}; \
+                    "the key of {name} at {address} has changed: it was {known}, and is {offered} now; \
                      nothing was sent. When you are sure of the new one: hawser peers forget {name}"
                 )
             }

@@ -95,7 +95,7 @@ pub(crate) async fn greet(
                 let second: [u8; SECOND_LENGTH] = read_answer(&mut stream).await?;
                 initiator.read_second(&second)
             }
-            Door::Code(code) => {
+            Door::Code { code, .. } => {
                 let (first, initiator) =
                     CodeInitiator::start(code, CodeEntropy { scalar: random()?, run: random()? });
                 rtt = rtt.min(knock(&mut stream, address, Opening::Code, &first).await?);
@@ -132,6 +132,11 @@ async fn read_answer<const N: usize>(stream: &mut TcpStream) -> Result<[u8; N], 
 }
 
 impl Greeted {
+    /// Who the listener has proven to be.
+    pub(crate) fn listener(&self) -> PublicKey {
+        self.initiator.listener()
+    }
+
     /// Proves this side, and waits to be let in.
     pub(crate) async fn enter(self) -> Result<Opened, Error> {
         let Self { mut stream, address, rtt, initiator, third } = self;

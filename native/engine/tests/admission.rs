@@ -9,8 +9,8 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime};
 
 use hawser_engine::{
-    Code, Destination, DialOptions, Error, Fate, Host, ListenOptions, Listener, Reason, StaticKey, Ticket,
-    TicketLimits, Transfer, Work, dial, listen,
+    Code, Destination, DialOptions, Error, Fate, Host, ListenOptions, Listener, PublicKey, Reason, StaticKey,
+    Ticket, TicketLimits, Transfer, Work, dial, listen,
 };
 use support::{MIB, PATIENCE, bytes, close, finished, job, local, next, receive, settled, with, write};
 use tempfile::{TempDir, tempdir};
@@ -52,7 +52,7 @@ fn known(listener: &Listener) -> Destination {
 
 fn by_code(listener: &Listener, code: &Code) -> Destination {
     let (host, port) = at(listener);
-    Destination::Code { host, port, code: code.clone() }
+    Destination::Code { host, port, code: code.clone(), known: None }
 }
 
 fn shown(listener: &Listener) -> Option<Code> {
@@ -284,6 +284,23 @@ fn whoever_knows_the_code_comes_in_once_and_may_come_again() {
 }
 
 #[test]
+fn another_key_than_is_known_at_the_address_of_a_code_is_a_stop() {
+    let ((_home, paths), to) = (files(1), tempdir().unwrap());
+    let listener = receiver(to.path(), |options| ListenOptions { codes: true, ..options });
+    let code = shown(&listener).unwrap();
+    let meet = |known: PublicKey| {
+        let Destination::Code { host, port, code, .. } = by_code(&listener, &code) else { unreachable!() };
+        let known = Some(("alice".parse().unwrap(), known));
+        finished(&send_as(1, &paths, Destination::Code { host, port, code, known }))
+    };
+    let Err(Error::KeyChanged(mismatch)) = meet(key(7).public()) else { panic!("no stop") };
+    assert_eq!((mismatch.known, mismatch.offered), (key(7).public(), listener.ticket().key()));
+    // The listener has not learned who it was, and shows the same code.
+    meet(listener.ticket().key()).unwrap();
+    close(&listener, false);
+}
+
+#[test]
 fn three_wrong_codes_are_the_end_of_the_right_one() {
     let ((_home, paths), to) = (files(1), tempdir().unwrap());
     let listener = receiver(to.path(), |options| ListenOptions { codes: true, ..options });
@@ -318,7 +335,8 @@ fn who_came_by_a_code_goes_on_after_the_line_broke() {
         (number == 0).then_some(support::Fault::Cut(10 * MIB as u64))
     });
     let code = shown(&listener).unwrap();
-    let to_it = Destination::Code { host: "127.0.0.1".parse().unwrap(), port: line.port(), code };
+    let to_it =
+        Destination::Code { host: "127.0.0.1".parse().unwrap(), port: line.port(), code, known: None };
     let options =
         DialOptions { retry: Duration::MAX, ..with(&listener.ticket(), job(Work::Read(vec![path])), 1) };
     finished(&dial(DialOptions { to: to_it, ..options }).unwrap()).unwrap();

@@ -329,7 +329,8 @@ fn a_thousand_aborted_attempts_before_the_proof_leave_the_code_alive() {
     let (from, to) = trees();
     let (listener, code) = with_code(&to);
     each(1000, |_| drop(hear_share(listener.port())));
-    let to_it = Destination::Code { host: "127.0.0.1".parse().unwrap(), port: listener.port(), code };
+    let to_it =
+        Destination::Code { host: "127.0.0.1".parse().unwrap(), port: listener.port(), code, known: None };
     let options = with(&listener.ticket(), job(Work::Read(vec![from.path().join("file")])), 1);
     finished(&dial(DialOptions { to: to_it, ..options }).unwrap()).unwrap();
     close(&listener, false);
@@ -345,7 +346,8 @@ fn a_proof_sent_back_or_made_up_counts_as_a_wrong_one() {
         stream.write_all(&[share.as_slice(), &[7; 16]].concat()).unwrap();
         assert_eq!(rest(stream), b"");
     }
-    let to_it = Destination::Code { host: "127.0.0.1".parse().unwrap(), port: listener.port(), code };
+    let to_it =
+        Destination::Code { host: "127.0.0.1".parse().unwrap(), port: listener.port(), code, known: None };
     let options = with(&listener.ticket(), job(Work::Read(vec![from.path().join("file")])), 1);
     let error = finished(&dial(DialOptions { to: to_it, ..options }).unwrap()).unwrap_err();
     assert!(matches!(error, Error::WrongCode), "{error:?}");
@@ -367,7 +369,7 @@ fn a_dialler_never_tries_a_code_a_second_time_by_itself() {
         }
         Verdict::Instead(bytes)
     });
-    let to_it = Destination::Code { host: "127.0.0.1".parse().unwrap(), port: tap.port(), code };
+    let to_it = Destination::Code { host: "127.0.0.1".parse().unwrap(), port: tap.port(), code, known: None };
     let options = with(&listener.ticket(), job(Work::Read(vec![from.path().join("file")])), 1);
     let options = DialOptions { to: to_it, retry: Duration::MAX, ..options };
     let error = finished(&dial(options).unwrap()).unwrap_err();
