@@ -177,7 +177,7 @@ test('a ticket for another key than is known at its address is not dialled', asy
       sent.stderr,
       /^hawser: the key of alice at .+:\d+ has changed: it was (?:\w{4}-){3}\w{4}, and is /,
     );
-    t.regex(sent.stderr, /is for (?:\w{4}-){3}\w{4}; .+ hawser peers forget alice\n/);
+    t.regex(sent.stderr, /is (?:\w{4}-){3}\w{4} now; .+ hawser peers forget alice\n/);
     t.is(await readFile(knownPeers, 'utf8'), known);
     const json = await run(t, ['send', file, '--to', ticket, '--json'], env);
     t.like(parseEvents(json.stdout)[0], {event: 'error', code: 'KEY_CHANGED', retryable: false});
