@@ -69,9 +69,11 @@ impl Quota {
 pub(crate) struct Counted(Option<Arc<Quota>>);
 
 impl Counted {
-    /// It is there now.
-    pub fn keep(mut self) {
-        self.0 = None;
+    /// It is settled, and stays counted if it is new here.
+    pub fn settle(mut self, is_new: bool) {
+        if is_new {
+            self.0 = None;
+        }
     }
 }
 
@@ -102,7 +104,7 @@ mod tests {
         assert!(quota.take_bytes(40));
         let entry = quota.take_entry().unwrap();
         assert!(quota.take_entry().is_none());
-        entry.keep();
+        entry.settle(true);
         assert_eq!(quota.used(), Amount { bytes: 100, entries: 1 });
     }
 

@@ -20,6 +20,20 @@ pub(crate) fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<std::net::
             bound => bound?,
         }]);
     }
+    let mut attempts = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        match bind_each(addresses, port) {
+            Err(Error::PortInUse { .. }) if attempts > 0 => {}
+            bound => return bound,
+        }
+    }
+}
+
+/// A port that is free at one address may be taken at another.
+const FREE_PORT_ATTEMPTS: u32 = 16;
+
+fn bind_each(addresses: &[IpAddr], port: u16) -> Result<Vec<std::net::TcpListener>, Error> {
     let mut sockets: Vec<std::net::TcpListener> = Vec::new();
     for address in addresses {
         // With any free port asked for, the first socket finds it and the others follow.

@@ -26,6 +26,7 @@ use super::regular;
 use super::space::Space;
 use super::stored::Stored;
 use crate::quota::Counted;
+use crate::transfer::lock;
 
 /// Files read to learn whether one of them is the file that is to be placed.
 ///
@@ -307,9 +308,8 @@ impl Incoming {
             Ok(promising && existing.is_at(name, expected))
         };
         let (placed, name) = place(&self.location.name, create, same)?;
-        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(counted) = counted.filter(|_| placed != Placed::Present) {
-            counted.keep();
+        if let Some(counted) = lock(&self.counted).take() {
+            counted.settle(placed != Placed::Present);
         }
         if placed == Placed::Present {
             stored.remove().map_err(|error| sink_reason(&error))?;

@@ -341,9 +341,7 @@ impl Sink {
             Kind::Folder => {
                 let counted = self.count()?;
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
-                if placed != Placed::Present {
-                    counted.keep();
-                }
+                counted.settle(placed != Placed::Present);
                 let fate = match &placed {
                     Placed::Present => {
                         let again = !matches!(before, Before::Unknown(_));
@@ -359,9 +357,7 @@ impl Sink {
                 let depth = location.folder.depth();
                 let counted = self.count()?;
                 let placed = make_link(&folder, depth, &location.name, target)?;
-                if placed != Placed::Present {
-                    counted.keep();
-                }
+                counted.settle(placed != Placed::Present);
                 Ok(Decision::Placed(placed))
             }
         }

@@ -21,7 +21,6 @@ use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState};
 
 use crate::meeting::*;
-use crate::spoken::*;
 use crate::ticket::edited;
 
 #[test]
@@ -140,47 +139,6 @@ fn handshake_vectors() {
         })
     });
     compare_or_write("handshake.json", json!(cases));
-}
-
-/// The shares follow from the draft's own vectors, which src/cpace.rs checks; what is recomputed here is all
-/// that comes behind them.
-#[test]
-fn code_vectors() {
-    let Spoken { first, share, proof, second, third, accept, dialler, listener } = speak_code(Role::Source);
-    let records = [(Side::Dialler, dialler), (Side::Listener, listener)].map(|(side, established)| {
-        let mut record = [&[0; 4], b"the first record".as_slice(), &[0; 16]].concat();
-        established.first_lane.into_ciphers(&established.secret, side).0.seal(&mut record).unwrap();
-        hex(record)
-    });
-    let return_ticket = speak_code(Role::Source).dialler.secret.return_ticket();
-    compare_or_write(
-        "code.json",
-        json!({
-            "code": code().to_string(),
-            "dialler_private": hex(DIALLER_KEY),
-            "listener_private": hex(LISTENER_KEY),
-            "run": hex(RUN),
-            "dialler_scalar": hex(DIALLER_SCALAR),
-            "listener_scalar": hex(LISTENER_SCALAR),
-            "dialler_ephemeral": hex(DIALLER_EPHEMERAL),
-            "listener_ephemeral": hex(LISTENER_EPHEMERAL),
-            "dialler_random": hex(DIALLER_RANDOM),
-            "listener_random": hex(LISTENER_RANDOM),
-            "dialler_kem_seed": hex(DIALLER_KEM),
-            "listener_kem_random": hex(LISTENER_KEM),
-            "session_id": hex(SESSION),
-            "dialler_opening": hex(Opening::Code.encode()),
-            "run_and_share": hex(first),
-            "listener_share": hex(share),
-            "message_1": hex(proof),
-            "message_2": hex(second),
-            "message_3": hex(third),
-            "accept": hex(accept),
-            "first_record_from_dialler": records[0],
-            "first_record_from_listener": records[1],
-            "return_ticket_id": hex(return_ticket.id().0),
-        }),
-    );
 }
 
 #[test]
@@ -405,11 +363,11 @@ fn seal(key: &[u8; 32], number: u64, plaintext: &[u8]) -> Vec<u8> {
     [&header, text.as_slice(), &tag].concat()
 }
 
-fn hex(bytes: impl AsRef<[u8]>) -> String {
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     HEXLOWER.encode(bytes.as_ref())
 }
 
-fn compare_or_write(name: &str, computed: Value) {
+pub fn compare_or_write(name: &str, computed: Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vectors").join(name);
     if std::env::var_os("HAWSER_WRITE_VECTORS").is_some() {
         let text = serde_json::to_string_pretty(&computed).unwrap();
