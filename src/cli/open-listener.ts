@@ -76,11 +76,17 @@ function limitsOf({expires, uses, maxBytes, maxFiles}: ListenFlags): TicketLimit
   return {lifetimeMs: expires, uses, bytes: maxBytes, entries: maxFiles};
 }
 
-/** Beside the ticket, where there is something to remember. One that is there goes on, as the limits may come back. */
+/** Beside the ticket, where there is something to remember. One that is there tells of limits that are not to be lost. */
 function ledgerOf(ticketFile: string, {uses, bytes, entries}: TicketLimits): string | undefined {
   const path = `${ticketFile}.ledger`;
   const isLimited = [uses, bytes, entries].some((limit) => limit !== undefined);
-  return isLimited || existsSync(path) ? path : undefined;
+  if (isLimited) return path;
+  if (!existsSync(path) || !existsSync(ticketFile)) return undefined;
+  throw new HawserError(
+    'INVALID_OPTION',
+    `the ticket in ${ticketFile} has limits, of which ${path} tells: give --uses, --max-bytes or --max-files as before, ` +
+      'or remove that file to lift them',
+  );
 }
 
 /** What is wrong with a ticket that is kept, in terms of the files. */

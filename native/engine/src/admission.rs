@@ -71,11 +71,20 @@ impl Admission {
         if !is_new && state.ends.is_some_and(|ends| ends <= Instant::now()) {
             return Err(Error::InvalidOption("the ticket to keep has expired".into()));
         }
-        if let Some(path) = &ledger
-            && let Some(ledger) = Ledger::read(path)?.filter(|ledger| ledger.ticket == state.id)
-        {
-            state.users = ledger.users.into_iter().collect();
-            state.quota = Arc::new(Quota::new(limits, ledger.used));
+        if !is_new && limits.lifetime.is_some() && state.ticket.expires().is_none() {
+            let text = "the ticket to keep was made without an end, and its holders would not know of one";
+            return Err(Error::InvalidOption(text.into()));
+        }
+        if let Some(path) = &ledger {
+            match Ledger::read(path)?.filter(|ledger| ledger.ticket == state.id) {
+                Some(ledger) => {
+                    state.users = ledger.users.into_iter().collect();
+                    state.quota = Arc::new(Quota::new(limits, ledger.used));
+                }
+                // Who has used it is not known: as good as everybody.
+                None if !is_new => return Err(Error::NoLedger { path: path.display().to_string() }),
+                None => {}
+            }
         }
         let allowed = allowed.into_iter().collect();
         let admission = Self { limits, allowed, ledger, state: Mutex::new(state) };

@@ -110,6 +110,11 @@ pub enum Error {
         /// The system's words for it.
         text: String,
     },
+    /// There is no ledger of the use of a ticket that is to be kept.
+    NoLedger {
+        /// Where it should be.
+        path: String,
+    },
     /// Somebody else receives into the folder.
     FolderInUse {
         /// Which.
@@ -191,6 +196,7 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "DISK_FULL",
                 _ => "IO",
             },
+            Self::NoLedger { .. } => "NOT_FOUND",
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
             Self::KeyChanged(_) | Self::NameReserved(_) => "KEY_CHANGED",
             Self::Peer(Change::Full) | Self::KnownPeers { .. } => "IO",
@@ -266,6 +272,11 @@ impl fmt::Display for Error {
             Self::PortInUse { port } => write!(f, "port {port} is in use by another program"),
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
+            Self::NoLedger { path } => write!(
+                f,
+                "who has used the ticket is not known without {path}: bring it back, or move the ticket away as well, \
+                 and a new one is made"
+            ),
             Self::FolderInUse { path } => write!(f, "another hawser is receiving into {path}"),
             Self::Declined { reason, .. } if reason.is_empty() => {
                 f.write_str("the transfer was refused here")

@@ -37,7 +37,7 @@ impl Quota {
     }
 
     /// Counts bytes that are to come; `false` when there is no room for them.
-    pub fn take_bytes(&self, bytes: u64) -> bool {
+    fn take_bytes(&self, bytes: u64) -> bool {
         let mut used = lock(&self.used);
         let total = used.bytes.saturating_add(bytes);
         let fits = total <= self.limit.bytes;
@@ -47,42 +47,52 @@ impl Quota {
         fits
     }
 
-    /// They will not come after all.
-    pub fn give_back_bytes(&self, bytes: u64) {
-        let mut used = lock(&self.used);
-        used.bytes = used.bytes.saturating_sub(bytes);
-    }
-
     /// Counts an entry that is to be new here; `None` when there is no room for one.
     pub fn take_entry(self: &Arc<Self>) -> Option<Counted> {
         let mut used = lock(&self.used);
         let total = used.entries.saturating_add(1);
         (total <= self.limit.entries).then(|| {
             used.entries = total;
-            Counted(Some(self.clone()))
+            Counted { quota: self.clone(), is_entry: true, due: 0, arrived: 0 }
         })
     }
 }
 
-/// An entry that is counted. Dropped, it is not any more.
+/// An entry that is counted, with its bytes. When it is dropped, what has not come of it is counted no more.
 #[derive(Debug)]
-pub(crate) struct Counted(Option<Arc<Quota>>);
+pub(crate) struct Counted {
+    quota: Arc<Quota>,
+    is_entry: bool,
+    due: u64,
+    arrived: u64,
+}
 
 impl Counted {
+    /// Counts bytes that are to come; `false` when there is no room for them.
+    pub fn expect(&mut self, bytes: u64) -> bool {
+        let fits = self.quota.take_bytes(bytes);
+        if fits {
+            self.due = self.due.saturating_add(bytes);
+        }
+        fits
+    }
+
+    /// So many have come. What comes a second time does not count a second time.
+    pub fn arrive(&mut self, bytes: u64) {
+        self.arrived = self.arrived.saturating_add(bytes).min(self.due);
+    }
+
     /// It is settled, and stays counted if it is new here.
     pub fn settle(mut self, is_new: bool) {
-        if is_new {
-            self.0 = None;
-        }
+        self.is_entry &= !is_new;
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        if let Some(quota) = self.0.take() {
-            let mut used = lock(&quota.used);
-            used.entries = used.entries.saturating_sub(1);
-        }
+        let mut used = lock(&self.quota.used);
+        used.bytes = used.bytes.saturating_sub(self.due - self.arrived);
+        used.entries = used.entries.saturating_sub(u64::from(self.is_entry));
     }
 }
 
@@ -111,9 +121,17 @@ mod tests {
     #[test]
     fn what_does_not_come_is_given_back() {
         let quota = quota(100, 1);
-        assert!(quota.take_bytes(100));
-        quota.give_back_bytes(100);
-        drop(quota.take_entry().unwrap());
-        assert_eq!(quota.used(), Amount::default());
+        let mut entry = quota.take_entry().unwrap();
+        assert!(entry.expect(100));
+        entry.arrive(30);
+        drop(entry);
+        assert_eq!(quota.used(), Amount { bytes: 30, entries: 0 });
+        // The rest of it, when it is continued; some of that comes twice.
+        let mut rest = quota.take_entry().unwrap();
+        assert!(rest.expect(70));
+        rest.arrive(40);
+        rest.arrive(50);
+        rest.settle(true);
+        assert_eq!(quota.used(), Amount { bytes: 100, entries: 1 });
     }
 }

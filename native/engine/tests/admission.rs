@@ -264,6 +264,48 @@ fn a_ticket_brings_no_more_files_folders_and_links_than_it_allows() {
     assert_eq!(fs::read_dir(to.path().join("tree")).unwrap().count(), 3);
 }
 
+#[test]
+fn a_file_that_is_continued_counts_once() {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let path = from.path().join("file");
+    write(&path, 1, 24 * MIB);
+    let limits = TicketLimits { bytes: Some(25 * MIB as u64), ..TicketLimits::default() };
+    let listener = limited(to.path(), limits);
+    let line = support::Line::new(listener.port(), |_| Some(support::Fault::Cut(10 * MIB as u64)));
+    let cut = send_as(1, std::slice::from_ref(&path), Destination::Ticket(line.ticket(&listener.ticket())));
+    assert!(matches!(finished(&cut), Err(Error::Lost)));
+    assert!(finished(&next(&listener)).is_err());
+    finished(&send_as(1, &[path], with_ticket(&listener))).unwrap();
+    close(&listener, false);
+    assert!(fs::read(to.path().join("file")).unwrap() == bytes(1, 24 * MIB));
+}
+
+#[test]
+fn a_kept_ticket_without_its_ledger_or_with_an_end_that_it_does_not_tell_of_is_an_error() {
+    let to = tempdir().unwrap();
+    let identity = StaticKey::new([7; 32]);
+    let listener =
+        receiver(to.path(), |options| ListenOptions { identity: Some(identity.clone()), ..options });
+    let ticket = listener.ticket();
+    close(&listener, false);
+    let again = |ticket_limits, ledger: Option<&str>| {
+        let ledger = ledger.map(|name| to.path().join(name));
+        let (identity, ticket) = (Some(identity.clone()), Some(ticket.clone()));
+        let options = ListenOptions {
+            identity,
+            ticket,
+            ticket_limits,
+            ledger,
+            ..local(job(Work::Write(to.path().into())))
+        };
+        listen(options).err()
+    };
+    let once = TicketLimits { uses: Some(1), ..TicketLimits::default() };
+    assert!(matches!(again(once, Some("no ledger")), Some(Error::NoLedger { .. })));
+    let brief = TicketLimits { lifetime: Some(PATIENCE), ..TicketLimits::default() };
+    assert!(matches!(again(brief, None), Some(Error::InvalidOption(_))));
+}
+
 /// Entries that went beyond the quota.
 fn refused(sent: &Transfer) -> usize {
     settled(sent).iter().filter(|entry| entry.fate == Fate::Failed(Reason::Quota)).count()

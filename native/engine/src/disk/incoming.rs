@@ -166,13 +166,19 @@ impl Incoming {
         Some(held)
     }
 
-    /// Promises it the space that it still needs.
+    /// Promises it the space that it still needs, and counts the bytes that are to come: all but those `held`.
     ///
     /// # Errors
     /// `DiskFull`, `Quota`.
-    pub fn promise(&self) -> Result<(), Reason> {
+    pub fn promise(&self, held: u64) -> Result<(), Reason> {
         let bytes = self.size.saturating_sub(self.taken.load(Ordering::Relaxed));
-        self.space.promise(bytes)?;
+        if !lock(&self.counted).as_mut().is_none_or(|counted| counted.expect(self.size - held.min(self.size)))
+        {
+            return Err(Reason::Quota);
+        }
+        if !self.space.promise(bytes) {
+            return Err(Reason::DiskFull);
+        }
         self.promised.store(bytes, Ordering::Relaxed);
         Ok(())
     }
@@ -225,6 +231,9 @@ impl Incoming {
         written.map_err(|error| sink_reason(&error))?;
         part.record((offset / u64::from(CHUNK_BYTES)) as u32, chunk.as_bytes());
         self.take(part.taken());
+        if let Some(counted) = lock(&self.counted).as_mut() {
+            counted.arrive(bytes.len() as u64);
+        }
         if self.size <= u64::from(CHUNK_BYTES) {
             // A record may bring thousands of them before it says what they are.
             part.complete(self.mtime).map_err(|error| sink_reason(&error))?;
@@ -248,7 +257,7 @@ impl Incoming {
                 self.lock().part = Part::Ended;
                 return Ok(Completed::Same(name));
             }
-            self.promise()?;
+            self.promise(0)?;
         }
         Ok(judged)
     }

@@ -12,7 +12,7 @@ use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::MAX_DEPTH;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, Name};
 use hawser_protocol::message::Placed;
-use hawser_protocol::ranges::ChunkRange;
+use hawser_protocol::ranges::{ChunkRange, length};
 
 use super::checking::Checked;
 use super::existing::Existing;
@@ -331,7 +331,7 @@ impl Sink {
                     Some(held) => Some(held),
                     None => {
                         let held = file.resume(&self.partials);
-                        file.promise()?;
+                        file.promise(held.as_ref().map_or(0, |held| length(held, *size)))?;
                         held
                     }
                 };
