@@ -80,6 +80,11 @@ impl std::fmt::Display for Ledger {
     }
 }
 
+/// What the text of a ledger says, written anew; `None` when it is no ledger.
+pub fn rewrite(text: &str) -> Option<String> {
+    Ledger::parse(text).map(|ledger| ledger.to_string())
+}
+
 struct Hex<'a>(&'a [u8]);
 
 impl std::fmt::Display for Hex<'_> {

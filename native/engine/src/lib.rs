@@ -62,6 +62,8 @@ pub use hawser_protocol::message::Placed;
 pub use hawser_protocol::sender::Fate;
 pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
 pub use job::{Durability, Job, Requests, Work};
+#[doc(hidden)]
+pub use ledger::rewrite as rewrite_ledger;
 pub use limits::MAX_FAILED_KEPT;
 pub use listener::{ListenOptions, Listener, listen};
 pub use offer::{Offer, OfferedEntry, Offers, Totals, Verdict};

@@ -3,6 +3,7 @@
 use hawser_engine::ContentHash;
 use hawser_engine::disk::{parse_record_line, read_journal, record_line};
 use hawser_engine::peers::{KnownPeers, PeerName};
+use hawser_engine::rewrite_ledger;
 use hawser_protocol::manifest::Name;
 use hawser_protocol::ranges::chunk_count;
 
@@ -77,4 +78,12 @@ pub fn peers(input: &[u8]) {
     } else if let Ok(peers) = KnownPeers::parse(input) {
         assert_eq!(peers.to_string().as_bytes(), input, "there is one form of a list");
     }
+}
+
+/// The ledger of a ticket.
+pub fn ledger(input: &[u8]) {
+    let Some(text) = std::str::from_utf8(input).ok().and_then(rewrite_ledger) else { return };
+    assert_eq!(rewrite_ledger(&text).as_ref(), Some(&text), "what is written is read");
+    let cut = &text[..text.len() - "\n".len() - 1];
+    assert_eq!(rewrite_ledger(cut), None, "a ledger that was cut off is none");
 }

@@ -27,7 +27,7 @@ pub use source::play as source_finishes;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("record", record::record),
     ("frame", codecs::frame),
     ("message", codecs::message),
@@ -37,6 +37,7 @@ pub const TARGETS: [Target; 13] = [
     ("journal", disk::journal),
     ("delivered", disk::delivered),
     ("peers", disk::peers),
+    ("ledger", disk::ledger),
     ("handshake", handshake::handshake),
     ("join", handshake::join),
     ("sink", sink::sink),

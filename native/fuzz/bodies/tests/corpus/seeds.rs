@@ -48,6 +48,7 @@ pub fn of(target: &str) -> Vec<Seed> {
                 .to_vec(),
             "\0 Zoë's laptop".into(),
         ],
+        "ledger" => ledgers(),
         "handshake" => handshakes(),
         "join" => joins(),
         "sink" => vec![sink_session(), sink_pages(), sink_lanes()],
@@ -108,6 +109,17 @@ fn delivered() -> Vec<Vec<u8>> {
     let hash = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
     let lines = [format!("{hash}  a/b c"), format!("\\{hash}  a\\n\\\\\\r"), format!("{hash}  ../a")];
     lines.map(String::into_bytes).into_iter().chain([b"\0a\nb\\/c\r".to_vec()]).collect()
+}
+
+fn ledgers() -> Vec<Vec<u8>> {
+    let (ticket, key) = ("a5".repeat(16), "01".repeat(32));
+    let head = format!("hawser ticket ledger 1\nticket {ticket}\n");
+    let ledgers = [
+        format!("{head}bytes 0\nentries 0\nend\n"),
+        format!("{head}bytes {}\nentries 7\nused-by {key}\nused-by {key}\nend\n", u64::MAX),
+        format!("{head}bytes +1\nentries 07\nend").replace('\n', "\r\n"),
+    ];
+    ledgers.map(String::into_bytes).into()
 }
 
 fn handshakes() -> Vec<Vec<u8>> {
