@@ -85,6 +85,9 @@ export declare class NativeVerification {
   cancel(): void
 }
 
+/** Null for a text that may be a code, or why it is none. Nobody is asked. */
+export declare function checkCode(code: string): NativeFailure | null
+
 /**
  * Whether the keys that are known at a ticket's addresses are the ticket's. Resolves with null, or with why it is not to be
  * dialled.
@@ -133,7 +136,7 @@ export interface NativeDestination {
   code?: string
   /** In base32: that of a listener that knows this side. */
   publicKey?: string
-  /** Beside a code: who is known to listen there. */
+  /** Beside a code: who is known to listen there; beside a public key: by which name that is known. */
   known?: NativeReservedName
 }
 
@@ -190,6 +193,8 @@ export interface NativeFailure {
   message: string
   /** Whether the same call may succeed later with nothing else changed. */
   retryable: boolean
+  /** Of KEY_CHANGED. */
+  mismatch?: NativeMismatch
 }
 
 /** How an entry ended. */
@@ -272,6 +277,18 @@ export interface NativeListenOptions {
   reserved: Array<NativeReservedName>
 }
 
+/** Who is known, and what came in its place. */
+export interface NativeMismatch {
+  /** The name of the one that is known. */
+  name: string
+  /** Where the other one is, or was to be dialled. */
+  address: string
+  /** The fingerprint of the key that is known. */
+  known: string
+  /** That of the other one. */
+  offered: string
+}
+
 /** An entry as it is offered. */
 export interface NativeOfferedEntry {
   /** Relative to the target folder, "/"-separated, invalid UTF-8 replaced. */
@@ -345,6 +362,8 @@ export interface NativePeer {
 /** Counters of a transfer at one moment. */
 export interface NativeProgress {
   state: NativeState
+  /** Whether the sink has begun to take what is offered. */
+  accepted: boolean
   /** Whether the walk of the source is still finding entries. */
   walking: boolean
   /** Files found so far. */

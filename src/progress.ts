@@ -8,6 +8,11 @@ import {RateMeter} from './rate.ts';
 export interface Progress {
   /** `reconnecting` while all connections are lost; `ended` also when it failed: `finished()` tells. */
   readonly state: 'connecting' | 'running' | 'reconnecting' | 'ended';
+  /**
+   * Whether the side that writes has begun to take what is offered. Until then its user may be thinking about it: see
+   * {@link OfferOption.onOffer}.
+   */
+  readonly accepted: boolean;
   /** Whether the source is still finding entries, so that the totals still grow. */
   readonly walking: boolean;
   /** Files found so far. */
@@ -24,6 +29,8 @@ export interface Progress {
   readonly bytesTotal: number;
   /** Bytes done, those already there included. */
   readonly bytesDone: number;
+  /** Bytes of files that have crossed the network, over all connections. */
+  readonly bytesMoved: number;
   /** Of those done, the bytes that were already there. */
   readonly bytesPresent: number;
   /** Of those done, the bytes of unfinished files that were there from an earlier transfer. */
@@ -69,6 +76,7 @@ export class ProgressReader {
     const bytesPerSecond = this.#meter.measure(native.bytesMoved, native.elapsedMs);
     return {
       state: native.state,
+      accepted: native.accepted,
       walking: native.walking,
       filesTotal: native.filesTotal,
       filesDone: native.filesDone,
@@ -77,6 +85,7 @@ export class ProgressReader {
       failed: native.failed,
       bytesTotal: native.bytesTotal,
       bytesDone: native.bytesDone,
+      bytesMoved: native.bytesMoved,
       bytesPresent: native.bytesPresent,
       bytesResumed: native.bytesResumed,
       restarted: native.restarted,

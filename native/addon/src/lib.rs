@@ -15,6 +15,7 @@ mod transfer;
 mod verify;
 
 use hawser_engine::Error;
+use hawser_engine::peers::Mismatch;
 use napi_derive::napi;
 
 /// Why something failed, as a value.
@@ -26,10 +27,42 @@ pub struct NativeFailure {
     pub message: String,
     /// Whether the same call may succeed later with nothing else changed.
     pub retryable: bool,
+    /// Of KEY_CHANGED.
+    pub mismatch: Option<NativeMismatch>,
+}
+
+/// Who is known, and what came in its place.
+#[napi(object)]
+pub struct NativeMismatch {
+    /// The name of the one that is known.
+    pub name: String,
+    /// Where the other one is, or was to be dialled.
+    pub address: String,
+    /// The fingerprint of the key that is known.
+    pub known: String,
+    /// That of the other one.
+    pub offered: String,
+}
+
+impl From<&Mismatch> for NativeMismatch {
+    fn from(mismatch: &Mismatch) -> Self {
+        let Mismatch { address, name, known, offered } = mismatch;
+        Self {
+            name: name.to_string(),
+            address: address.clone(),
+            known: known.fingerprint(),
+            offered: offered.fingerprint(),
+        }
+    }
 }
 
 impl From<Error> for NativeFailure {
     fn from(error: Error) -> Self {
-        Self { code: error.code().to_string(), message: error.to_string(), retryable: error.is_retryable() }
+        Self {
+            code: error.code().to_string(),
+            message: error.to_string(),
+            retryable: error.is_retryable(),
+            mismatch: error.mismatch().map(NativeMismatch::from),
+        }
     }
 }

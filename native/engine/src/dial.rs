@@ -193,7 +193,9 @@ async fn open(target: &Target, key: &StaticKey, role: Role) -> Result<Opened, Er
         };
         match outcome {
             // Only one listener is let know that this side holds its ticket.
-            Ok(Ok(greeted)) => return greeted.enter().await,
+            Ok(Ok(greeted)) => {
+                return greeted.enter().await.map_err(|error| target.explain_refusal(error));
+            }
             Ok(Err(error)) => worst = Some(more_telling(worst, error)),
             Err(_) => worst = Some(Error::Internal("dialling failed".into())),
         }

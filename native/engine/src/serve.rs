@@ -133,7 +133,10 @@ pub(crate) fn start(
 
 /// A sink, which asks for leave to write where there are `offers`.
 fn sink_side(plan: Plan, offers: Option<&Offers>, transfer: &Transfer) -> Result<SinkSide, Error> {
-    let Some(offers) = offers else { return SinkSide::open(plan) };
+    let Some(offers) = offers else {
+        transfer.set_accepted();
+        return SinkSide::open(plan);
+    };
     // With too many that wait for an answer already, it may come again.
     let place = offers.reserve(plan.peer).ok_or(Error::Parked)?;
     transfer.set_undecided(true);

@@ -54,6 +54,7 @@ pub use info::{EntryKind, Info};
 pub use journal::read as read_journal;
 pub use leftover::{Leftover, PartOf, Remaining, Removal};
 pub(crate) use leftover::{Leftovers, remove_empty_folders};
+pub(crate) use named::Named;
 pub(crate) use recheck::{Recheck, Verdict, check};
 pub(crate) use record::date;
 #[doc(hidden)]
