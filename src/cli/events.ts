@@ -3,6 +3,7 @@ import {
   type Difference,
   type Entry,
   type ErrorCode,
+  type KeyMismatch,
   type KnownPeer,
   type Outage,
   type PartFile,
@@ -186,18 +187,22 @@ export interface ErrorEvent {
   /** Of a transfer: the files that it had delivered, which stay, and their bytes. */
   readonly filesDelivered?: number;
   readonly bytesDelivered?: number;
+  /** Of a transfer: the bytes that have crossed the network, those of unfinished files included. */
+  readonly bytesMoved?: number;
   readonly code: ErrorCode;
   readonly message: string;
   /** The user has ended it. */
   readonly interrupted?: true;
   /** Whether the same command may succeed later without a change. */
   readonly retryable: boolean;
+  /** Of `KEY_CHANGED`: who is known, and the fingerprints of both keys. */
+  readonly mismatch?: KeyMismatch;
 }
 
 export function errorEvent(error: unknown): ErrorEvent {
   if (isHawserError(error)) {
-    const {code, message, retryable} = error;
-    return {event: 'error', code, message, retryable};
+    const {code, message, retryable, mismatch} = error;
+    return {event: 'error', code, message, retryable, ...(mismatch && {mismatch})};
   }
   const message = error instanceof Error ? error.message : String(error);
   return {event: 'error', code: 'INTERNAL', message, retryable: false};

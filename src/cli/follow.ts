@@ -43,9 +43,16 @@ export async function follow(
     if (failed.some(({code}) => code === 'INTEGRITY')) return exit.integrity;
     return failed.length > 0 ? exit.partial : exit.ok;
   } catch (error) {
-    const {filesDelivered = 0, bytesDelivered = 0} = last ?? {};
+    const {filesDelivered = 0, bytesDelivered = 0, bytesMoved = 0} = last ?? {};
     const interrupted = signal.aborted && error === signal.reason ? ({interrupted: true} as const) : {};
-    report({...errorEvent(error), transfer: id, filesDelivered, bytesDelivered, ...interrupted});
+    report({
+      ...errorEvent(error),
+      transfer: id,
+      filesDelivered,
+      bytesDelivered,
+      bytesMoved,
+      ...interrupted,
+    });
     return exitCodeOf(error);
   }
 }

@@ -5,7 +5,7 @@ import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
 import {HawserError} from '../index.ts';
-import {isDenied, systemCode, writePrivately} from './private-file.ts';
+import {isDenied, systemCode, systemWords, writePrivately} from './private-file.ts';
 import type {Reporter} from './reporter.ts';
 
 /** Who the user is to all peers: a key, and the file that keeps it. */
@@ -40,7 +40,8 @@ export class NotKept extends HawserError {
   readonly reason: string;
 
   constructor(cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const {path} = cause as Partial<NodeJS.ErrnoException>;
+    const reason = path === undefined ? systemWords(cause) : `${path}: ${systemWords(cause)}`;
     const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
     super(
       code,
@@ -147,7 +148,7 @@ async function readPrivately(path: string): Promise<string | undefined> {
     if (cause instanceof HawserError) throw cause;
     if (systemCode(cause) === 'ENOENT' || systemCode(cause) === 'ENOTDIR') return undefined;
     const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
-    throw new HawserError(code, `cannot read ${path}: ${String(cause)}`, {cause});
+    throw new HawserError(code, `cannot read your key in ${path}: ${systemWords(cause)}`, {cause});
   }
 }
 

@@ -1,4 +1,5 @@
 import {open, rm} from 'node:fs/promises';
+import {getSystemErrorMap} from 'node:util';
 
 /**
  * Makes a file with this text that only its owner can read, on the disk before it has its name: `name` gives it that.
@@ -21,6 +22,14 @@ export async function writePrivately(
   } finally {
     await rm(written, {force: true});
   }
+}
+
+/** Why a call of the system failed, in its words, without the name of the call and its path. */
+export function systemWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const {errno} = error as NodeJS.ErrnoException;
+  const [, words] = (errno !== undefined && getSystemErrorMap().get(errno)) || [];
+  return words ?? error.message;
 }
 
 /** Whether the system would not let it be done. */
