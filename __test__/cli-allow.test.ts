@@ -32,7 +32,7 @@ test('a sender on the list needs no ticket, and nobody else is let in without on
   const withTicket = await run(t, ['send', file, '--to', ticket]);
 
   t.is(stranger.code, 4, stranger.stderr);
-  t.regex(stranger.stderr, /does not let this side's key in.+\n[^]+ --allow/);
+  t.regex(stranger.stderr, /the peer with the key .+, does not let this side's key in.+\n[^]+ --allow/);
   t.is(known.code, 0, known.stderr);
   t.is(withTicket.code, 0, withTicket.stderr);
   t.deepEqual(await listDelivered(inbox), ['file']);
@@ -74,6 +74,37 @@ test('another key than that of the name is not taken for it', async (t) => {
   t.deepEqual(await listDelivered(inbox), []);
 });
 
+test('a name whose key has changed, or that lets nobody in, is told from one that does not let this side in', async (t) => {
+  const {file, inbox, here, there, keys} = await prepare(t);
+  const first = await listenOn(t, ['receive', inbox, '--once'], '0', here);
+  t.is((await run(t, ['send', file, '--to', first.ticket], there)).code, 0);
+  await first.process.ended();
+  t.is((await run(t, ['peers', 'name', keys.here, 'nas'], there)).code, 0);
+  const fingerprint = (await listed(t, there)).slice(0, 19);
+  const start = async (env: NodeJS.ProcessEnv, allowed: string) => {
+    const args = ['receive', makeFolder(t), '--json', '--allow', allowed];
+    const {process: receiver} = await listenOn(t, args, '0', env);
+    return `127.0.0.1:${await receiver.said('stdout', /"port":(\d+)/)}`;
+  };
+  const strict = await start(here, keys.here);
+  const changed = await start({HAWSER_CONFIG_DIR: join(inbox, '../anew')}, keys.there);
+
+  const notLetIn = await run(t, ['send', file, '--to', `nas@${strict}`], there);
+  const notKnown = await run(t, ['send', file, '--to', `nas@${changed}`], there);
+
+  t.is(notLetIn.code, 4);
+  t.true(
+    notLetIn.stderr.startsWith(
+      `hawser: nas, whose key is ${fingerprint}, does not let this side's key in without a ticket\n`,
+    ),
+    notLetIn.stderr,
+  );
+  t.is(notKnown.code, 4);
+  const who = `what answers at ${changed} did not prove to be nas, whose key is ${fingerprint}: the key there has changed`;
+  t.true(notKnown.stderr.startsWith(`hawser: ${who}, `), notKnown.stderr);
+  for (const {stderr} of [notLetIn, notKnown]) t.notRegex(stderr, /same command/);
+});
+
 const reachable = ownAddress === undefined ? test.skip : test;
 
 reachable('a name alone is dialled where it was reached last', async (t) => {
@@ -101,7 +132,7 @@ test('who is not known, and where, is 2', async (t) => {
     [['share', file, '--allow', 'abcd-efgh-ijkl-mnop'], /a public key need not be known/],
     [['send', file, '--to', 'nobody@127.0.0.1'], /no known peer .+"nobody"/],
     [['send', file, '--to', 'nas'], /no address is known of nas: give it as nas@HOST/],
-    [['send', file, '--to', 'nas@'], /an address is a host and a port/],
+    [['send', file, '--to', 'nas@'], /behind nas@ goes a host, as in nas@192\.0\.2\.7/],
     [['send', file, '--to', 'nas@a:b:7'], /an address is a host and a port/],
     [['send', file, '--to', 'nas@host:70000'], /port must be a whole number from 1 to 65535/],
     [['send', file, '--to', 'nas@host_1'], /"host_1" is neither an IP address nor a host name/],

@@ -1,6 +1,6 @@
 import {execFileSync} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
-import {chmod, open, readFile, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
+import {chmod, mkdir, open, readFile, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {hawser, listenOn, parseEvents, run} from './helpers/cli.ts';
@@ -77,6 +77,18 @@ test('a key that others may read, or that is none, is an error and stays', async
   t.regex(readable.stderr, /others have access to .+identity\.pem/);
 });
 
+test('why a key cannot be read is said in words', async (t) => {
+  const folder = makeFolder(t);
+  const path = join(folder, 'identity.pem');
+  await mkdir(path, {mode: 0o700});
+
+  const {code, stderr} = await run(t, ['id'], {HAWSER_CONFIG_DIR: folder});
+
+  t.is(code, 7);
+  t.regex(stderr, /^hawser: cannot read your key in .+identity\.pem: [a-z ]+\n/);
+  t.notRegex(stderr, /E[A-Z]{4,}|port/);
+});
+
 test('where no key can be kept, a new one is used, and said to be', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {file: 'file'});
@@ -100,7 +112,7 @@ test('a config folder that is none is said, too', async (t) => {
   });
 
   t.is(code, 0, stderr);
-  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: ENOTDIR/);
+  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: .+file.*: not a directory\n/);
 });
 
 const linux = process.platform === 'linux' ? test : test.skip;
@@ -115,7 +127,10 @@ linux('a config folder that cannot be made anywhere is said, too', async (t) => 
   });
 
   t.is(code, 0, stderr);
-  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: ENOENT/);
+  t.regex(
+    stderr,
+    /^hawser: using a new key this time, as it cannot be kept: \/proc\/none: no such file or directory\n/,
+  );
 });
 
 /** Makes Node find no home folder, as for a number without a name in a container. */

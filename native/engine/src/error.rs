@@ -313,7 +313,7 @@ impl fmt::Display for Error {
             }
             Self::Protocol(error) => error.fmt(f),
             Self::PortInUse { port } => write!(f, "port {port} is in use by another program"),
-            Self::Bind { address, kind: io::ErrorKind::PermissionDenied, text } => write!(
+            Self::Bind { address, kind: io::ErrorKind::PermissionDenied, text } if address.port() < 1024 => write!(
                 f,
                 "cannot listen on {address}: {text} (a port below 1024 often needs more rights than a higher one)"
             ),
