@@ -277,16 +277,16 @@ export interface NativeListenOptions {
   reserved: Array<NativeReservedName>
 }
 
-/** Who is known, and what came in its place. */
+/** Whose key was expected, and what came in its place. */
 export interface NativeMismatch {
-  /** The name of the one that is known. */
-  name: string
+  /** By which name the expected key is known, if it is. */
+  name?: string
   /** Where the other one is, or was to be dialled. */
   address: string
-  /** The fingerprint of the key that is known. */
+  /** The fingerprint of the expected key. */
   known: string
-  /** That of the other one. */
-  offered: string
+  /** That of the other one, if it has said which. */
+  offered?: string
 }
 
 /** An entry as it is offered. */

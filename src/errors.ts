@@ -26,13 +26,13 @@ export type ErrorCode =
    */
   | 'CODE_REJECTED'
   /**
-   * The other side is not who the ticket or the public key says, or it does not accept the ticket, or this side's key
-   * without one.
+   * The other side is not the one that made the ticket, or does not accept it, or does not let this side's key in without
+   * one.
    */
   | 'AUTHENTICATION_FAILED'
   /**
-   * An address or a name is known with another key: that of {@link KnownPeers.check}, of a code's `known`, or one of
-   * `reservedNames`. The message and `mismatch` have both fingerprints.
+   * An address or a name is known with another key: that of {@link KnownPeers.check}, of a code's `known`, of a
+   * {@link KnownListener}, or one of `reservedNames`. The message and `mismatch` have the fingerprints.
    */
   | 'KEY_CHANGED'
   /** The peer understood and declined, or this side's `onOffer` did. */
@@ -103,16 +103,16 @@ export type EntryErrorCode =
   /** The bytes that arrived do not have the hash of the bytes that were read. */
   | 'INTEGRITY';
 
-/** A peer that is known, and the key that came in its place. */
+/** Whose key was expected, and what came in its place. */
 export interface KeyMismatch {
-  /** The name of the known peer. */
-  readonly name: string;
+  /** The name by which the expected key is known; undefined where there is none. */
+  readonly name: string | undefined;
   /** Where the other key is, or was to be dialled. */
   readonly address: string;
-  /** The fingerprint of the known key. */
+  /** The fingerprint of the expected key. */
   readonly known: string;
-  /** The fingerprint of the other one. */
-  readonly offered: string;
+  /** The fingerprint of the other one; undefined where it has not said which: a listener says so only to who has it. */
+  readonly offered: string | undefined;
 }
 
 /** What {@link HawserError} is made of besides its code and message. */
@@ -132,7 +132,7 @@ export class HawserError extends Error {
   readonly code: ErrorCode;
   /** Whether the same call may succeed later without a change. */
   readonly retryable: boolean;
-  /** Of a `KEY_CHANGED`: whose key it is, and both fingerprints; else undefined. */
+  /** Of a `KEY_CHANGED`: whose key it is, and the fingerprints; else undefined. */
   readonly mismatch: KeyMismatch | undefined;
 
   constructor(code: ErrorCode, message: string, options: HawserErrorOptions = {}) {

@@ -149,7 +149,13 @@ export function protectMemory(): void {
  * @internal
  */
 export function toError(failure: NativeFailure): HawserError {
-  const {code, message, retryable, mismatch} = failure;
+  const {code, message, retryable, mismatch: native} = failure;
+  const mismatch = native && {
+    name: native.name,
+    address: native.address,
+    known: native.known,
+    offered: native.offered,
+  };
   return new HawserError(code as ErrorCode, message, {retryable, mismatch});
 }
 

@@ -3,7 +3,6 @@ import {
   type Difference,
   type Entry,
   type ErrorCode,
-  type KeyMismatch,
   type KnownPeer,
   type Outage,
   type PartFile,
@@ -195,14 +194,21 @@ export interface ErrorEvent {
   readonly interrupted?: true;
   /** Whether the same command may succeed later without a change. */
   readonly retryable: boolean;
-  /** Of `KEY_CHANGED`: who is known, and the fingerprints of both keys. */
-  readonly mismatch?: KeyMismatch;
+  /** Of `KEY_CHANGED`: whose key was expected, and the fingerprints, as in {@link KeyMismatch}. */
+  readonly mismatch?: {
+    readonly name: string | null;
+    readonly address: string;
+    readonly known: string;
+    readonly offered: string | null;
+  };
 }
 
 export function errorEvent(error: unknown): ErrorEvent {
   if (isHawserError(error)) {
     const {code, message, retryable, mismatch} = error;
-    return {event: 'error', code, message, retryable, ...(mismatch && {mismatch})};
+    if (!mismatch) return {event: 'error', code, message, retryable};
+    const {name = null, address, known, offered = null} = mismatch;
+    return {event: 'error', code, message, retryable, mismatch: {name, address, known, offered}};
   }
   const message = error instanceof Error ? error.message : String(error);
   return {event: 'error', code: 'INTERNAL', message, retryable: false};

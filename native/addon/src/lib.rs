@@ -14,8 +14,7 @@ mod protect;
 mod transfer;
 mod verify;
 
-use hawser_engine::Error;
-use hawser_engine::peers::Mismatch;
+use hawser_engine::{Error, Known, PublicKey};
 use napi_derive::napi;
 
 /// Why something failed, as a value.
@@ -31,27 +30,26 @@ pub struct NativeFailure {
     pub mismatch: Option<NativeMismatch>,
 }
 
-/// Who is known, and what came in its place.
+/// Whose key was expected, and what came in its place.
 #[napi(object)]
 pub struct NativeMismatch {
-    /// The name of the one that is known.
-    pub name: String,
+    /// By which name the expected key is known, if it is.
+    pub name: Option<String>,
     /// Where the other one is, or was to be dialled.
     pub address: String,
-    /// The fingerprint of the key that is known.
+    /// The fingerprint of the expected key.
     pub known: String,
-    /// That of the other one.
-    pub offered: String,
+    /// That of the other one, if it has said which.
+    pub offered: Option<String>,
 }
 
-impl From<&Mismatch> for NativeMismatch {
-    fn from(mismatch: &Mismatch) -> Self {
-        let Mismatch { address, name, known, offered } = mismatch;
+impl From<(Known, Option<PublicKey>)> for NativeMismatch {
+    fn from((Known { address, name, key }, offered): (Known, Option<PublicKey>)) -> Self {
         Self {
-            name: name.to_string(),
-            address: address.clone(),
-            known: known.fingerprint(),
-            offered: offered.fingerprint(),
+            name: name.map(|name| name.to_string()),
+            address,
+            known: key.fingerprint(),
+            offered: offered.map(|offered| offered.fingerprint()),
         }
     }
 }
@@ -62,7 +60,7 @@ impl From<Error> for NativeFailure {
             code: error.code().to_string(),
             message: error.to_string(),
             retryable: error.is_retryable(),
-            mismatch: error.mismatch().map(NativeMismatch::from),
+            mismatch: error.expected().map(NativeMismatch::from),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whom to dial, and how to get in.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,6 @@ use hawser_protocol::identity::PublicKey;
 use hawser_protocol::ticket::{Host, Ticket};
 
 use crate::Error;
-use crate::error::Known;
 use crate::peers::{Address, Mismatch, PeerName};
 
 /// Whom to dial.
@@ -39,6 +39,27 @@ pub enum Destination {
         /// Who is known to listen there, by name and key: anybody else is not who was meant.
         known: Option<(PeerName, PublicKey)>,
     },
+}
+
+/// A listener that is dialled by its key.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Where it should be.
+    pub address: String,
+    /// By which name the key is known here.
+    pub name: Option<PeerName>,
+    /// The key that it must prove.
+    pub key: PublicKey,
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key.fingerprint();
+        match &self.name {
+            Some(name) => write!(f, "{name}, whose key is {key}"),
+            None => write!(f, "the peer with the key {key}"),
+        }
+    }
 }
 
 /// The same, as dialling takes it.
@@ -129,7 +150,7 @@ impl Target {
     fn known(&self) -> Option<Box<Known>> {
         match (&self.door, self.hosts.first()) {
             (Door::Known { key, credential: Credential::Known }, Some(host)) => {
-                let address = Address { host: host.clone(), port: self.port };
+                let address = Address { host: host.clone(), port: self.port }.to_string();
                 Some(Box::new(Known { address, name: self.name.clone(), key: *key }))
             }
             _ => None,

@@ -12,7 +12,8 @@ use hawser_protocol::identity::PublicKey;
 use hawser_protocol::message::CloseCode;
 use hawser_protocol::ticket::TicketError;
 
-use crate::peers::{Address, Broken, Change, Mismatch, PeerName};
+use crate::destination::Known;
+use crate::peers::{Broken, Change, Mismatch};
 pub(crate) use text::words;
 use text::{escaped, time_since};
 
@@ -76,7 +77,7 @@ pub enum Error {
         /// When it ended, in seconds since 1970.
         at: u64,
     },
-    /// Whoever answered has not proven to be the known listener, or lets nobody in without a ticket.
+    /// Whoever answered has not proven to be the known listener.
     NotKnown(Box<Known>),
     /// The known listener does not let this side's key in.
     NotLetIn(Box<Known>),
@@ -163,27 +164,6 @@ pub enum Error {
     Internal(String),
 }
 
-/// A listener that is dialled by its key.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// Where it should be.
-    pub address: Address,
-    /// By which name the key is known here.
-    pub name: Option<PeerName>,
-    /// The key that it must prove.
-    pub key: PublicKey,
-}
-
-impl fmt::Display for Known {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.key.fingerprint();
-        match &self.name {
-            Some(name) => write!(f, "{name}, whose key is {key}"),
-            None => write!(f, "the peer with the key {key}"),
-        }
-    }
-}
-
 impl Error {
     /// A disk error about `path`.
     pub(crate) fn disk(action: &'static str, path: &std::path::Path, error: &io::Error) -> Self {
@@ -206,7 +186,7 @@ impl Error {
             },
             Self::NotHawser { .. } | Self::Protocol(_) => "PROTOCOL",
             Self::Version { .. } => "VERSION_MISMATCH",
-            Self::Authentication | Self::NotKnown(_) | Self::NotLetIn(_) => "AUTHENTICATION_FAILED",
+            Self::Authentication | Self::NotLetIn(_) => "AUTHENTICATION_FAILED",
             Self::WrongCode | Self::CodeForgotten => "CODE_REJECTED",
             Self::TicketExpired { .. } => "TICKET_EXPIRED",
             Self::Lost | Self::HungUp { .. } | Self::Busy { .. } => "CONNECTION_LOST",
@@ -225,7 +205,7 @@ impl Error {
             },
             Self::NoLedger { .. } => "NOT_FOUND",
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
-            Self::KeyChanged(_) | Self::NameReserved(_) => "KEY_CHANGED",
+            Self::KeyChanged(_) | Self::NameReserved(_) | Self::NotKnown(_) => "KEY_CHANGED",
             Self::Peer(Change::Full) | Self::KnownPeers { .. } => "IO",
             Self::Peer(_) => "INVALID_OPTION",
             Self::Cancelled | Self::Parked => "CANCELLED",
@@ -233,10 +213,14 @@ impl Error {
         }
     }
 
-    /// Of [`Error::code`] `KEY_CHANGED`: who is known, and what came in its place.
-    pub fn mismatch(&self) -> Option<&Mismatch> {
+    /// Of [`Error::code`] `KEY_CHANGED`: whose key was expected where, and what came in its place.
+    pub fn expected(&self) -> Option<(Known, Option<PublicKey>)> {
         match self {
-            Self::KeyChanged(mismatch) | Self::NameReserved(mismatch) => Some(mismatch),
+            Self::KeyChanged(mismatch) | Self::NameReserved(mismatch) => {
+                let Mismatch { address, name, known, offered } = (**mismatch).clone();
+                Some((Known { address, name: Some(name), key: known }, Some(offered)))
+            }
+            Self::NotKnown(known) => Some(((**known).clone(), None)),
             _ => None,
         }
     }
@@ -292,8 +276,8 @@ impl fmt::Display for Error {
             ),
             Self::NotKnown(known) => write!(
                 f,
-                "what answers at {} did not prove to be {known}: the key there has changed, it is another machine, or it \
-                 lets nobody in without a ticket",
+                "what answers at {} did not prove to be {known}: the key there has changed, or it is another machine; \
+                 nothing was sent",
                 known.address
             ),
             Self::NotLetIn(known) => {

@@ -51,7 +51,7 @@ mod verify;
 pub use admission::TicketLimits;
 pub use closing::Closing;
 pub use codes::{CodeChange, ShownCode};
-pub use destination::Destination;
+pub use destination::{Destination, Known};
 pub use dial::{DialOptions, dial};
 pub use disk::{Leftover, PartOf, Remaining, Removal};
 pub use error::Error;
