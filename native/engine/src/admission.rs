@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::ledger::{Book, Ledger};
 use crate::opening::random;
-use crate::quota::Quota;
+use crate::quota::{Amount, Quota};
 use crate::transfer::lock;
 
 /// Up to where a ticket goes.
@@ -30,6 +30,17 @@ pub struct TicketLimits {
     pub bytes: Option<u64>,
     /// Files, folders and links that all of them together may bring.
     pub entries: Option<u64>,
+}
+
+/// How much of its limits a ticket has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TicketUse {
+    /// Peers that have come with it, told apart by their keys.
+    pub peers: usize,
+    /// Bytes of files that they have brought.
+    pub bytes: u64,
+    /// Files, folders and links that they have brought, and that were new here.
+    pub entries: u64,
 }
 
 /// Who is let in.
@@ -98,6 +109,13 @@ impl Admission {
     /// What the holder of the ticket needs.
     pub fn ticket(&self) -> Ticket {
         self.state().ticket.clone()
+    }
+
+    /// How much it was used.
+    pub fn ticket_use(&self) -> TicketUse {
+        let state = self.state();
+        let Amount { bytes, entries } = state.quota.come();
+        TicketUse { peers: state.users.len(), bytes, entries }
     }
 
     /// Makes another ticket in place of this one, which lets nobody in any more, not even those who have come

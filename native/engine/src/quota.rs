@@ -65,6 +65,11 @@ impl Quota {
         })
     }
 
+    /// What has come.
+    pub fn come(&self) -> Amount {
+        lock(&self.state).come()
+    }
+
     /// Lets the ledger say what has come, and no more.
     ///
     /// # Errors
@@ -200,10 +205,6 @@ mod tests {
         Arc::new(Quota::new(limits, Amount::default(), None))
     }
 
-    fn come(quota: &Quota) -> Amount {
-        lock(&quota.state).come()
-    }
-
     #[test]
     fn what_would_go_beyond_the_quota_is_not_taken() {
         let quota = quota(100, 1);
@@ -216,7 +217,7 @@ mod tests {
         entry.arrive(100).unwrap();
         entry.enter().unwrap();
         entry.settle(true);
-        assert_eq!(come(&quota), Amount { bytes: 100, entries: 1 });
+        assert_eq!(quota.come(), Amount { bytes: 100, entries: 1 });
     }
 
     #[test]
@@ -226,7 +227,7 @@ mod tests {
         assert!(entry.expect(100));
         entry.arrive(30).unwrap();
         drop(entry);
-        assert_eq!(come(&quota), Amount { bytes: 30, entries: 0 });
+        assert_eq!(quota.come(), Amount { bytes: 30, entries: 0 });
         // The rest of it, when it is continued; some of that comes twice.
         let mut rest = quota.take_entry().unwrap();
         assert!(rest.expect(70));
@@ -235,7 +236,7 @@ mod tests {
         rest.enter().unwrap();
         // What had its name was the same.
         rest.settle(false);
-        assert_eq!(come(&quota), Amount { bytes: 100, entries: 0 });
+        assert_eq!(quota.come(), Amount { bytes: 100, entries: 0 });
     }
 
     #[test]
