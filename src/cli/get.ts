@@ -2,6 +2,7 @@ import {get} from '../index.ts';
 import type {Command} from './commander.ts';
 import {findDestination} from './destination.ts';
 import {follow} from './follow.ts';
+import {warnHome} from './home.ts';
 import * as options from './options.ts';
 import {warnRoot} from './root.ts';
 import {run} from './run.ts';
@@ -31,6 +32,7 @@ export function addGet(program: Command): void {
     .addOption(options.retry)
     .addOption(options.checksum)
     .addOption(options.verify)
+    .addOption(options.ask)
     .addOption(options.durability)
     .addOption(options.json)
     .addOption(options.quiet)
@@ -49,8 +51,11 @@ export function addGet(program: Command): void {
         const memory = new Memory(report);
         const from = await findDestination(given, byCode, memory, context);
         const identity = await findIdentity(report);
+        const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context, memory);
+        if (!onOffer) await warnHome(directory, report);
         const transfer = get(from, {
           directory,
+          onOffer,
           lanes,
           limit,
           retryMs,
