@@ -38,7 +38,7 @@ test('a file that started over need not have changed', (t) => {
   );
 });
 
-test('what was interrupted before anything was moved has nothing to go on with', (t) => {
+test('what was interrupted before anything was accepted has nothing to go on with', (t) => {
   const interrupted: ErrorEvent = {
     event: 'error',
     code: 'CANCELLED',
@@ -48,7 +48,7 @@ test('what was interrupted before anything was moved has nothing to go on with',
   for (const command of ['send', 'get', 'receive', 'share'] as const) {
     t.deepEqual(interruptedLines(command, interrupted), ['Interrupted before anything was transferred.']);
     t.true(
-      interruptedLines(command, {...interrupted, bytesMoved: 1})[0]?.includes('0 files (0 B) are delivered'),
+      interruptedLines(command, {...interrupted, accepted: true})[0]?.includes('0 files (0 B) are delivered'),
     );
   }
 });

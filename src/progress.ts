@@ -29,8 +29,6 @@ export interface Progress {
   readonly bytesTotal: number;
   /** Bytes done, those already there included. */
   readonly bytesDone: number;
-  /** Bytes of files that have crossed the network, over all connections. */
-  readonly bytesMoved: number;
   /** Of those done, the bytes that were already there. */
   readonly bytesPresent: number;
   /** Of those done, the bytes of unfinished files that were there from an earlier transfer. */
@@ -85,7 +83,6 @@ export class ProgressReader {
       failed: native.failed,
       bytesTotal: native.bytesTotal,
       bytesDone: native.bytesDone,
-      bytesMoved: native.bytesMoved,
       bytesPresent: native.bytesPresent,
       bytesResumed: native.bytesResumed,
       restarted: native.restarted,

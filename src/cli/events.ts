@@ -191,8 +191,8 @@ export interface ErrorEvent {
   /** Of a transfer: the files that it had delivered, which stay, and their bytes. */
   readonly filesDelivered?: number;
   readonly bytesDelivered?: number;
-  /** Of a transfer: the bytes that have crossed the network, those of unfinished files included. */
-  readonly bytesMoved?: number;
+  /** Of a transfer: whether the side that writes had begun to take what was offered, in any of its connections. */
+  readonly accepted?: boolean;
   readonly code: ErrorCode;
   readonly message: string;
   /** The user has ended it. */

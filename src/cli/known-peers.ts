@@ -27,6 +27,7 @@ export class Memory {
   /** Keys of those who were not known when the command was started. */
   readonly #newcomers = new Set<string>();
   #complained = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(report: Reporter) {
     this.#peers = findKnownPeers();
@@ -74,7 +75,20 @@ export class Memory {
   }
 
   /** Remembers a peer, dialled or not. That it cannot be remembered is a notice, the first time. */
-  async remember(peer: Peer, dialled?: Destination): Promise<Acquaintance> {
+  remember(peer: Peer, dialled?: Destination): Promise<Acquaintance> {
+    // One after the other: who comes second must have heard from the first who is new.
+    const remembered = this.#turn.then(() => this.#rememberNow(peer, dialled));
+    this.#turn = remembered;
+    return remembered;
+  }
+
+  /** Whom somebody is asked about: who was not known when the command was started stays new to it. */
+  async recall(peer: Peer): Promise<Acquaintance> {
+    const {knownAs} = await this.remember(peer);
+    return {knownAs, isNew: this.#newcomers.has(peer.publicKey)};
+  }
+
+  async #rememberNow(peer: Peer, dialled: Destination | undefined): Promise<Acquaintance> {
     if (!this.#peers) return stranger;
     try {
       const {peer: known, isNew} = await this.#peers.remember(peer, {dialled});
@@ -87,12 +101,6 @@ export class Memory {
       const known = await this.#peers.list().catch(() => []);
       return {...stranger, knownAs: known.find(({publicKey}) => publicKey === peer.publicKey)?.name ?? null};
     }
-  }
-
-  /** Whom somebody is asked about: who was not known when the command was started stays new to it. */
-  async recall(peer: Peer): Promise<Acquaintance> {
-    const {knownAs} = await this.remember(peer);
-    return {knownAs, isNew: this.#newcomers.has(peer.publicKey)};
   }
 
   async #list(): Promise<readonly KnownPeer[]> {

@@ -115,9 +115,9 @@ export function lostText({retryMs}: ReconnectingEvent): string {
 /** What became of what an interrupted transfer had done, and how to go on. */
 export function interruptedLines(
   command: TransferCommand,
-  {filesDelivered = 0, bytesDelivered = 0, bytesMoved = 0}: ErrorEvent,
+  {filesDelivered = 0, bytesDelivered = 0, accepted}: ErrorEvent,
 ): string[] {
-  if (filesDelivered === 0 && bytesMoved === 0) return ['Interrupted before anything was transferred.'];
+  if (!accepted) return ['Interrupted before anything was transferred.'];
   const delivered = `${formatFiles(filesDelivered)} (${formatBytes(bytesDelivered)})`;
   const stay = `Interrupted. ${delivered} ${filesDelivered === 1 ? 'is delivered and stays' : 'are delivered and stay'}`;
   switch (command) {
