@@ -1,5 +1,6 @@
 // `npm run pack`: packs the main package and those of the addons in artifacts/ into build/packages/, as they are published.
-// `--all` fails unless all eight addons are there, `--tag vN` unless the version is N.
+// `--artifacts` and `--into` name other folders; `--all` fails unless all eight addons are there, `--tag vN` unless the
+// version is N.
 import {spawnSync} from 'node:child_process';
 import {cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join, resolve} from 'node:path';
@@ -8,24 +9,31 @@ import {parseTriple} from '@napi-rs/cli';
 import {addonOf, ARTIFACTS, targets} from './cross.mjs';
 
 const {values: options} = parseArgs({
-  options: {all: {type: 'boolean', default: false}, tag: {type: 'string'}},
+  options: {
+    all: {type: 'boolean', default: false},
+    artifacts: {type: 'string', default: ARTIFACTS},
+    into: {type: 'string', default: 'build/packages'},
+    tag: {type: 'string'},
+  },
 });
 
+/** What an addon may take, in bytes: a tenth more than the largest. */
+const BUDGET = 3_000_000;
 const staging = 'build/staging';
-const packages = resolve('build/packages');
+const packages = resolve(options.into);
 const manifest = readJson('package.json');
 const platforms = targets.map((target) => ({
   name: parseTriple(target).platformArchABI,
   addon: addonOf(target),
 }));
-const present = platforms.filter(({addon}) => existsSync(join(ARTIFACTS, addon)));
+const present = platforms.filter(({addon}) => existsSync(join(options.artifacts, addon)));
 
 if (options.tag !== undefined && options.tag !== `v${manifest.version}`) {
   fail(`The tag is ${options.tag}, and the version in package.json ${manifest.version}.`);
 }
 if (options.all && present.length < platforms.length) {
   const missing = platforms.filter((platform) => !present.includes(platform)).map(({addon}) => addon);
-  fail(`${ARTIFACTS} lacks ${missing.join(', ')}.`);
+  fail(`${options.artifacts} lacks ${missing.join(', ')}.`);
 }
 if (!existsSync('dist/cli/main.js')) fail('dist is not built: run "npm run build:ts".');
 for (const folder of [staging, packages]) {
@@ -34,9 +42,11 @@ for (const folder of [staging, packages]) {
 }
 
 for (const {name, addon} of present) {
+  const {size} = statSync(join(options.artifacts, addon));
+  if (size > BUDGET) fail(`${addon} has ${size} bytes: more than the ${BUDGET} that it may.`);
   const folder = join(staging, name);
   cpSync(join('npm', name), folder, {recursive: true});
-  cpSync(join(ARTIFACTS, addon), join(folder, addon));
+  cpSync(join(options.artifacts, addon), join(folder, addon));
   cpSync('LICENSE', join(folder, 'LICENSE'));
   pack(folder, readJson(join(folder, 'package.json')));
 }

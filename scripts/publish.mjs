@@ -1,12 +1,18 @@
 // `node scripts/publish.mjs`: publishes the packages of build/packages, the platforms' before the one that names them. What
-// the registry has already is left alone, so after a failure it can be run again. `--dry-run` shows what would be done.
+// the registry has already is left alone, so after a failure it can be run again. `--dry-run` shows what would be done,
+// `--packages FOLDER` takes them from elsewhere.
 import {spawnSync} from 'node:child_process';
 import {readdirSync} from 'node:fs';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
 
-const {values: options} = parseArgs({options: {'dry-run': {type: 'boolean', default: false}}});
-const folder = 'build/packages';
+const {values: options} = parseArgs({
+  options: {
+    'dry-run': {type: 'boolean', default: false},
+    packages: {type: 'string', default: 'build/packages'},
+  },
+});
+const folder = resolve(options.packages);
 /** Eight platforms and the main package. */
 const COUNT = 9;
 
@@ -20,7 +26,7 @@ const isMain = (name) => /^hawser-\d/.test(name);
 for (const tarball of tarballs.toSorted((a, b) => Number(isMain(a)) - Number(isMain(b)))) publish(tarball);
 
 function publish(tarball) {
-  const path = `./${join(folder, tarball)}`;
+  const path = join(folder, tarball);
   const {id, version} = identify(path);
   const known = npm(['view', id, 'version', '--json'], 'pipe');
   if (known.status === 0 && known.stdout.trim() !== '') {
