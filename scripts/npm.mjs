@@ -2,12 +2,12 @@ import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 
 /** Runs npm, and gives what it printed. Rejects with what it said when it fails. */
-export async function npm(args, {cwd, env} = {}) {
+export async function npm(args, {cwd, env = process.env} = {}) {
   const shell = process.platform === 'win32';
   const child = spawn('npm', args, {
     cwd,
     shell,
-    env: {...withoutNpm(), ...env},
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = {stdout: '', stderr: ''};
@@ -20,8 +20,8 @@ export async function npm(args, {cwd, env} = {}) {
 }
 
 /**
- * The environment without what an npm that runs this tells its scripts: for another npm it would be settings, and the
- * registry to publish to among them.
+ * The environment without the settings of an npm that runs this, the registry to publish to among them: for an npm that is
+ * to use another one.
  */
 export function withoutNpm() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));

@@ -25,7 +25,10 @@ export async function installTools() {
     await npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {cwd: unfinished});
     if (!existsSync(folder)) renameSync(unfinished, folder);
   } catch (cause) {
-    throw new Error('The tools that the packages are tried with could not be installed.', {cause});
+    throw new Error(
+      'What the packages are tried with could not be installed: it comes from the npm registry.',
+      {cause},
+    );
   } finally {
     rmSync(unfinished, {recursive: true, force: true});
   }

@@ -61,7 +61,7 @@ async function publish(packages) {
 
 async function install(site) {
   mkdirSync(site);
-  await npm(['install', 'hawser'], {cwd: site, env: registry.environment});
+  await npm(['install', 'hawser'], {cwd: site, env: {...withoutNpm(), ...registry.environment}});
 }
 
 async function ava(place) {

@@ -48,17 +48,18 @@ interface Resources {
   readonly files: number;
 }
 
-/** Ends a hundred workers in mid-transfer, and gives what the process had after every 25 of them. */
+/** Ends so many workers in mid-transfer, and gives what the process had after every 25 of them. */
 export async function terminateWorkers(
   t: ExecutionContext,
   runtime: readonly string[],
   cwd: string,
+  workers: number,
 ): Promise<readonly Resources[]> {
   const folder = emptyFolder();
   writeSparse(join(folder, 'large'), 2 ** 26);
   writeSparse(join(folder, 'small'), 1000);
-  const said = await succeed(t, [...runtime, 'terminate.mjs', folder], cwd);
+  const said = await succeed(t, [...runtime, 'terminate.mjs', folder, String(workers)], cwd);
   const {files, seen} = JSON.parse(said) as {files: number; seen: readonly Resources[]};
-  t.deepEqual({files, rounds: seen.length}, {files: 1, rounds: 4});
+  t.deepEqual({files, rounds: seen.length}, {files: 1, rounds: workers / 25});
   return seen;
 }

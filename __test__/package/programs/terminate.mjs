@@ -1,5 +1,6 @@
-// A hundred workers, one after another, each ended while it sends to itself; then the main thread does what they did, and
-// completes it. Argument: a folder with a large file and a small one. Says what the process has then and what it had as JSON.
+// Workers, one after another, each ended while it sends to itself; then the main thread does what they did, and completes
+// it. Arguments: a folder with a large file and a small one, and how many workers. Says as JSON what the process had after
+// every 25 of them.
 import {once} from 'node:events';
 import {readdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
@@ -11,7 +12,7 @@ const folder = isMainThread ? process.argv[2] : workerData;
 
 if (isMainThread) {
   const seen = [];
-  for (let number = 1; number <= 100; number++) {
+  for (let number = 1; number <= Number(process.argv[3]); number++) {
     const worker = new Worker(new URL(import.meta.url), {workerData: folder});
     await once(worker, 'message');
     await worker.terminate();
