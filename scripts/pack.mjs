@@ -56,9 +56,10 @@ for (const file of [...manifest.files, 'README.md', 'LICENSE'])
   cpSync(file, join(folder, file), {recursive: true});
 // What builds and tests it stays in the repository. The platform packages are of exactly this version, and named only
 // here: in the repository they would make `npm ci` look for what is not published yet.
-const {scripts, devDependencies, napi, ...published} = manifest;
+const development = new Set(['scripts', 'devDependencies', 'napi']);
+const published = Object.fromEntries(Object.entries(manifest).filter(([key]) => !development.has(key)));
 const optionalDependencies = Object.fromEntries(
-  platforms.map(({name}) => [`${napi.packageName}-${name}`, manifest.version]),
+  platforms.map(({name}) => [`${manifest.napi.packageName}-${name}`, manifest.version]),
 );
 pack(folder, {...published, optionalDependencies});
 

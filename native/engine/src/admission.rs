@@ -3,6 +3,7 @@
 //! Nothing here tells a stranger anything: each refusal looks like a wrong secret.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,9 +14,9 @@ use hawser_protocol::ticket::{Ticket, TicketId, TicketSecret};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::ledger::Ledger;
+use crate::ledger::{Book, Ledger};
 use crate::opening::random;
-use crate::quota::Quota;
+use crate::quota::{Amount, Quota};
 use crate::transfer::lock;
 
 /// Up to where a ticket goes.
@@ -31,13 +32,24 @@ pub struct TicketLimits {
     pub entries: Option<u64>,
 }
 
+/// How much of its limits a ticket has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TicketUse {
+    /// Peers that have come with it, told apart by their keys.
+    pub peers: usize,
+    /// Bytes of files that they have brought.
+    pub bytes: u64,
+    /// Files, folders and links that they have brought, and that were new here.
+    pub entries: u64,
+}
+
 /// Who is let in.
 pub(crate) struct Admission {
     limits: TicketLimits,
     /// Keys that need no ticket.
     allowed: HashSet<PublicKey>,
     /// Where to remember who has used the ticket.
-    ledger: Option<PathBuf>,
+    ledger: Option<Arc<Book>>,
     state: Mutex<State>,
 }
 
@@ -67,7 +79,22 @@ impl Admission {
         ledger: Option<PathBuf>,
     ) -> Result<Self, Error> {
         let ticket = if is_new { limits.stamp(ticket) } else { ticket };
-        let mut state = State::new(ticket, limits);
+        let id = ticket.secret().id();
+        let mut known = Ledger::new(id);
+        // Before anybody comes: that it cannot be written would turn all of them away.
+        let book = match ledger {
+            None => None,
+            Some(path) => {
+                match Ledger::read(&path)?.filter(|ledger| ledger.ticket == id) {
+                    Some(ledger) => known = ledger,
+                    // Who has used it is not known: as good as everybody.
+                    None if !is_new => return Err(Error::NoLedger { path: path.display().to_string() }),
+                    None => {}
+                }
+                Some(Book::begin(path, known.clone())?)
+            }
+        };
+        let state = State::new(ticket, limits, known, book.as_ref());
         if !is_new && state.ends.is_some_and(|ends| ends <= Instant::now()) {
             return Err(Error::InvalidOption("the ticket to keep has expired".into()));
         }
@@ -75,27 +102,20 @@ impl Admission {
             let text = "the ticket to keep was made without an end, and its holders would not know of one";
             return Err(Error::InvalidOption(text.into()));
         }
-        if let Some(path) = &ledger {
-            match Ledger::read(path)?.filter(|ledger| ledger.ticket == state.id) {
-                Some(ledger) => {
-                    state.users = ledger.users.into_iter().collect();
-                    state.quota = Arc::new(Quota::new(limits, ledger.used));
-                }
-                // Who has used it is not known: as good as everybody.
-                None if !is_new => return Err(Error::NoLedger { path: path.display().to_string() }),
-                None => {}
-            }
-        }
         let allowed = allowed.into_iter().collect();
-        let admission = Self { limits, allowed, ledger, state: Mutex::new(state) };
-        // Before anybody comes: that it cannot be written would turn all of them away.
-        admission.keep(&admission.state())?;
-        Ok(admission)
+        Ok(Self { limits, allowed, ledger: book, state: Mutex::new(state) })
     }
 
     /// What the holder of the ticket needs.
     pub fn ticket(&self) -> Ticket {
         self.state().ticket.clone()
+    }
+
+    /// How much it was used.
+    pub fn ticket_use(&self) -> TicketUse {
+        let state = self.state();
+        let Amount { bytes, entries } = state.quota.come();
+        TicketUse { peers: state.users.len(), bytes, entries }
     }
 
     /// Makes another ticket in place of this one, which lets nobody in any more, not even those who have come
@@ -110,8 +130,11 @@ impl Admission {
         let old = &state.ticket;
         let (hosts, port) = (old.addresses().to_vec(), old.port());
         let ticket = Ticket::new(hosts, port, old.key(), secret, old.permits()).map_err(Error::Ticket)?;
-        *state = State::new(self.limits.stamp(ticket), self.limits);
-        self.keep(&state)?;
+        let ledger = Ledger::new(ticket.secret().id());
+        *state = State::new(self.limits.stamp(ticket), self.limits, ledger.clone(), self.ledger.as_ref());
+        if let Some(book) = &self.ledger {
+            book.replace(ledger).map_err(|error| Error::disk("write the ledger", book.path(), &error))?;
+        }
         Ok(state.ticket.clone())
     }
 
@@ -153,7 +176,7 @@ impl Admission {
                 return None;
             }
             state.users.insert(peer);
-            if self.keep(&state).is_err() {
+            if self.keep(&state.users).is_err() {
                 state.users.remove(&peer);
                 return None;
             }
@@ -168,16 +191,17 @@ impl Admission {
         state.quota.clone()
     }
 
-    /// A session is over: what it brought is written down. Where that fails, the next time will do.
+    /// A session is over: what it brought is written down. Where that fails, the ledger says more than that.
     pub fn settle(&self) {
-        let _ = self.keep(&self.state());
+        let quota = self.state().quota.clone();
+        let _ = quota.settle();
     }
 
-    fn keep(&self, state: &State) -> Result<(), Error> {
-        let Some(path) = &self.ledger else { return Ok(()) };
-        let mut users: Vec<_> = state.users.iter().copied().collect();
+    fn keep(&self, users: &HashSet<PublicKey>) -> io::Result<()> {
+        let Some(book) = &self.ledger else { return Ok(()) };
+        let mut users: Vec<_> = users.iter().copied().collect();
         users.sort();
-        Ledger { ticket: state.id, used: state.quota.used(), users }.write(path)
+        book.change(|ledger| ledger.users = users)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -189,19 +213,19 @@ impl Admission {
 const MAX_USERS: usize = 100_000;
 
 impl State {
-    fn new(ticket: Ticket, limits: TicketLimits) -> Self {
+    fn new(ticket: Ticket, limits: TicketLimits, known: Ledger, book: Option<&Arc<Book>>) -> Self {
         let left = ticket.expires().map(|at| {
             let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at));
             at.and_then(|at| at.duration_since(SystemTime::now()).ok()).unwrap_or_default()
         });
         Self {
             psk: ticket.secret().psk(),
-            id: ticket.secret().id(),
+            id: known.ticket,
             ticket,
             // So far away that no clock shows it is never.
             ends: left.and_then(|left| Instant::now().checked_add(left)),
-            users: HashSet::new(),
-            quota: Arc::new(Quota::new(limits, Default::default())),
+            users: known.users.into_iter().collect(),
+            quota: Arc::new(Quota::new(limits, known.used, book.map(|book| (book.clone(), known.ticket)))),
             returns: HashMap::new(),
         }
     }

@@ -48,7 +48,7 @@ mod transfer;
 mod tune;
 mod verify;
 
-pub use admission::TicketLimits;
+pub use admission::{TicketLimits, TicketUse};
 pub use closing::Closing;
 pub use codes::{CodeChange, ShownCode};
 pub use destination::Destination;
