@@ -17,7 +17,7 @@ const {values: options} = parseArgs({
   },
 });
 
-/** What an addon may take, in bytes: a tenth more than the largest. */
+/** How many bytes an addon may have: somewhat more than the largest has, so that it does not grow unnoticed. */
 const BUDGET = 3_000_000;
 const staging = 'build/staging';
 const packages = resolve(options.into);
