@@ -107,7 +107,7 @@ const advice: Record<ErrorCode, Advice> = {
   CODE_REJECTED: {
     next: [
       'Ask for the code that is shown there now, and compare. Each is good for one transfer, ten minutes and three tries, of ' +
-        'which a wrong one costs one.',
+        'which a wrong one costs one; after several it may take a minute until another is looked at.',
       'If that is what you typed, someone else may be answering at that address.',
     ],
   },
