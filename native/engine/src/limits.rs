@@ -7,15 +7,22 @@ use std::time::Duration;
 
 /// Connections that have proven nothing, in all.
 ///
-/// *Attack:* a port scan or a flood that opens connections and says nothing. Each costs a descriptor and a
-/// few KiB, and so many of them no more than 1 MiB. Never more than a quarter of the descriptors that the
-/// process may have.
+/// *Attack:* a port scan or a flood that opens connections and says nothing, or says some of a handshake. Each costs a
+/// descriptor and less than 6 KiB, and so many of them less than 1.5 MiB. Never more than a quarter of the descriptors
+/// that the process may have.
 pub(crate) const MAX_STRANGERS: usize = 256;
 
 /// The same from one source: an IPv4 address, or the /64 around an IPv6 address.
 ///
 /// *Attack:* one machine that keeps all others out.
 pub(crate) const MAX_STRANGERS_FROM_ONE_SOURCE: usize = 16;
+
+/// When all those places are taken, a connection keeps its own for so long against one of another source with no
+/// more. Who has more places than the other would have makes way at once.
+///
+/// *Attack:* silent connections from some addresses, or from a few networks of IPv6, each renewed when its time is up:
+/// 26 a second would keep all others out for good.
+pub(crate) const UNDISTURBED: Duration = Duration::from_secs(1);
 
 /// A listener's deadline for all that a connection has to prove, from accept on.
 ///
