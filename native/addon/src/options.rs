@@ -180,7 +180,6 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             address.parse().map_err(invalid)
         });
         Ok(Self {
-            job: options.job.try_into()?,
             bind: bind.collect::<Result<_, _>>()?,
             port: options.port,
             advertise: options.advertise,
@@ -191,6 +190,7 @@ impl TryFrom<NativeListenOptions> for ListenOptions {
             allow: options.allow.iter().map(|key| public_key(key)).collect::<Result<_, _>>()?,
             codes: options.codes,
             reserved: options.reserved.iter().map(reserved).collect::<Result<_, _>>()?,
+            ..Self::new(options.job.try_into()?)
         })
     }
 }

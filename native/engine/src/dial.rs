@@ -18,7 +18,7 @@ use crate::Error;
 use crate::climb::Climb;
 use crate::destination::{Destination, Door, Target};
 use crate::job::{Job, Work};
-use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::limits::{HANDSHAKE_TIMEOUT, Timers};
 use crate::offer::Offers;
 use crate::opening::{Greeted, Opened, greet, process_identity, random};
 use crate::pace::Paces;
@@ -165,7 +165,14 @@ async fn converse(
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let (tell, ended) = oneshot::channel();
     let closed = move |result| drop(tell.send(result));
-    let beginning = Beginning { id, peer, hello, is_claimed: false, quota: Quota::unlimited() };
+    let beginning = Beginning {
+        id,
+        peer,
+        hello,
+        is_claimed: false,
+        quota: Quota::unlimited(),
+        timers: Timers::default(),
+    };
     let session = start(&options.job, beginning, transfer, connection, closed)?;
     let supply = Supply { session, transfer: transfer.clone(), id, secret, address };
     tokio::select! {

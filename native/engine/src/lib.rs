@@ -66,6 +66,8 @@ pub use job::{Durability, Job, Requests, Work};
 #[doc(hidden)]
 pub use ledger::rewrite as rewrite_ledger;
 pub use limits::MAX_FAILED_KEPT;
+#[doc(hidden)]
+pub use limits::Timers;
 pub use listener::{ListenOptions, Listener, listen};
 pub use offer::{Offer, OfferedEntry, Offers, Totals, Verdict};
 pub use pace::{Limit, MIN_LIMIT};

@@ -24,7 +24,7 @@ use crate::closing::Closing;
 use crate::codes::{Codes, ShownCode};
 use crate::disk::Claim;
 use crate::job::{Job, Work};
-use crate::limits::MAX_SESSIONS;
+use crate::limits::{MAX_SESSIONS, Timers};
 use crate::offer::Offers;
 use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
@@ -59,6 +59,7 @@ struct Shared {
     reserved: HashMap<String, (PeerName, PublicKey)>,
     /// Of all transfers together.
     pace: Arc<Pace>,
+    timers: Timers,
     strangers: Strangers,
     closing: Notify,
     state: Mutex<State>,
@@ -128,7 +129,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ticket = Ticket::new(hosts, bound_port, key.public(), secret, permits)
         .map_err(|_| Error::InvalidOption("give 1 to 8 addresses to advertise".into()))?
         .expiring(kept.as_ref().and_then(Ticket::expires));
-    let ListenOptions { ticket_limits, ledger, allow, codes, .. } = options;
+    let ListenOptions { ticket_limits, ledger, allow, codes, timers, .. } = options;
     let admission = Admission::new(ticket, kept.is_none(), ticket_limits, allow, ledger)?;
 
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -145,6 +146,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         port: bound_port,
         addresses,
         reserved: reserved.into_iter().map(|entry| (entry.0.folded(), entry)).collect(),
+        timers,
         strangers: Strangers::default(),
         closing: Notify::new(),
         state: Mutex::default(),
@@ -280,7 +282,8 @@ impl Shared {
             state.finishing -= 1;
             shared.announce_if_over(state);
         };
-        let beginning = Beginning { id, peer, hello: self.job.hello(None), is_claimed: true, quota };
+        let beginning =
+            Beginning { id, peer, hello: self.job.hello(None), is_claimed: true, quota, timers: self.timers };
         match start(&self.job, beginning, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);

@@ -17,6 +17,7 @@ use crate::delivery::Plan;
 use crate::disk::Source;
 use crate::job::{Job, Work};
 use crate::lane::{Record, RecordReader, RecordWriter};
+use crate::limits::Timers;
 use crate::machine::Machine as _;
 use crate::offer::Offers;
 use crate::opening::{Connection, Who};
@@ -84,6 +85,7 @@ pub(crate) struct Beginning {
     pub is_claimed: bool,
     /// How much the peer may bring: for a sink.
     pub quota: Arc<Quota>,
+    pub timers: Timers,
 }
 
 /// Starts a session that does `job` on its first lane. `closed` is called with its end, when nothing
@@ -96,7 +98,7 @@ pub(crate) fn start(
     closed: impl FnOnce(Result<(), Error>) + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
-    let Beginning { id, peer, hello, is_claimed, quota } = beginning;
+    let Beginning { id, peer, hello, is_claimed, quota, timers } = beginning;
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
@@ -105,7 +107,7 @@ pub(crate) fn start(
                     Err(error) => return Err(turn_away(error, connection)),
                 };
                 let side = SourceSide { source, held: Mutex::default(), confinement };
-                Ok(Session::start(side, Sender::new(hello), transfer, connection, closed)?)
+                Ok(Session::start(side, Sender::new(hello), transfer, timers, connection, closed)?)
             }
             Err(error) => {
                 let error = Error::InvalidOption(format!("these paths cannot be sent: {error}"));
@@ -124,7 +126,9 @@ pub(crate) fn start(
                 quota,
             };
             match sink_side(plan, job.offers.as_ref(), &transfer) {
-                Ok(side) => Ok(Session::start(side, Receiver::new(hello), transfer, connection, closed)?),
+                Ok(side) => {
+                    Ok(Session::start(side, Receiver::new(hello), transfer, timers, connection, closed)?)
+                }
                 Err(error) => Err(turn_away(error, connection)),
             }
         }
@@ -158,7 +162,7 @@ fn turn_away(error: Error, connection: Connection) -> Error {
         if stream.set_read_timeout(Some(CLOSE_GRACE)).is_ok() && writer.write(&mut record).is_ok() {
             writer.finish();
             // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
-            RecordReader::new(stream, keys.opener, paces).drain(CLOSE_GRACE);
+            RecordReader::new(stream, keys.opener, paces, CLOSE_GRACE).drain(CLOSE_GRACE);
         }
     });
     error

@@ -14,6 +14,7 @@ use hawser_protocol::message::{Close, CloseCode, Message};
 use super::*;
 use crate::destination::Target;
 use crate::lane::{Record, RecordReader, RecordWriter};
+use crate::limits::RECORD_GRACE;
 use crate::opening::{greet, random};
 use crate::pace::Paces;
 use crate::{Destination, Durability, Job, Keep, ListenOptions, Listener, Requests, Transfer, Work, listen};
@@ -87,7 +88,7 @@ impl Source {
         let paces = Arc::new(Paces::new(None, None));
         let mut source = Self {
             writer: RecordWriter::new(stream.clone(), opened.connection.keys.sealer, paces.clone()),
-            reader: RecordReader::new(stream.clone(), opened.connection.keys.opener, paces),
+            reader: RecordReader::new(stream.clone(), opened.connection.keys.opener, paces, RECORD_GRACE),
             stream,
             id: opened.session,
             number: 0,
