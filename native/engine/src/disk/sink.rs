@@ -66,6 +66,15 @@ pub struct Sink {
     compares: AtomicBool,
 }
 
+/// Opens a folder to write into, made with the folders above it if missing. The only time that its path counts.
+///
+/// # Errors
+/// Those of the operating system.
+pub(crate) fn open_target(directory: &Path) -> io::Result<Arc<Dir>> {
+    std::fs::create_dir_all(directory)?;
+    Ok(Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?))
+}
+
 impl Sink {
     /// Opens `directory`, made with the folders above it if missing, for one transfer from the peer
     /// with the key `owner`. It is held: whatever happens to its name later, everything goes where it
@@ -74,18 +83,16 @@ impl Sink {
     /// # Errors
     /// Those of the operating system.
     pub fn open(directory: &Path, transfer: [u8; 16], owner: [u8; 32]) -> io::Result<Self> {
-        Self::open_within(directory, transfer, owner, Quota::unlimited())
+        Self::within(open_target(directory)?, transfer, owner, Quota::unlimited())
     }
 
-    /// The same, with a limit to what may be brought.
-    pub(crate) fn open_within(
-        directory: &Path,
+    /// The same in a folder that is open, with a limit to what may be brought.
+    pub(crate) fn within(
+        target: Arc<Dir>,
         transfer: [u8; 16],
         owner: [u8; 32],
         quota: Arc<Quota>,
     ) -> io::Result<Self> {
-        std::fs::create_dir_all(directory)?;
-        let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
         let flush = Flush::below(&target)?;
         let space = Arc::new(Space::around(&target, quota)?);
         let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target(Arc::default()));
