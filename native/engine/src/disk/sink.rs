@@ -331,13 +331,15 @@ impl Sink {
                     return Ok(Decision::Placed(Placed::Present));
                 }
                 let owner = (!matches!(before, Before::Ours)).then_some(self.owner);
-                let counted = self.count()?;
-                let space = self.space.clone();
-                let file = Incoming::new(id, location.clone(), *size, entry, owner, space, counted);
+                let file = Incoming::new(id, location.clone(), *size, entry, owner, self.space.clone());
                 let held = match compares.then(|| file.compare(&folder)).flatten() {
-                    Some(held) => Some(held),
+                    Some(held) => {
+                        file.enter()?;
+                        Some(held)
+                    }
                     None => {
                         let held = file.resume(&self.partials);
+                        file.enter()?;
                         file.promise(held.as_ref().map_or(0, |held| length(held, *size)))?;
                         held
                     }
@@ -370,14 +372,9 @@ impl Sink {
         }
     }
 
-    /// Counts an entry that may be new.
-    fn count(&self) -> Result<Counted, Reason> {
-        self.space.quota().take_entry().ok_or(Reason::Quota)
-    }
-
-    /// The same, of one that is about to be made.
+    /// Counts an entry that is about to be made, and may be new.
     fn count_at_once(&self) -> Result<Counted, Reason> {
-        let mut counted = self.count()?;
+        let mut counted = self.space.quota().take_entry().ok_or(Reason::Quota)?;
         counted.enter().map_err(|error| sink_reason(&error))?;
         Ok(counted)
     }
