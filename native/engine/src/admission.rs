@@ -29,7 +29,7 @@ pub struct TicketLimits {
     pub uses: Option<u32>,
     /// Bytes of files that all of them together may bring.
     pub bytes: Option<u64>,
-    /// Files, folders and links that all of them together may bring.
+    /// Files, folders and links that all of them together may bring; a file that was begun counts once.
     pub entries: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ pub struct TicketUse {
     pub peers: usize,
     /// Bytes of files that they have brought.
     pub bytes: u64,
-    /// Files, folders and links that they have brought, and that were new here.
+    /// Files, folders and links that they have brought, and that were new here, or begun and kept.
     pub entries: u64,
 }
 

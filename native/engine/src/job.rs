@@ -11,6 +11,7 @@ use hawser_protocol::hello::Hello;
 pub use hawser_protocol::hello::Requests;
 
 use crate::disk::{Claim, Named, Taken};
+use crate::target::TargetFolder;
 use crate::{Error, Keep, Limit, Offers};
 
 /// What to do, under which label, how fast, and what to remember of it.
@@ -66,15 +67,15 @@ impl Job {
 
 impl Work {
     /// Finds out early what would fail every session: nothing to read, or a folder that cannot be made or written to.
-    pub(crate) fn prepare(&self) -> Result<(), Error> {
+    /// Opens that.
+    pub(crate) fn prepare(&self) -> Result<TargetFolder, Error> {
         self.check()?;
-        match self {
-            Self::Read(_) => Ok(()),
-            Self::Write(directory) => {
-                let made = std::fs::create_dir_all(directory);
-                made.map_err(|error| Error::disk("make the folder", directory, &error))
-            }
+        let target = TargetFolder::default();
+        if let Self::Write(directory) = self {
+            let opened = target.open(directory);
+            opened.map_err(|error| Error::disk("make the folder", directory, &error))?;
         }
+        Ok(target)
     }
 
     /// The same, without making it, for who has not reached anybody yet.
@@ -96,10 +97,10 @@ impl Work {
     }
 
     /// Keeps others from receiving into the same folder, for a listener.
-    pub(crate) fn claim(&self) -> Result<Option<Claim>, Error> {
+    pub(crate) fn claim(&self, target: &mut TargetFolder) -> Result<Option<Claim>, Error> {
         match self {
             Self::Read(_) => Ok(None),
-            Self::Write(directory) => Ok(Some(Claim::alone(directory).map_err(|Taken| in_use(directory))?)),
+            Self::Write(directory) => target.claim().map_err(|Taken| in_use(directory)),
         }
     }
 

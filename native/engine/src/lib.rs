@@ -45,6 +45,7 @@ mod sockets;
 mod source_side;
 mod strangers;
 mod supply;
+mod target;
 mod transfer;
 mod tune;
 mod verify;

@@ -34,6 +34,7 @@ use crate::serve::{AnySession, Beginning, start};
 use crate::session::{call, spawn};
 use crate::sockets::bind_all;
 use crate::strangers::Strangers;
+use crate::target::TargetFolder;
 use crate::transfer::{Peer, Transfer, lock};
 
 pub use options::ListenOptions;
@@ -48,8 +49,8 @@ pub struct Listener(Arc<Shared>);
 
 struct Shared {
     job: Job,
-    /// Held while sessions write into the folder.
-    claim: Mutex<Option<Claim>>,
+    /// The folder that sessions write into: opened and claimed once, for all of them.
+    target: Mutex<(TargetFolder, Option<Claim>)>,
     key: StaticKey,
     admission: Admission,
     codes: Codes,
@@ -99,7 +100,7 @@ struct Running {
 /// direction.
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ListenOptions { job, bind, port, advertise, identity, ticket: kept, reserved, .. } = options;
-    job.work.prepare()?;
+    let mut target = job.work.prepare()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
             |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
@@ -135,11 +136,11 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Internal(format!("cannot start: {error}")))?;
     // Last: whoever is told that the folder is in use has made no other mistake.
-    let claim = job.work.claim()?;
+    let claim = job.work.claim(&mut target)?;
     let shared = Arc::new(Shared {
         pace: Arc::new(Pace::new(job.limit)),
         job,
-        claim: Mutex::new(claim),
+        target: Mutex::new((target, claim)),
         key,
         admission,
         codes: Codes::new(codes)?,
@@ -282,8 +283,9 @@ impl Shared {
             state.finishing -= 1;
             shared.announce_if_over(state);
         };
+        let target = lock(&self.target).0.clone();
         let beginning =
-            Beginning { id, peer, hello: self.job.hello(None), is_claimed: true, quota, timers: self.timers };
+            Beginning { id, peer, hello: self.job.hello(None), target, quota, timers: self.timers };
         match start(&self.job, beginning, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
@@ -351,7 +353,7 @@ impl Shared {
         let asking = std::mem::take(&mut state.asking);
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
-        drop(lock(&self.claim).take());
+        *lock(&self.target) = (TargetFolder::default(), None);
         self.job.offers.iter().for_each(Offers::close);
         asking.into_iter().for_each(|next| call(|| next(None)));
         waiting.into_iter().for_each(call);

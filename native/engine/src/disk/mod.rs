@@ -60,6 +60,7 @@ pub(crate) use record::date;
 #[doc(hidden)]
 pub use record_line::{line as record_line, parse as parse_record_line};
 pub(crate) use records::{Delivered, Records};
+pub(crate) use sink::open_target;
 pub use sink::{Decision, Sink};
 pub use source::Source;
 pub use walk::{Manifest, Skipped, Stopped};

@@ -9,6 +9,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use hawser_engine::disk::{Completed, Decision, Manifest, Sink, Skipped, Source, Stopped, chunk_length};
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::CHUNK_BYTES;
@@ -99,6 +101,11 @@ pub fn read_from_threads(
         }
     });
     (bytes, found.into_inner().unwrap())
+}
+
+/// A folder, held open.
+pub fn open(folder: &Path) -> Dir {
+    Dir::open_ambient_dir(folder, ambient_authority()).unwrap()
 }
 
 pub fn name(name: impl AsRef<[u8]>) -> Name {

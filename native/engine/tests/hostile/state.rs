@@ -5,12 +5,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use hawser_engine::Reason;
+use hawser_engine::{Reason, Work, dial};
 use hawser_protocol::manifest::Name;
 use hawser_protocol::message::{CloseCode, Placed};
 
 use crate::peer::{Hostile, ROOT, Raw};
-use crate::support;
+use crate::support::{self, Fault, Line, PATIENCE};
 use crate::yard::Yard;
 
 fn renamed(name: &str) -> Result<Placed, Reason> {
@@ -256,4 +256,62 @@ fn l5_a_target_that_is_replaced_by_a_link_gets_what_comes_and_the_link_nothing()
     fs::remove_file(&yard.target).unwrap();
     fs::rename(&moved, &yard.target).unwrap();
     assert_eq!(yard.assert_unharmed(), ["top"]);
+}
+
+#[test]
+fn l5_a_target_that_is_replaced_by_a_link_between_two_sessions_gets_what_comes_and_the_link_nothing() {
+    let yard = Yard::new();
+    let (mut enemy, first) = yard.enemy();
+    enemy.send(ROOT, b"first", b"first");
+    assert!(enemy.finish().values().all(Result::is_ok));
+    assert!(support::finished(&first).is_ok());
+    let moved = yard.target.with_file_name("moved");
+    fs::rename(&yard.target, &moved).unwrap();
+    symlink(&yard.outside, &yard.target).unwrap();
+    let (mut enemy, second) = yard.enemy();
+    enemy.send(ROOT, b"second", b"second");
+    assert!(enemy.finish().values().all(Result::is_ok));
+    assert!(support::finished(&second).is_ok());
+    assert_eq!(read(&moved.join("second")), "second");
+    fs::remove_file(&yard.target).unwrap();
+    fs::rename(&moved, &yard.target).unwrap();
+    assert_eq!(yard.assert_unharmed(), ["first", "second"]);
+}
+
+#[test]
+fn l5_a_target_that_is_removed_between_two_sessions_is_not_made_again_and_said_to_be_gone() {
+    let yard = Yard::new();
+    fs::remove_dir(&yard.target).unwrap();
+    symlink(&yard.outside, &yard.target).unwrap();
+    let (mut enemy, transfer) = yard.enemy();
+    let ids = [enemy.offer(&Raw::folder(ROOT, b"folder")), enemy.send(ROOT, b"file", b"file")];
+    enemy.leave(ids[0]);
+    let fates = enemy.finish();
+    assert!(ids.iter().all(|id| fates[id] == Err(Reason::TargetGone)), "{fates:?}");
+    assert!(support::finished(&transfer).is_ok());
+    fs::remove_file(&yard.target).unwrap();
+    support::close(&yard.listener, false);
+}
+
+#[test]
+fn l5_a_target_that_is_replaced_by_a_link_gets_what_a_transfer_fetches_that_was_lost_and_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    support::write(&at("shared"), 1, 100);
+    fs::create_dir(at("outside")).unwrap();
+    let listener = support::serve(Work::Read(vec![at("shared")]));
+    // The handshake gets through, and nothing after it.
+    let line = Line::new(listener.port(), |number| (number == 0).then_some(Fault::Held(1400)));
+    let job = support::job(Work::Write(at("target")));
+    let mut options = support::with(&line.ticket(&listener.ticket()), job, 1);
+    options.retry = PATIENCE;
+    let transfer = dial(options).unwrap();
+    support::until("the first session has its folder", || at("target").exists());
+    fs::rename(at("target"), at("moved")).unwrap();
+    symlink(at("outside"), at("target")).unwrap();
+    line.release();
+    assert!(support::finished(&transfer).is_ok());
+    support::close(&listener, true);
+    assert!(fs::read(at("moved/shared")).unwrap() == support::bytes(1, 100));
+    assert_eq!(fs::read_dir(at("outside")).unwrap().count(), 0);
 }
