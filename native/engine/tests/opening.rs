@@ -96,7 +96,7 @@ fn answering(words: &'static [u8]) -> Ticket {
 
 #[test]
 fn a_listener_of_another_version_is_named_and_so_is_ours() {
-    let result = finished(&send(&["/".into()], &answering(b"HAWSER\x00\x07"), 1));
+    let result = finished(&send(&["Cargo.toml".into()], &answering(b"HAWSER\x00\x07"), 1));
     assert!(matches!(result, Err(Error::Version { ours: 1, theirs: 7 })), "{result:?}");
 }
 
@@ -178,7 +178,7 @@ fn a_refused_connection_is_said_to_be_one() {
 
 #[test]
 fn what_is_not_hawser_is_said_not_to_be() {
-    let result = finished(&send(&["/".into()], &answering(b"SSH-2.0-OpenSSH_9.2\r\n"), 1));
+    let result = finished(&send(&["Cargo.toml".into()], &answering(b"SSH-2.0-OpenSSH_9.2\r\n"), 1));
     assert!(matches!(result, Err(Error::NotHawser { .. })), "{result:?}");
 }
 
