@@ -4,7 +4,7 @@
 //! cannot be written.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,10 @@ use hawser_protocol::error::ContentHash;
 
 use super::folders::Location;
 use super::record_line::line;
-use super::records::Records;
+use super::records::{MAX_RECORD_BYTES, Records};
+
+/// How often to look at how much all records take.
+const LOOK_EVERY_BYTES: u64 = 1024 * 1024;
 
 /// The record of one session. The file is made when there is something to write.
 #[derive(Debug)]
@@ -33,7 +36,8 @@ struct Writing {
 #[derive(Debug)]
 enum State {
     NotYet,
-    Open(Records, File),
+    /// With the bytes that are in it.
+    Open(Records, File, u64),
     /// Closed, or given up.
     Ended,
 }
@@ -59,13 +63,25 @@ impl Record {
         if let State::NotYet = writing.state {
             writing.state =
                 match Records::begin(&self.target, &self.name, writing.earlier.map(ending).as_deref()) {
-                    Ok((records, file)) => State::Open(records, file),
+                    Ok((records, mut file)) => {
+                        let bytes = file.stream_position().unwrap_or(MAX_RECORD_BYTES);
+                        State::Open(records, file, bytes)
+                    }
                     Err(_) => State::Ended,
                 };
         }
-        if let State::Open(_, file) = &mut writing.state
-            && file.write_all(&line).is_err()
-        {
+        let State::Open(records, file, bytes) = &mut writing.state else { return };
+        let before = *bytes;
+        *bytes = before.saturating_add(line.len() as u64);
+        let looks = before / LOOK_EVERY_BYTES != *bytes / LOOK_EVERY_BYTES;
+        if *bytes > MAX_RECORD_BYTES || (looks && records.are_too_large().unwrap_or(false)) {
+            // Empty, it says that there is none: the one before would pass for that of this session.
+            if file.set_len(0).is_ok() {
+                writing.state = State::Ended;
+                return;
+            }
+            self.give_up(&mut writing);
+        } else if file.write_all(&line).is_err() {
             self.give_up(&mut writing);
         }
     }
@@ -76,7 +92,7 @@ impl Record {
         #[cfg(not(target_os = "linux"))]
         {
             let mut writing = self.lock();
-            if let State::Open(_, file) = &writing.state
+            if let State::Open(_, file, _) = &writing.state
                 && file.sync_all().is_err()
             {
                 self.give_up(&mut writing);
@@ -92,7 +108,7 @@ impl Record {
 
     /// A part of a record would pass for all of it.
     fn give_up(&self, writing: &mut Writing) {
-        if let State::Open(records, file) = std::mem::replace(&mut writing.state, State::Ended) {
+        if let State::Open(records, file, _) = std::mem::replace(&mut writing.state, State::Ended) {
             // Not every system removes a file that is open.
             drop(file);
             let _ = records.remove(&self.name);

@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use hawser_engine::disk::{Decision, Sink};
-use hawser_protocol::manifest::EntryId;
+use hawser_engine::{Which, verify};
+use hawser_protocol::manifest::{Entry, EntryId};
 use hawser_protocol::message::Placed;
 
 use crate::helpers::*;
@@ -146,6 +147,101 @@ fn old_records_go_when_all_of_them_take_too_much_space_and_the_newest_stays() {
     session(target.path(), 3).close();
     let after = names(&folder);
     assert_eq!((after.len(), &after[0], after[2].as_str()), (3, &left[2], "notes"));
+}
+
+/// Files that are nothing but a long line of the record: folders in each other with names that are written twice as
+/// long.
+struct Endless {
+    folder: EntryId,
+    next: u32,
+}
+
+impl Endless {
+    fn new(sink: &Sink) -> Self {
+        let mut below = EntryId::ROOT;
+        for id in 1..=128 {
+            let folder = Entry { name: name([b'\\'; 255]), ..folder(below, "x") };
+            assert!(matches!(sink.offer(EntryId(id), &folder), Decision::Placed(_)));
+            below = EntryId(id);
+        }
+        Self { folder: below, next: 129 }
+    }
+
+    /// Delivers one of them.
+    fn add(&mut self, sink: &Sink) {
+        let id = EntryId(self.next);
+        self.next += 1;
+        deliver(sink, id, &file(self.folder, &id.0.to_string(), 0), b"").unwrap();
+    }
+}
+
+fn said(target: &Path) -> String {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let verification = verify(target, Which::Newest).unwrap();
+    verification.on_finished(move |outcome| drop(sender.send(outcome)));
+    receiver.recv().unwrap().unwrap_err().to_string()
+}
+
+#[test]
+fn a_record_is_emptied_before_it_has_64_mib_and_says_so_also_when_the_session_goes_on() {
+    let target = tempfile::tempdir().unwrap();
+    session(target.path(), 1).close();
+    let sink = Sink::open(target.path(), [2; 16], [0; 32]).unwrap();
+    let mut endless = Endless::new(&sink);
+    let size = || fs::metadata(&records(target.path())[1]).unwrap().len();
+    let mut largest = 0;
+    while largest == 0 || size() > 0 {
+        endless.add(&sink);
+        largest = largest.max(size());
+        assert!(largest <= 64 << 20, "{largest} bytes");
+    }
+    assert!(largest > 63 << 20, "{largest} bytes");
+    endless.add(&sink);
+    assert_eq!(size(), 0);
+    sink.close();
+    assert!(
+        said(target.path()).ends_with("it is empty: the session delivered more than a record has room for")
+    );
+
+    let next = Sink::open(target.path(), [3; 16], [0; 32]).unwrap();
+    next.go_on([2; 16]);
+    deliver(&next, A, &file(ROOT, "small", 0), b"").unwrap();
+    next.close();
+    assert_eq!((records(target.path()).len(), size()), (2, 0));
+    assert!(said(target.path()).contains("it is empty"));
+}
+
+#[test]
+fn sessions_at_the_same_time_have_256_mib_of_records_at_most() {
+    let target = tempfile::tempdir().unwrap();
+    let folder = target.path().join(".hawser/records");
+    session(target.path(), 1).close();
+    let written: Vec<_> = (0..4)
+        .map(|number| {
+            let file =
+                fs::File::create(folder.join(format!("2000010{number}T000000.000Z-00000000.b3"))).unwrap();
+            file.set_len(64 << 20).unwrap();
+            file.lock_shared().unwrap();
+            file
+        })
+        .collect();
+    let sink = Sink::open(target.path(), [2; 16], [0; 32]).unwrap();
+    let mut endless = Endless::new(&sink);
+    (0..20).for_each(|_| endless.add(&sink));
+    sink.close();
+    let sizes: Vec<_> = records(target.path()).iter().map(|path| fs::metadata(path).unwrap().len()).collect();
+    assert_eq!((sizes.len(), sizes.last()), (6, Some(&0)), "{sizes:?}");
+    drop(written);
+}
+
+#[test]
+fn a_record_larger_than_any_is_not_read() {
+    let target = tempfile::tempdir().unwrap();
+    session(target.path(), 1).close();
+    let record = &records(target.path())[0];
+    fs::File::options().write(true).open(record).unwrap().set_len((64 << 20) + 1).unwrap();
+    let said = said(target.path());
+    assert!(said.ends_with("it is larger than any record"), "{said}");
 }
 
 #[test]
