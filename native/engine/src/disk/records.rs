@@ -32,9 +32,9 @@ pub const MAX_RECORD_BYTES: u64 = MAX_BYTES;
 /// Bytes of all records together, those included that many sessions write at a time.
 const MAX_WRITTEN_BYTES: u64 = 4 * MAX_BYTES;
 
-/// What every record is called: when its session began (UTC), and the first digits of its id. A
-/// `0` stands for a digit, an `x` for one of hex, the rest for itself.
-const PATTERN: &str = "00000000T000000.000Z-xxxxxxxx.b3";
+/// What every record is called: when its session began (UTC), and a hash of its peer's key and
+/// its id. A `0` stands for a digit, an `x` for one of hex, the rest for itself.
+const PATTERN: &str = "00000000T000000.000Z-xxxxxxxxxxxxxxxx.b3";
 
 /// What the records say of each file, by its path. In order, what is in one folder comes together.
 pub type Delivered = BTreeMap<Box<[u8]>, ContentHash>;

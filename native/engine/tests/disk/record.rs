@@ -18,11 +18,17 @@ const C: EntryId = EntryId(3);
 
 /// A session that delivers one file of its own.
 fn session(target: &Path, number: u8) -> Sink {
-    let sink = Sink::open(target, [number; 16], [0; 32]).unwrap();
+    let sink = later(target, number, [0; 32]);
     let called = number.to_string();
     deliver(&sink, A, &file(ROOT, &called, called.len()), called.as_bytes()).unwrap();
     sink.flush().unwrap();
     sink
+}
+
+/// What a record's name ends with.
+fn ending(owner: [u8; 32], session: [u8; 16]) -> String {
+    let hash = blake3::hash(&[&owner[..], &session].concat());
+    format!("Z-{}.b3", &hash.to_hex()[..16])
 }
 
 fn line(bytes: &[u8], path: &str) -> String {
@@ -47,14 +53,14 @@ fn a_record_has_a_line_for_each_file_under_the_name_it_got() {
     let third = line(b"", "taken (3)/back\\\\slash");
     assert_eq!(fs::read_to_string(record).unwrap(), format!("{first}{second}\\{third}"));
     assert_eq!((mode(record), mode(record.parent().unwrap())), (0o600, 0o700));
-    assert!(record.to_string_lossy().ends_with("Z-07070707.b3"));
+    assert!(record.to_string_lossy().ends_with(&ending([0; 32], [7; 16])));
 }
 
 #[test]
 fn sessions_of_one_transfer_have_one_record() {
     let target = tempfile::tempdir().unwrap();
     for number in 1..4 {
-        let sink = Sink::open(target.path(), [number; 16], [0; 32]).unwrap();
+        let sink = later(target.path(), number, [0; 32]);
         if number > 1 {
             sink.go_on([number - 1; 16]);
         }
@@ -64,8 +70,23 @@ fn sessions_of_one_transfer_have_one_record() {
     }
     let records = records(target.path());
     let [record] = &records[..] else { panic!("{records:?}") };
-    assert!(record.to_string_lossy().ends_with("-03030303.b3"));
+    assert!(record.to_string_lossy().ends_with(&ending([0; 32], [3; 16])));
     assert_eq!(fs::read_to_string(record).unwrap(), line(b"1", "1") + &line(b"2", "2") + &line(b"3", "3"));
+}
+
+#[test]
+fn who_names_the_session_of_another_gets_a_record_of_its_own() {
+    let target = tempfile::tempdir().unwrap();
+    session(target.path(), 1).close();
+    let before = records(target.path());
+    let other = later(target.path(), 2, [5; 32]);
+    other.go_on([1; 16]);
+    deliver(&other, A, &file(ROOT, "other", 1), b"2").unwrap();
+    other.close();
+    let after = records(target.path());
+    assert_eq!((after.len(), &after[0]), (2, &before[0]));
+    assert_eq!(fs::read_to_string(&after[0]).unwrap(), line(b"1", "1"));
+    assert_eq!(fs::read_to_string(&after[1]).unwrap(), line(b"2", "other"));
 }
 
 #[test]
@@ -74,7 +95,7 @@ fn nothing_is_added_behind_the_half_of_a_line() {
     session(target.path(), 1).close();
     let torn = records(target.path()).remove(0);
     fs::write(&torn, "half a li").unwrap();
-    let sink = Sink::open(target.path(), [2; 16], [0; 32]).unwrap();
+    let sink = later(target.path(), 2, [0; 32]);
     sink.go_on([1; 16]);
     deliver(&sink, A, &file(ROOT, "other", 1), b"2").unwrap();
     sink.close();
@@ -134,14 +155,14 @@ fn old_records_go_when_all_of_them_take_too_much_space_and_the_newest_stays() {
     session(target.path(), 1).close();
     let folder = target.path().join(".hawser/records");
     let plant = |name: &str, bytes: u64| fs::File::create(folder.join(name)).unwrap().set_len(bytes).unwrap();
-    plant("20000101T000000.000Z-00000000.b3", 1);
-    plant("20010101T000000.000Z-00000000.b3", 40 << 20);
-    plant("20020101T000000.000Z-00000000.b3", 40 << 20);
+    plant("20000101T000000.000Z-0000000000000000.b3", 1);
+    plant("20010101T000000.000Z-0000000000000000.b3", 40 << 20);
+    plant("20020101T000000.000Z-0000000000000000.b3", 40 << 20);
     plant("notes", 1 << 30);
     session(target.path(), 2).close();
     let left = names(&folder);
     assert_eq!(left.len(), 4, "{left:?}");
-    assert_eq!((left[0].as_str(), left[3].as_str()), ("20020101T000000.000Z-00000000.b3", "notes"));
+    assert_eq!((left[0].as_str(), left[3].as_str()), ("20020101T000000.000Z-0000000000000000.b3", "notes"));
 
     fs::File::options().write(true).open(folder.join(&left[2])).unwrap().set_len(1 << 30).unwrap();
     session(target.path(), 3).close();
@@ -186,7 +207,7 @@ fn said(target: &Path) -> String {
 fn a_record_is_emptied_before_it_has_64_mib_and_says_so_also_when_the_session_goes_on() {
     let target = tempfile::tempdir().unwrap();
     session(target.path(), 1).close();
-    let sink = Sink::open(target.path(), [2; 16], [0; 32]).unwrap();
+    let sink = later(target.path(), 2, [0; 32]);
     let mut endless = Endless::new(&sink);
     let size = || fs::metadata(&records(target.path())[1]).unwrap().len();
     let mut largest = 0;
@@ -203,7 +224,7 @@ fn a_record_is_emptied_before_it_has_64_mib_and_says_so_also_when_the_session_go
         said(target.path()).ends_with("it is empty: the session delivered more than a record has room for")
     );
 
-    let next = Sink::open(target.path(), [3; 16], [0; 32]).unwrap();
+    let next = later(target.path(), 3, [0; 32]);
     next.go_on([2; 16]);
     deliver(&next, A, &file(ROOT, "small", 0), b"").unwrap();
     next.close();
@@ -219,13 +240,14 @@ fn sessions_at_the_same_time_have_256_mib_of_records_at_most() {
     let written: Vec<_> = (0..4)
         .map(|number| {
             let file =
-                fs::File::create(folder.join(format!("2000010{number}T000000.000Z-00000000.b3"))).unwrap();
+                fs::File::create(folder.join(format!("2000010{number}T000000.000Z-0000000000000000.b3")))
+                    .unwrap();
             file.set_len(64 << 20).unwrap();
             file.lock_shared().unwrap();
             file
         })
         .collect();
-    let sink = Sink::open(target.path(), [2; 16], [0; 32]).unwrap();
+    let sink = later(target.path(), 2, [0; 32]);
     let mut endless = Endless::new(&sink);
     (0..20).for_each(|_| endless.add(&sink));
     sink.close();
