@@ -98,7 +98,7 @@ impl Sink {
         let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target(Arc::default()));
         Ok(Self {
             partials: Partials::new(target.clone(), transfer),
-            record: Record::new(target, transfer),
+            record: Record::new(target, transfer, owner),
             folders: Folders::default(),
             entries: Mutex::new(HashMap::from([(EntryId::ROOT, root)])),
             seen: Mutex::default(),
