@@ -149,7 +149,8 @@ pub enum Error {
     Peer(Change),
     /// Stopped by its user.
     Cancelled,
-    /// Stopped by its user for a while: the other side may continue it.
+    /// Stopped for a while, by its user or because it had nothing to ask about yet: the other side may
+    /// continue it.
     Parked,
     /// The dialler has opened another session in place of this one, whose lanes it had lost.
     Superseded,

@@ -142,8 +142,10 @@ fn sink_side(plan: Plan, offers: Option<&Offers>, transfer: &Transfer) -> Result
         transfer.set_accepted();
         return SinkSide::open(plan);
     };
-    // With too many that wait for an answer already, it may come again.
-    let place = offers.reserve(plan.peer).ok_or(Error::Parked)?;
+    // With too many that wait for an answer already, it may come again. A session that was dialled has no others
+    // beside it.
+    let place =
+        if plan.target.is_claimed() { Some(offers.reserve(plan.peer).ok_or(Error::Parked)?) } else { None };
     transfer.set_undecided(true);
     let asking = Asking::new(offers.clone(), place, plan.id, plan.peer, plan.continues);
     Ok(SinkSide::ask(plan, asking))

@@ -90,7 +90,7 @@ fn files_that_were_begun_count_once_and_go_on_when_nothing_new_may_come() {
     for name in ["one", "two"] {
         leave(&listener, name, 2 * CHUNK, 0);
     }
-    let begun = TicketUse { peers: 1, bytes: 2 * CHUNK as u64, entries: 2 };
+    let begun = TicketUse { peers: 0, bytes: 2 * CHUNK as u64, entries: 2 };
     assert_eq!(listener.ticket_use(), begun);
     assert!(fs::read_to_string(&ledger).unwrap().contains("\nentries 2\n"));
     // Begun once more, and lost again.
