@@ -13,6 +13,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class NativeListener {
   /** What a sender, or a fetcher, needs. */
   get ticket(): string
+  /** In seconds since 1970, when it lets nobody new in any more. */
+  get expires(): number | null
+  /** How much of its limits the ticket has come to. */
+  get ticketUse(): NativeTicketUse
   /** Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value. */
   revoke(): string | NativeFailure
   /** The next short code to show; null when there will be none any more. */
@@ -440,6 +444,13 @@ export interface NativeTicketLimits {
   bytes?: number
   /** Files, folders and links that all of them together may bring. */
   entries?: number
+}
+
+/** How much a ticket was used. */
+export interface NativeTicketUse {
+  peers: number
+  bytes: number
+  entries: number
 }
 
 /** What to verify. */

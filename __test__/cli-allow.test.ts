@@ -89,6 +89,33 @@ reachable('a name alone is dialled where it was reached last', async (t) => {
   t.regex(stderr, /^Connected to nas /);
 });
 
+test('a name that a peer gives itself lets nobody in, and dials nobody, before the user has given it', async (t) => {
+  const {file, inbox, there} = await prepare(t);
+  const receiver = await receive({directory: inbox, bind: loopback, name: 'nas'});
+  t.teardown(() => receiver.close());
+  t.is((await run(t, ['send', file, '--to', receiver.ticket], there)).code, 0);
+  const explanation = /"nas" is only what that peer calls itself: .+ "hawser peers name (\S+) nas"/;
+
+  for (const args of [
+    ['receive', inbox, '--allow', 'NAS'],
+    ['share', file, '--allow', 'nas'],
+    ['send', file, '--to', 'nas@127.0.0.1'],
+    ['send', file, '--to', 'nas'],
+    ['get', 'nas', inbox],
+  ]) {
+    const {code, stderr} = await run(t, args, there);
+    t.is(code, 2, stderr);
+    t.regex(stderr, explanation);
+  }
+
+  const {stderr} = await run(t, ['receive', inbox, '--allow', 'nas'], there);
+  const [, fingerprint = ''] = explanation.exec(stderr) ?? [];
+  t.is((await run(t, ['peers', 'name', fingerprint, 'nas'], there)).code, 0);
+  await receiver.close();
+  const {process: listener} = await listenOn(t, ['receive', inbox, '--allow', 'nas'], '0', there);
+  await listener.said('stderr', /Listening/);
+});
+
 test('who is not known, and where, is 2', async (t) => {
   const {file, inbox, here, there, keys} = await prepare(t);
   const {process: receiver, ticket} = await listenOn(t, ['receive', inbox, '--once'], '0', here);

@@ -1,4 +1,4 @@
-import {mkdirSync, readdirSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {hawser, hawserOnTerminal, listenOn, parseEvents, run} from './helpers/cli.ts';
@@ -164,6 +164,24 @@ test('without a terminal whatever is sent is refused, and both sides are told wh
       t.like(events.at(-1), {event: 'error', code: 'REFUSED', message: refused});
     }
   }
+});
+
+linux('who fetches can be asked, too, and into the home folder is told what that means', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {'tree/.bashrc': 'run'});
+  const {ticket} = await listenOn(t, ['share', join(folder, 'tree/.bashrc')]);
+  const [home, inbox] = [join(folder, 'home'), join(folder, 'inbox')];
+
+  const getter = hawserOnTerminal(t, ['get', ticket, inbox, '--ask']);
+  await getter.said('stdout', /Careful: .+ \.bashrc\r\nAccept\? /);
+  getter.type('n\n');
+  t.is((await getter.ended()).code, 5);
+  t.false(existsSync(inbox));
+
+  mkdirSync(home);
+  const {code, stderr} = await run(t, ['get', ticket, home], {HOME: home});
+  t.is(code, 0, stderr);
+  t.regex(stderr, /^hawser: this is your home folder/);
 });
 
 test('who receives into the home folder is told what that means, unless asked before', async (t) => {

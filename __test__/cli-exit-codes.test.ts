@@ -31,6 +31,8 @@ test('wrong usage is 2', async (t) => {
   await fails(t, 2, ['receive', '--port', 'http'], /from 0 to 65535/);
   await fails(t, 2, ['receive', '--json', '--quiet'], /cannot be used with/);
   await fails(t, 2, ['receive', '--bind', 'localhost'], /not an IP address/);
+  await fails(t, 2, ['receive', 'hawser1aaaa'], /that is a ticket, .+ fetch with "hawser get TICKET"/);
+  await fails(t, 2, ['peers', 'rm', 'alice'], /its commands are "name" and "forget"/);
 });
 
 test('a mistyped ticket is 2', async (t) => {

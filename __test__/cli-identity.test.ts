@@ -100,7 +100,7 @@ test('a config folder that is none is said, too', async (t) => {
   });
 
   t.is(code, 0, stderr);
-  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: ENOTDIR/);
+  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: not a directory$/m);
 });
 
 const linux = process.platform === 'linux' ? test : test.skip;
@@ -115,7 +115,7 @@ linux('a config folder that cannot be made anywhere is said, too', async (t) => 
   });
 
   t.is(code, 0, stderr);
-  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: ENOENT/);
+  t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: no such file or directory$/m);
 });
 
 /** Makes Node find no home folder, as for a number without a name in a container. */
@@ -169,7 +169,7 @@ test('a ticket that cannot be kept ends the listener before anyone learns of it'
 
   t.is(code, 7, stderr);
   t.is(stdout, '');
-  t.regex(stderr, /^hawser: cannot keep the ticket in .+none\/ticket: ENOENT/);
+  t.regex(stderr, /^hawser: cannot keep the ticket in .+none\/ticket: no such file or directory$/m);
 });
 
 const posix = process.platform === 'win32' ? test.skip : test;
@@ -215,6 +215,21 @@ test('a kept ticket is the same when the receiver is started again', async (t) =
   const second = await run(t, [...args, '--bind', '127.0.0.1'], env);
   t.is(second.code, 7);
   t.regex(second.stderr, /in use/);
+});
+
+posix('a ticket file that others can read is an error and stays', async (t) => {
+  const folder = makeFolder(t);
+  const path = join(folder, 'ticket');
+  const args = ['receive', join(folder, 'inbox'), '--ticket-file', path];
+  const {process: receiver} = await listenOn(t, args);
+  receiver.kill('SIGINT');
+  await receiver.ended();
+
+  await chmod(path, 0o644);
+  const {code, stdout, stderr} = await run(t, args);
+  t.is(code, 7);
+  t.is(stdout, '');
+  t.regex(stderr, /^hawser: others have access to .+\/ticket: make it "chmod 600"\n/);
 });
 
 test('a ticket file of another user, or without a ticket, is an error and stays', async (t) => {

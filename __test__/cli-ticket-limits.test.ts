@@ -34,6 +34,7 @@ test("a ticket for one is the first sender's, also when the receiver was killed 
   await receiver.ended();
   const again = hawser(t, [...args, '--bind', '127.0.0.1'], here);
   t.is(await again.said('stdout', /hawser1\w+/), ticket);
+  await again.said('stderr', /^Limits: 1 of 1 peer so far$/m);
   t.is((await run(t, ['send', ...paths, '--to', ticket], second)).code, 4);
   t.is((await run(t, ['send', ...paths, '--to', ticket], first)).code, 0);
 });
@@ -70,6 +71,25 @@ test('what goes beyond the quota fails with 8, and the rest arrives', async (t) 
     t.regex(stderr, /^Sent 1 file, .+; 1 failed$/m);
     t.is((await listDelivered(`${inbox}${index}`)).length, 1);
   }
+});
+
+test('limits are shown with the ticket, and how much of them is used', async (t) => {
+  const {folder, paths, inbox, here} = await prepare(t);
+  const file = join(folder, 'ticket');
+  const limits = ['--uses', '2', '--max-bytes', '2G', '--max-files', '1000', '--expires', '1h'];
+  const args = ['receive', inbox, ...limits, '--ticket-file', file];
+  const {process: receiver, ticket} = await listenOn(t, args, '0', here);
+  const shown =
+    /^Limits: 0 of 2 peers so far; 0 B of 2 GB; 0 of 1,000 files, folders and links; new peers until \d{4}-\d\d-\d\d \d\d:\d\d UTC$/m;
+  await receiver.said('stderr', shown);
+  t.is((await run(t, ['send', ...paths, '--to', ticket])).code, 0);
+  receiver.kill('SIGINT');
+  await receiver.ended();
+
+  const again = hawser(t, [...args, '--bind', '127.0.0.1', '--json'], here);
+  const line = await again.said('stdout', /.*"event":"listening".*/);
+  t.regex(line, /"limits":\{"expiresAt":\d{13},"uses":2,"bytes":2000000000,"entries":1000\}/);
+  t.regex(line, /"used":\{"peers":1,"bytes":1200,"entries":2\}/);
 });
 
 test('limits that are none are wrong usage', async (t) => {

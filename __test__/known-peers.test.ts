@@ -138,8 +138,18 @@ test('a peer is found by the address at which it was dialled', async (t) => {
   const {publicKey, ...alice} = peer('alice');
   t.is(await known.at('example.org'), undefined);
   await known.remember({...alice, publicKey}, {dialled: {address: 'Example.org', publicKey}});
-  for (const address of ['example.org', 'EXAMPLE.ORG:7707']) t.is((await known.at(address))?.name, 'alice');
+  for (const address of ['example.org', 'EXAMPLE.ORG:7707', 'example.org.'])
+    t.is((await known.at(address))?.name, 'alice');
   for (const address of ['example.org:7708', 'example.com']) t.is(await known.at(address), undefined);
+  for (const [host, ...others] of [
+    ['192.0.2.7', '::ffff:192.0.2.7', '[::FFFF:192.0.2.7]:7707'],
+    ['[2001:db8::7]', '2001:DB8:0::7', '[2001:db8:0:0::7]:7707'],
+  ] as const) {
+    const address = `${host}:7707`;
+    const bob = {...peer(host), address};
+    await known.remember(bob, {dialled: {address, publicKey: bob.publicKey}});
+    for (const other of others) t.is((await known.at(other))?.publicKey, bob.publicKey, other);
+  }
   await t.throwsAsync(known.at('no:address'), {code: 'INVALID_OPTION'});
 });
 

@@ -1,4 +1,5 @@
 import {generateKeyPairSync} from 'node:crypto';
+import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {receive, send, type Progress} from '../src/index.ts';
@@ -7,7 +8,7 @@ import {makeFolder} from './helpers/folder.ts';
 import {layLine, nearEnd} from './helpers/line.ts';
 import {loopback} from './helpers/loopback.ts';
 import type {Process} from './helpers/process.ts';
-import {assertSameTree, pseudoRandom, writeFiles, writeSparse} from './helpers/tree.ts';
+import {assertSameTree, listDelivered, pseudoRandom, writeFiles, writeSparse} from './helpers/tree.ts';
 
 /** Every address of 127.0.0.0/8 is this machine's on Linux only. */
 const linux = process.platform === 'linux' ? test : test.skip;
@@ -45,6 +46,30 @@ class Restartable {
     return {process, ticket: await process.said('stdout', /hawser1\w+/)};
   }
 }
+
+test('a quota counts what came before the receiver was killed', async (t) => {
+  const folder = makeFolder(t);
+  const tree = await plant(folder);
+  const receiver = new Restartable(t, folder, '--max-bytes', '4M', '--max-files', '100');
+  const first = await receiver.start('--port', '0', ...limit);
+  const sender = hawser(t, ['send', tree, '--to', first.ticket, '--json']);
+
+  await first.process.said('stdout', /"event":"progress".*"filesDone":[5-9]/);
+  first.process.kill('SIGKILL');
+  await first.process.ended();
+  const used = async (unit: string) =>
+    Number(
+      new RegExp(`^${unit} (.+)$`, 'm').exec(await readFile(join(folder, 'ticket.ledger'), 'utf8'))?.[1],
+    );
+  const delivered = await listDelivered(join(folder, 'inbox'));
+  t.true((await used('entries')) >= delivered.length);
+  t.true((await used('bytes')) >= 5 * 50_000);
+
+  await receiver.start();
+  const {code, stdout} = await sender.ended();
+  t.is(code, 0, stdout.slice(-500));
+  t.true((await used('bytes')) >= files * 50_000);
+});
 
 test('a receiver that is killed and started again with its ticket gets all of it', async (t) => {
   const folder = makeFolder(t);

@@ -26,7 +26,7 @@ export type {SendOptions} from './send.ts';
 export type {CheckOptions, DurabilityOption, SessionOptions} from './session.ts';
 export {share} from './share.ts';
 export type {Sharer, ShareOptions} from './share.ts';
-export type {TicketLimits} from './ticket-limits.ts';
+export type {TicketLimits, TicketUse} from './ticket-limits.ts';
 export type {Transfer} from './transfer.ts';
 export type {Difference, Verification, VerifyProgress, VerifyReport} from './verification.ts';
 export {verify} from './verify.ts';

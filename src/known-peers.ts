@@ -1,3 +1,4 @@
+import {isIPv6} from 'node:net';
 import {splitAddress, toNativeDestination, type Destination} from './destination.ts';
 import {HawserError} from './errors.ts';
 import type {PublicIdentity} from './identity.ts';
@@ -64,7 +65,7 @@ export class KnownPeers {
     const {host, port} = splitAddress(address);
     const isThere = (known: string): boolean => {
       const at = splitAddress(known);
-      return at.host.toLowerCase() === host.toLowerCase() && at.port === port;
+      return folded(at.host) === folded(host) && at.port === port;
     };
     return (await this.list()).find((peer) => peer.address !== undefined && isThere(peer.address));
   }
@@ -94,6 +95,16 @@ export class KnownPeers {
   async forget(peer: string): Promise<KnownPeer> {
     return toKnownPeer(await native.forgetPeer(this.#file, text('peer', peer)));
   }
+}
+
+/** Names have no case and may end in a dot, an IPv4 address may be written as an IPv6 one, and those in many ways. */
+function folded(host: string): string {
+  const bare = host
+    .toLowerCase()
+    .replace(/\.$/, '')
+    .replace(/^::ffff:(?=\d+\.)/, '');
+  const url = `http://[${bare}]`;
+  return isIPv6(bare) && URL.canParse(url) ? new URL(url).hostname : bare;
 }
 
 function toKnownPeer({key, name, named, lastSeen, address}: native.NativeKnownPeer): KnownPeer {

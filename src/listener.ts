@@ -5,7 +5,7 @@ import {listen, toError, type NativeJob, type NativeListener} from './native.ts'
 import {answerOffers, type OfferOption} from './offer.ts';
 import {checkLimit, integer, milliseconds, type SessionOptions} from './session.ts';
 import {toPathBytes, type FilePath} from './path.ts';
-import {toNativeTicketLimits, type TicketLimits} from './ticket-limits.ts';
+import {toNativeTicketLimits, type TicketLimits, type TicketUse} from './ticket-limits.ts';
 import {Transfer} from './transfer.ts';
 
 /** What a listener takes, whether it receives or shares. */
@@ -93,6 +93,18 @@ export class Listener implements AsyncDisposable {
   /** What a peer needs to connect: where, to whom, and a secret. Whoever has it can connect. */
   get ticket(): string {
     return this.#native.ticket;
+  }
+
+  /** When the ticket lets nobody new in any more; undefined without an end. */
+  get expiresAt(): Date | undefined {
+    const at = new Date((this.#native.expires ?? NaN) * 1000);
+    // There is no date for what is too far away.
+    return Number.isNaN(at.getTime()) ? undefined : at;
+  }
+
+  /** How much of its limits the ticket has come to; with a `ledger`, also at earlier listeners. */
+  get ticketUse(): TicketUse {
+    return this.#native.ticketUse;
   }
 
   /** The TCP port listened on. */

@@ -22,6 +22,16 @@ export interface TicketLimits {
   readonly entries?: number | undefined;
 }
 
+/** How much of its limits a ticket has come to. */
+export interface TicketUse {
+  /** How many peers have come with it, told apart by their keys; counted where its uses or its lifetime are limited. */
+  readonly peers: number;
+  /** Bytes of files that they have brought to a receiver, those included that came in vain. */
+  readonly bytes: number;
+  /** Files, folders and links that they have brought to a receiver, and that were new there. */
+  readonly entries: number;
+}
+
 /**
  * Limits as the binding takes them, or an INVALID_OPTION.
  * @internal

@@ -11,6 +11,8 @@ import {
   type PublicIdentity,
   type Report,
   type ShownCode,
+  type TicketLimits,
+  type TicketUse,
   type VerifyProgress,
   type VerifyReport,
 } from '../index.ts';
@@ -48,6 +50,9 @@ export interface ListeningEvent {
   readonly ticket: string | null;
   readonly port: number;
   readonly addresses: readonly string[];
+  /** Up to where the ticket goes, where that is limited; `expiresAt` in milliseconds since 1970. */
+  readonly limits: Omit<TicketLimits, 'lifetimeMs'> & {readonly expiresAt?: number};
+  readonly used: TicketUse;
 }
 
 /** `receive --code` and `share --code`: the code to show now, instead of the one before. */

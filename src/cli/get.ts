@@ -2,6 +2,7 @@ import {get} from '../index.ts';
 import {findCodeListener} from './code.ts';
 import type {Command} from './commander.ts';
 import {follow} from './follow.ts';
+import {warnHome} from './home.ts';
 import * as options from './options.ts';
 import {warnRoot} from './root.ts';
 import {run} from './run.ts';
@@ -30,6 +31,7 @@ export function addGet(program: Command): void {
     .addOption(options.retry)
     .addOption(options.checksum)
     .addOption(options.verify)
+    .addOption(options.ask)
     .addOption(options.durability)
     .addOption(options.json)
     .addOption(options.quiet)
@@ -46,10 +48,13 @@ export function addGet(program: Command): void {
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(report);
         const identity = await findIdentity(report);
+        const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context, memory);
+        if (!onOffer) await warnHome(directory, report);
         const from = typeof source === 'string' ? await memory.find(source) : await memory.expect(source);
         await memory.check(from);
         const transfer = get(from, {
           directory,
+          onOffer,
           lanes,
           limit,
           retryMs,

@@ -1,11 +1,11 @@
 import type {KeyObject} from 'node:crypto';
 import {constants} from 'node:fs';
-import {copyFile, link, mkdir, open} from 'node:fs/promises';
+import {copyFile, link, mkdir} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
 import {HawserError} from '../index.ts';
-import {isDenied, systemCode, writePrivately} from './private-file.ts';
+import {isDenied, readPrivately, reasonOf, systemCode, writePrivately} from './private-file.ts';
 import type {Reporter} from './reporter.ts';
 
 /** Who the user is to all peers: a key, and the file that keeps it. */
@@ -40,7 +40,7 @@ export class NotKept extends HawserError {
   readonly reason: string;
 
   constructor(cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
     super(
       code,
@@ -129,27 +129,6 @@ async function readIdentity(path: string): Promise<KeyObject | undefined> {
 
 const attempts = 10;
 const attemptMs = 50;
-
-/** The text of a file, or undefined where there is no file. */
-async function readPrivately(path: string): Promise<string | undefined> {
-  try {
-    const file = await open(path);
-    try {
-      const {mode} = await file.stat();
-      if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-        throw new HawserError('PERMISSION_DENIED', `others have access to ${path}: make it "chmod 600"`);
-      }
-      return await file.readFile('utf8');
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if (cause instanceof HawserError) throw cause;
-    if (systemCode(cause) === 'ENOENT' || systemCode(cause) === 'ENOTDIR') return undefined;
-    const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
-    throw new HawserError(code, `cannot read ${path}: ${String(cause)}`, {cause});
-  }
-}
 
 async function parse(pem: string): Promise<KeyObject | undefined> {
   // Here and not above, as nothing else needs it: it takes milliseconds to load.

@@ -49,7 +49,7 @@ export class Memory {
     const at = to.lastIndexOf('@');
     const known = await this.#list();
     if (at >= 0) return {address: to.slice(at + 1), publicKey: keyOf(known, to.slice(0, at))};
-    const peer = known.find((one) => isMeant(one, to));
+    const peer = findMeant(known, to);
     // Whatever else it is, it is no ticket, and will be said to be none.
     if (!peer) return to;
     const {name, address, publicKey} = peer;
@@ -100,13 +100,25 @@ export class Memory {
   }
 }
 
-function isMeant({name, fingerprint, publicKey}: KnownPeer, who: string): boolean {
-  return [name, fingerprint, publicKey].some((one) => one.toLowerCase() === who.toLowerCase());
+/**
+ * Whom the user means by a name, fingerprint or public key. A name that a peer has given itself is none to trust it by:
+ * anyone may call itself anything.
+ */
+function findMeant(known: readonly KnownPeer[], who: string): KnownPeer | undefined {
+  const isIt = (text: string): boolean => text.toLowerCase() === who.toLowerCase();
+  const peer = known.find(({name, fingerprint, publicKey}) => [name, fingerprint, publicKey].some(isIt));
+  if (!peer || peer.named || !isIt(peer.name)) return peer;
+  const {name, fingerprint} = peer;
+  throw new HawserError(
+    'INVALID_OPTION',
+    `"${name}" is only what that peer calls itself: if ${fingerprint} is what "hawser id" says there, give it the name ` +
+      `by "hawser peers name ${fingerprint} ${name}"`,
+  );
 }
 
 /** The key of a known peer, or a whole key, of whomever it is. */
 function keyOf(known: readonly KnownPeer[], who: string): string {
-  const key = known.find((peer) => isMeant(peer, who))?.publicKey ?? who.toLowerCase();
+  const key = findMeant(known, who)?.publicKey ?? who.toLowerCase();
   if (/^[a-z2-7]{52}$/.test(key)) return key;
   const text = `no known peer has the name or fingerprint "${who}"`;
   throw new HawserError(

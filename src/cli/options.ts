@@ -38,11 +38,11 @@ export const allow = new Option(
 export const once = new Option('--once', 'end after the first finished transfer, with its exit code');
 export const ticketFile = new Option(
   '--ticket-file <path>',
-  'keep the ticket in a file, so that it is the same when started again',
+  'keep the ticket in a file that only you can read, so that it is the same when started again',
 );
 export const showCode = new Option(
   '--code',
-  'show an address and three words instead of a ticket, for somebody to type',
+  'show an address and three words instead of a ticket, for somebody to type; without --ticket-file, --expires and --uses',
 ).conflicts(['ticketFile', 'expires', 'uses']);
 export const expires = new Option(
   '--expires <duration>',
@@ -57,7 +57,7 @@ export const grace = new Option(
   'on SIGTERM, time for running transfers to finish, such as 30s or 5m (default: 10s)',
 ).argParser(duration);
 
-// Whom to let write: receive.
+// Whom to let write: receive and get.
 export const ask = new Option(
   '--ask',
   'before anything is written, show on the terminal who offers what, and ask',
@@ -66,11 +66,11 @@ export const ask = new Option(
 // How much to take: receive.
 export const maxBytes = new Option(
   '--max-bytes <size>',
-  'bytes of files that may be sent in all, such as 500M or 10G',
+  'bytes of files that all who need a ticket or code may send together, such as 500M or 10G',
 ).argParser(byteCount);
 export const maxFiles = new Option(
   '--max-files <count>',
-  'files, folders and links that may be sent in all',
+  'files, folders and links that all who need a ticket or code may send together',
 ).argParser(wholeNumber(1, Number.MAX_SAFE_INTEGER));
 
 // How to write: receive and get.

@@ -20,6 +20,9 @@ export function addPeers(program: Command): void {
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
+    .showHelpAfterError(
+      'Alone it lists peers; its commands are "name" and "forget". See "hawser peers --help".',
+    )
     .action((flags) => execute(flags, list));
   peers
     .command('name')

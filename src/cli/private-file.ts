@@ -1,4 +1,5 @@
 import {open, rm} from 'node:fs/promises';
+import {HawserError} from '../index.ts';
 
 /**
  * Makes a file with this text that only its owner can read, on the disk before it has its name: `name` gives it that.
@@ -21,6 +22,33 @@ export async function writePrivately(
   } finally {
     await rm(written, {force: true});
   }
+}
+
+/** The text of a file that only its owner can read, or undefined where there is no file. */
+export async function readPrivately(path: string): Promise<string | undefined> {
+  try {
+    const file = await open(path);
+    try {
+      const {mode} = await file.stat();
+      if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+        throw new HawserError('PERMISSION_DENIED', `others have access to ${path}: make it "chmod 600"`);
+      }
+      return await file.readFile('utf8');
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (cause instanceof HawserError) throw cause;
+    if (systemCode(cause) === 'ENOENT' || systemCode(cause) === 'ENOTDIR') return undefined;
+    const code = isDenied(cause) ? 'PERMISSION_DENIED' : 'IO';
+    throw new HawserError(code, `cannot read ${path}: ${reasonOf(cause)}`, {cause});
+  }
+}
+
+/** Why a system call failed, without its code and arguments: `no such file or directory`. */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return systemCode(error) === undefined ? message : message.replace(/^[A-Z]\w+: (.+?), \w+( '.*')?$/s, '$1');
 }
 
 /** Whether the system would not let it be done. */

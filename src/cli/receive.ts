@@ -1,12 +1,12 @@
-import {realpath} from 'node:fs/promises';
-import {homedir} from 'node:os';
-import {receive} from '../index.ts';
+import {HawserError, receive} from '../index.ts';
 import type {Command} from './commander.ts';
+import {warnHome} from './home.ts';
 import {openListener} from './open-listener.ts';
 import * as options from './options.ts';
 import {warnRoot} from './root.ts';
 import {run} from './run.ts';
 import {serve} from './serve.ts';
+import {looksLikeTicket} from './ticket.ts';
 
 /** `hawser receive [directory]` */
 export function addReceive(program: Command): void {
@@ -41,11 +41,12 @@ export function addReceive(program: Command): void {
     .addHelpText('after', options.whoYouAre)
     .action((directory, flags) =>
       run('receive', flags, async (context) => {
+        if (looksLikeTicket(directory)) throw new HawserError('INVALID_OPTION', ticketText);
         await warnRoot(directory, context.report);
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(context.report);
         const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context, memory);
-        if (!onOffer && (await isHome(directory))) context.report({event: 'notice', message: homeText});
+        if (!onOffer) await warnHome(directory, context.report);
         const receiver = await openListener(flags, context, memory, (listening) =>
           receive({directory, durability: flags.durability, onOffer, ...listening}),
         );
@@ -54,18 +55,9 @@ export function addReceive(program: Command): void {
     );
 }
 
-async function isHome(directory: string): Promise<boolean> {
-  try {
-    return (await realpath(directory)) === (await realpath(homedir()));
-  } catch {
-    // One of the two is not there.
-    return false;
-  }
-}
-
-const homeText =
-  'this is your home folder: whoever has the ticket can add files that programs run, such as .bashrc, where there are ' +
-  'none yet. With --ask you see them before';
+const ticketText =
+  'that is a ticket, and this takes a folder to write into: fetch with "hawser get TICKET", or send with ' +
+  '"hawser send FILES --to TICKET"';
 
 const examples = `
 Examples:

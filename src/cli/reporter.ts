@@ -22,21 +22,23 @@ export interface ReporterFlags {
   readonly quiet?: true | undefined;
   /** Whether a code lets in, and not a ticket. */
   readonly code?: true | undefined;
+  /** Whether whoever sends is asked about before. */
+  readonly ask?: true | undefined;
 }
 
 /** Without a screen it speaks JSON. */
 export function createReporter(
   command: CommandName,
-  {quiet, code}: ReporterFlags,
+  flags: ReporterFlags,
   screen: Screen | undefined,
 ): Reporter {
   if (!screen) return reportJson;
-  const voice = new Voice(screen, quiet ?? false);
-  const text = createTextReporter(command, voice, code ?? false);
+  const voice = new Voice(screen, flags.quiet ?? false);
+  const text = createTextReporter(command, voice, flags);
   return (event) => text.report(event);
 }
 
-function createTextReporter(command: CommandName, voice: Voice, byCode: boolean): {report: Reporter} {
+function createTextReporter(command: CommandName, voice: Voice, flags: ReporterFlags): {report: Reporter} {
   switch (command) {
     case 'verify':
       return new VerifyReporter(voice);
@@ -49,6 +51,6 @@ function createTextReporter(command: CommandName, voice: Voice, byCode: boolean)
     case 'share':
     case 'send':
     case 'get':
-      return new TextReporter(command, voice, byCode);
+      return new TextReporter(command, voice, flags);
   }
 }

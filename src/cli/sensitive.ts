@@ -1,10 +1,14 @@
 /** What programs run, or let people in by, when it lies in somebody's home folder or in a repository. */
 const paths: readonly string[] = [
+  '.bash_aliases',
   '.bash_login',
   '.bash_logout',
   '.bash_profile',
   '.bashrc',
+  '.cargo/config',
+  '.cargo/config.toml',
   '.config/autostart',
+  '.config/environment.d',
   '.config/fish',
   '.config/git',
   '.config/systemd',
@@ -18,6 +22,7 @@ const paths: readonly string[] = [
   '.profile',
   '.pythonrc',
   '.ssh',
+  '.vim',
   '.vimrc',
   '.xinitrc',
   '.xprofile',
@@ -25,6 +30,7 @@ const paths: readonly string[] = [
   '.zprofile',
   '.zshenv',
   '.zshrc',
+  'appdata/roaming/microsoft/windows/start menu/programs/startup',
   'library/launchagents',
 ];
 

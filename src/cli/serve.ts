@@ -1,6 +1,6 @@
 import {isIPv6} from 'node:net';
 import type {Listener, Transfer} from '../index.ts';
-import {errorEvent} from './events.ts';
+import {errorEvent, type ListeningEvent} from './events.ts';
 import {exit, type ExitCode} from './exit.ts';
 import {follow} from './follow.ts';
 import {formatDuration} from './format.ts';
@@ -28,7 +28,14 @@ export async function serve(
 ): Promise<ExitCode> {
   const {ticket, port, addresses} = listener;
   const {report, terminated} = context;
-  report({event: 'listening', ticket: flags.code ? null : ticket, port, addresses});
+  report({
+    event: 'listening',
+    ticket: flags.code ? null : ticket,
+    port,
+    addresses,
+    limits: limitsOf(listener, flags),
+    used: listener.ticketUse,
+  });
 
   const following = new Set<Promise<void>>();
   let result: ExitCode | undefined;
@@ -69,6 +76,16 @@ export async function serve(
     closeKeys();
   }
   return result ?? exit.ok;
+}
+
+/** JSON has no word for what is left out. */
+function limitsOf({expiresAt}: Listener, {uses, maxBytes, maxFiles}: ServeFlags): ListeningEvent['limits'] {
+  return {
+    ...(expiresAt === undefined ? {} : {expiresAt: expiresAt.getTime()}),
+    ...(uses === undefined ? {} : {uses}),
+    ...(maxBytes === undefined ? {} : {bytes: maxBytes}),
+    ...(maxFiles === undefined ? {} : {entries: maxFiles}),
+  };
 }
 
 /** Each code that the listener shows, with where to go with it. */

@@ -10,7 +10,7 @@ import type {
   ReconnectingEvent,
 } from './events.ts';
 import {formatCount} from './format.ts';
-import type {TransferCommand} from './reporter.ts';
+import type {ReporterFlags, TransferCommand} from './reporter.ts';
 import type {Voice} from './voice.ts';
 import * as wording from './wording.ts';
 
@@ -23,14 +23,16 @@ export class TextReporter {
   readonly #command: TransferCommand;
   readonly #voice: Voice;
   readonly #byCode: boolean;
+  readonly #asks: boolean;
   readonly #peers = new Map<number, PeerEvent>();
   readonly #failures = new Map<number, number>();
   readonly #lost = new Set<number>();
 
-  constructor(command: TransferCommand, voice: Voice, byCode: boolean) {
+  constructor(command: TransferCommand, voice: Voice, {code, ask}: ReporterFlags) {
     this.#command = command;
     this.#voice = voice;
-    this.#byCode = byCode;
+    this.#byCode = code ?? false;
+    this.#asks = ask ?? false;
   }
 
   report(event: CommandEvent): void {
@@ -94,7 +96,7 @@ export class TextReporter {
 
   #introduce(peer: PeerEvent): void {
     this.#peers.set(peer.transfer, peer);
-    this.#voice.say(wording.peerText(this.#command, peer));
+    this.#voice.say(wording.peerText(this.#command, peer, this.#asks));
   }
 
   #countFailure(entry: EntryEvent): void {

@@ -1,15 +1,10 @@
-import {readFile, rename, rm} from 'node:fs/promises';
+import {rename, rm} from 'node:fs/promises';
 import {HawserError} from '../index.ts';
-import {isDenied, systemCode, writePrivately} from './private-file.ts';
+import {isDenied, readPrivately, reasonOf, systemCode, writePrivately} from './private-file.ts';
 
 /** The ticket that an earlier run has left in a file; undefined where there is no file. */
 export async function readTicket(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (cause) {
-    if (systemCode(cause) === 'ENOENT') return undefined;
-    throw failed('read', path, cause);
-  }
+  return (await readPrivately(path))?.trim();
 }
 
 /** Leaves a ticket in a file for the next run. It holds a secret. */
@@ -32,6 +27,5 @@ export async function dropTicket(path: string): Promise<void> {
 
 function failed(action: string, path: string, cause: unknown): HawserError {
   const code = isDenied(cause) ? 'PERMISSION_DENIED' : systemCode(cause) === 'ENOENT' ? 'NOT_FOUND' : 'IO';
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new HawserError(code, `cannot ${action} ${path}: ${reason}`, {cause});
+  return new HawserError(code, `cannot ${action} ${path}: ${reasonOf(cause)}`, {cause});
 }

@@ -16,9 +16,32 @@ import {formatBytes, formatClock, formatCount, formatDuration, formatFiles, form
 import type {TransferCommand} from './reporter.ts';
 
 /** What a listener tells whoever started it: where it listens and what the other side has to type. */
-export function listeningText(command: TransferCommand, {addresses, ticket}: ListeningEvent): string {
+export function listeningText(command: TransferCommand, event: ListeningEvent): string {
+  const {addresses, ticket} = event;
   const where = `Listening on ${addresses.map(addressText).join(' and ')}. Ctrl-C ends it.`;
-  return ticket === null ? where : `${where}\n${ticketText(command, ticket)}`;
+  const limits = limitsText(event);
+  return [where, ...(ticket === null ? [] : [ticketText(command, ticket)]), ...(limits ? [limits] : [])].join(
+    '\n',
+  );
+}
+
+/** `Limits: 0 of 1 peer so far; 0 B of 10 GB; new peers until 2026-11-23 14:05 UTC` */
+function limitsText({limits, used}: ListeningEvent): string {
+  const {uses, bytes, entries, expiresAt} = limits;
+  const texts = [
+    uses !== undefined &&
+      `${formatCount(used.peers)} of ${formatCount(uses)} ${uses === 1 ? 'peer' : 'peers'} so far`,
+    bytes !== undefined && `${formatBytes(used.bytes)} of ${formatBytes(bytes)}`,
+    entries !== undefined &&
+      `${formatCount(used.entries)} of ${formatCount(entries)} files, folders and links`,
+    expiresAt !== undefined && `new peers until ${formatDate(expiresAt)}`,
+  ].filter((text) => text !== false);
+  return texts.length > 0 ? `Limits: ${texts.join('; ')}` : '';
+}
+
+/** `2026-11-23 14:05 UTC` */
+function formatDate(time: number): string {
+  return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** What the other side has to type, with a ticket or an address. */
@@ -53,11 +76,11 @@ function addressText(address: string): string {
   return address.startsWith('[::]:') ? `port ${address.slice('[::]:'.length)}, IPv4 and IPv6` : address;
 }
 
-export function peerText(command: TransferCommand, peer: PeerEvent): string {
+export function peerText(command: TransferCommand, peer: PeerEvent, asks: boolean): string {
   const who = identityText(peer);
   switch (command) {
     case 'receive':
-      return `${who} is sending.`;
+      return asks ? `${who} wants to send.` : `${who} is sending.`;
     case 'share':
       return `${who} is fetching.`;
     case 'send':

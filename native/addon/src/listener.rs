@@ -1,7 +1,8 @@
 //! A listening port for JavaScript.
 
 use hawser_engine::{
-    Closing, CodeChange, ListenOptions, Listener, Offer, Offers, ShownCode, listen as engine_listen,
+    Closing, CodeChange, ListenOptions, Listener, Offer, Offers, ShownCode, TicketUse,
+    listen as engine_listen,
 };
 use napi::bindgen_prelude::{Either, Object};
 use napi::{Env, Result};
@@ -23,6 +24,19 @@ impl NativeListener {
     #[napi(getter, catch_unwind)]
     pub fn ticket(&self) -> String {
         self.0.ticket().to_string()
+    }
+
+    /// In seconds since 1970, when it lets nobody new in any more.
+    #[napi(getter, catch_unwind)]
+    pub fn expires(&self) -> Option<f64> {
+        self.0.ticket().expires().map(|seconds| seconds as f64)
+    }
+
+    /// How much of its limits the ticket has come to.
+    #[napi(getter, catch_unwind)]
+    pub fn ticket_use(&self) -> NativeTicketUse {
+        let TicketUse { peers, bytes, entries } = self.0.ticket_use();
+        NativeTicketUse { peers: peers as f64, bytes: bytes as f64, entries: entries as f64 }
     }
 
     /// Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value.
@@ -65,7 +79,7 @@ impl NativeListener {
     }
 
     /// The next offer to decide about; null when there will be none.
-    #[napi(ts_return_type = "Promise<NativeOffer | null>")]
+    #[napi(ts_return_type = "Promise<NativeOffer | null>", catch_unwind)]
     pub fn next_offer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         let next = move |offer: Option<Offer>| deferred.resolve(move |_| Ok(offer.map(NativeOffer::from)));
@@ -96,6 +110,14 @@ impl NativeListener {
         self.0.on_closed(move || deferred.resolve(move |_| Ok(())));
         Ok(promise)
     }
+}
+
+/// How much a ticket was used.
+#[napi(object)]
+pub struct NativeTicketUse {
+    pub peers: f64,
+    pub bytes: f64,
+    pub entries: f64,
 }
 
 /// A short code to show.

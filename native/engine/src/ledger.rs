@@ -3,13 +3,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use hawser_protocol::identity::PublicKey;
 use hawser_protocol::ticket::TicketId;
 
 use crate::Error;
 use crate::quota::Amount;
+use crate::session::spawn;
+use crate::transfer::lock;
 
 /// The use of one ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,11 @@ const TITLE: &str = "hawser ticket ledger 1";
 const MAX_BYTES: u64 = 8 << 20;
 
 impl Ledger {
+    /// Of a ticket that nobody has used.
+    pub fn new(ticket: TicketId) -> Self {
+        Self { ticket, used: Amount::default(), users: Vec::new() }
+    }
+
     /// The ledger in a file; `None` where there is no file.
     ///
     /// # Errors
@@ -44,15 +53,6 @@ impl Ledger {
             failed(io::Error::new(io::ErrorKind::InvalidData, text))
         };
         Self::parse(&text).map(Some).ok_or_else(no_ledger)
-    }
-
-    /// Puts it in place of what is there, and on disk.
-    ///
-    /// # Errors
-    /// [`Error::Disk`].
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let written = replace(path, self.to_string().as_bytes());
-        written.map_err(|error| Error::disk("write the ledger", path, &error))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -80,6 +80,69 @@ impl std::fmt::Display for Ledger {
     }
 }
 
+/// A ledger in its file, written by a thread of its own: those of a session may write into its folder only.
+#[derive(Debug)]
+pub(crate) struct Book {
+    path: PathBuf,
+    ledger: Mutex<Ledger>,
+    writer: Sender<(String, Sender<io::Result<()>>)>,
+}
+
+impl Book {
+    /// Puts a ledger in place of what is at `path`, and on disk, as each change of it is.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]; [`Error::Internal`] when no thread can be had.
+    pub fn begin(path: PathBuf, ledger: Ledger) -> Result<Arc<Self>, Error> {
+        replace(&path, &ledger.to_string())
+            .map_err(|error| Error::disk("write the ledger", &path, &error))?;
+        let (writer, texts) = channel::<(String, Sender<_>)>();
+        let file = path.clone();
+        spawn("hawser-ledger".into(), move || {
+            // Whoever has gone does not wait.
+            texts.iter().for_each(|(text, done)| drop(done.send(replace(&file, &text))));
+        })?;
+        Ok(Arc::new(Self { path, ledger: Mutex::new(ledger), writer }))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Changes it. Where that fails, it is as it was.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn change(&self, change: impl FnOnce(&mut Ledger)) -> io::Result<()> {
+        let mut ledger = lock(&self.ledger);
+        let mut changed = ledger.clone();
+        change(&mut changed);
+        if changed != *ledger {
+            self.write(&changed)?;
+            *ledger = changed;
+        }
+        Ok(())
+    }
+
+    /// Begins that of another ticket. Where that fails, what is on disk is of the one before, until the next change.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn replace(&self, other: Ledger) -> io::Result<()> {
+        let mut ledger = lock(&self.ledger);
+        *ledger = other;
+        self.write(&ledger)
+    }
+
+    fn write(&self, ledger: &Ledger) -> io::Result<()> {
+        let (done, written) = channel();
+        // It ends with this, not before.
+        let gone = || io::Error::other("the thread that writes the ledger has ended");
+        self.writer.send((ledger.to_string(), done)).map_err(|_| gone())?;
+        written.recv().map_err(|_| gone())?
+    }
+}
+
 /// What the text of a ledger says, written anew; `None` when it is no ledger.
 pub fn rewrite(text: &str) -> Option<String> {
     Ledger::parse(text).map(|ledger| ledger.to_string())
@@ -104,9 +167,9 @@ fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     bytes?.try_into().ok()
 }
 
-/// Puts `bytes` in place of a file that only its owner may read; what is there afterwards is the old or the new,
+/// Puts `text` in place of a file that only its owner may read; what is there afterwards is the old or the new,
 /// also after a loss of power.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
@@ -115,7 +178,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&new)?;
-    file.write_all(bytes)?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     #[cfg(unix)]
@@ -143,8 +206,11 @@ mod tests {
         assert_eq!(Ledger::read(&path).unwrap(), None);
         for users in [vec![], ledger().users] {
             let ledger = Ledger { users, ..ledger() };
-            ledger.write(&path).unwrap();
-            assert_eq!(Ledger::read(&path).unwrap(), Some(ledger));
+            let book = Book::begin(path.clone(), ledger.clone()).unwrap();
+            assert_eq!(Ledger::read(&path).unwrap(), Some(ledger.clone()));
+            book.change(|ledger| ledger.used.entries += 1).unwrap();
+            let used = Amount { entries: 8, ..ledger.used };
+            assert_eq!(Ledger::read(&path).unwrap(), Some(Ledger { used, ..ledger }));
         }
     }
 

@@ -10,6 +10,7 @@ mod climb;
 mod closing;
 mod codes;
 mod confine;
+mod deadline;
 mod declined;
 mod delivery;
 mod descriptors;
@@ -48,7 +49,7 @@ mod transfer;
 mod tune;
 mod verify;
 
-pub use admission::TicketLimits;
+pub use admission::{TicketLimits, TicketUse};
 pub use closing::Closing;
 pub use codes::{CodeChange, ShownCode};
 pub use destination::Destination;

@@ -19,7 +19,7 @@ use tokio::runtime;
 use tokio::sync::Notify;
 
 use crate::Error;
-use crate::admission::Admission;
+use crate::admission::{Admission, TicketUse};
 use crate::closing::Closing;
 use crate::codes::{Codes, ShownCode};
 use crate::disk::Claim;
@@ -161,6 +161,11 @@ impl Listener {
     /// What a peer needs to open a session.
     pub fn ticket(&self) -> Ticket {
         self.0.admission.ticket()
+    }
+
+    /// How much of its limits the ticket has come to, with earlier listeners by its ledger.
+    pub fn ticket_use(&self) -> TicketUse {
+        self.0.admission.ticket_use()
     }
 
     /// Makes another ticket, and shows another code if codes are shown. Those before let nobody in any more, not

@@ -1,60 +1,132 @@
 //! How much all that come with one ticket may bring.
+//!
+//! Where there is a ledger, it says at any time that at least as much has come as really has, so that whoever
+//! listens can be killed and the quota still holds. It runs ahead in steps, so that it is rarely written.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
+use hawser_protocol::ticket::TicketId;
+
 use crate::admission::TicketLimits;
+use crate::ledger::Book;
 use crate::transfer::lock;
 
 /// An amount of what is brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Amount {
-    /// Of files that came, or are promised room. What came counts, also in vain.
+    /// Of files that came, also in vain.
     pub bytes: u64,
-    /// Files, folders and links that are new here, or will be.
+    /// Files, folders and links that are new here.
     pub entries: u64,
 }
 
 /// What may be brought, and what has been.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    limit: Amount,
-    used: Mutex<Amount>,
+    limits: TicketLimits,
+    state: Mutex<State>,
+    /// What is to know of it, and of which ticket it is.
+    ledger: Option<(Arc<Book>, TicketId)>,
 }
 
+#[derive(Debug)]
+struct State {
+    /// What has come, and what is promised room.
+    used: Amount,
+    /// What of that has not come yet.
+    due: Amount,
+    /// What has come, as the ledger says.
+    written: Amount,
+}
+
+/// The ledger runs ahead of what has come by this part of a limit, and by no more bytes than these: so much of
+/// what may be brought is lost when whoever listens is killed.
+const STEPS: u64 = 64;
+const MAX_STEP_BYTES: u64 = 64 << 20;
+
 impl Quota {
-    pub fn new(limits: TicketLimits, used: Amount) -> Self {
-        let limit =
-            Amount { bytes: limits.bytes.unwrap_or(u64::MAX), entries: limits.entries.unwrap_or(u64::MAX) };
-        Self { limit, used: Mutex::new(used) }
+    pub fn new(limits: TicketLimits, used: Amount, ledger: Option<(Arc<Book>, TicketId)>) -> Self {
+        let state = State { used, due: Amount::default(), written: used };
+        Self { limits, state: Mutex::new(state), ledger }
     }
 
     pub fn unlimited() -> Arc<Self> {
-        Arc::new(Self::new(TicketLimits::default(), Amount::default()))
-    }
-
-    pub fn used(&self) -> Amount {
-        *lock(&self.used)
-    }
-
-    /// Counts bytes that are to come; `false` when there is no room for them.
-    fn take_bytes(&self, bytes: u64) -> bool {
-        let mut used = lock(&self.used);
-        let total = used.bytes.saturating_add(bytes);
-        let fits = total <= self.limit.bytes;
-        if fits {
-            used.bytes = total;
-        }
-        fits
+        Arc::new(Self::new(TicketLimits::default(), Amount::default(), None))
     }
 
     /// Counts an entry that is to be new here; `None` when there is no room for one.
     pub fn take_entry(self: &Arc<Self>) -> Option<Counted> {
-        let mut used = lock(&self.used);
-        let total = used.entries.saturating_add(1);
-        (total <= self.limit.entries).then(|| {
-            used.entries = total;
-            Counted { quota: self.clone(), is_entry: true, due: 0, arrived: 0 }
+        let mut state = lock(&self.state);
+        (state.used.entries < self.limits.entries.unwrap_or(u64::MAX)).then(|| {
+            state.used.entries += 1;
+            state.due.entries += 1;
+            Counted { quota: self.clone(), is_counted: true, is_due: true, due: 0 }
         })
+    }
+
+    /// What has come.
+    pub fn come(&self) -> Amount {
+        lock(&self.state).come()
+    }
+
+    /// Lets the ledger say what has come, and no more.
+    ///
+    /// # Errors
+    /// Those of its disk.
+    pub fn settle(&self) -> io::Result<()> {
+        let Some((book, ticket)) = &self.ledger else { return Ok(()) };
+        book.change(|ledger| {
+            if ledger.ticket == *ticket {
+                let mut state = lock(&self.state);
+                // Whoever has more waits for the ledger until this is written.
+                state.written = state.come();
+                ledger.used = state.written;
+            }
+        })
+    }
+
+    /// Lets the ledger say that more has come, if it does not say so already.
+    fn run_ahead(&self) -> io::Result<()> {
+        let Some((book, ticket)) = &self.ledger else { return Ok(()) };
+        if !self.is_behind(&lock(&self.state)) {
+            return Ok(());
+        }
+        let mut ahead = None;
+        book.change(|ledger| {
+            let state = lock(&self.state);
+            // In the meantime others may have been here, or the ticket was revoked.
+            if ledger.ticket == *ticket && self.is_behind(&state) {
+                let come = state.come();
+                ledger.used = Amount {
+                    bytes: step(come.bytes, self.limits.bytes, MAX_STEP_BYTES),
+                    entries: step(come.entries, self.limits.entries, u64::MAX),
+                };
+                ahead = Some(ledger.used);
+            }
+        })?;
+        if let Some(ahead) = ahead {
+            lock(&self.state).written = ahead;
+        }
+        Ok(())
+    }
+
+    /// Whether more has come, of what is limited, than the ledger says.
+    fn is_behind(&self, state: &State) -> bool {
+        let come = state.come();
+        self.limits.bytes.is_some() && come.bytes > state.written.bytes
+            || self.limits.entries.is_some() && come.entries > state.written.entries
+    }
+}
+
+/// What the ledger is to say when so much has come of what may come.
+fn step(come: u64, limit: Option<u64>, most: u64) -> u64 {
+    limit.map_or(come, |limit| come.saturating_add((limit / STEPS).min(most)).min(limit))
+}
+
+impl State {
+    fn come(&self) -> Amount {
+        Amount { bytes: self.used.bytes - self.due.bytes, entries: self.used.entries - self.due.entries }
     }
 }
 
@@ -62,60 +134,90 @@ impl Quota {
 #[derive(Debug)]
 pub(crate) struct Counted {
     quota: Arc<Quota>,
-    is_entry: bool,
+    is_counted: bool,
+    /// Whether it is counted as one that has not come.
+    is_due: bool,
+    /// Bytes that have not come.
     due: u64,
-    arrived: u64,
 }
 
 impl Counted {
     /// Counts bytes that are to come; `false` when there is no room for them.
     pub fn expect(&mut self, bytes: u64) -> bool {
-        let fits = self.quota.take_bytes(bytes);
+        let mut state = lock(&self.quota.state);
+        let total = state.used.bytes.saturating_add(bytes);
+        let fits = total <= self.quota.limits.bytes.unwrap_or(u64::MAX);
         if fits {
-            self.due = self.due.saturating_add(bytes);
+            // What is beyond what can be counted is not due either.
+            let more = total - state.used.bytes;
+            state.used.bytes = total;
+            state.due.bytes += more;
+            self.due += more;
         }
         fits
     }
 
-    /// So many have come. What comes a second time does not count a second time.
-    pub fn arrive(&mut self, bytes: u64) {
-        self.arrived = self.arrived.saturating_add(bytes).min(self.due);
+    /// So many are about to be written. What comes a second time does not count a second time.
+    ///
+    /// # Errors
+    /// Those of the ledger's disk.
+    pub fn arrive(&mut self, bytes: u64) -> io::Result<()> {
+        let more = bytes.min(self.due);
+        self.due -= more;
+        lock(&self.quota.state).due.bytes -= more;
+        self.quota.run_ahead()
+    }
+
+    /// It is about to get its name.
+    ///
+    /// # Errors
+    /// Those of the ledger's disk.
+    pub fn enter(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_due) {
+            lock(&self.quota.state).due.entries -= 1;
+        }
+        self.quota.run_ahead()
     }
 
     /// It is settled, and stays counted if it is new here.
     pub fn settle(mut self, is_new: bool) {
-        self.is_entry &= !is_new;
+        self.is_counted &= !is_new;
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut used = lock(&self.quota.used);
-        used.bytes = used.bytes.saturating_sub(self.due - self.arrived);
-        used.entries = used.entries.saturating_sub(u64::from(self.is_entry));
+        let mut state = lock(&self.quota.state);
+        state.used.bytes -= self.due;
+        state.due.bytes -= self.due;
+        state.used.entries -= u64::from(self.is_counted);
+        state.due.entries -= u64::from(self.is_due);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Ledger;
 
     fn quota(bytes: u64, entries: u64) -> Arc<Quota> {
         let limits = TicketLimits { bytes: Some(bytes), entries: Some(entries), ..TicketLimits::default() };
-        Arc::new(Quota::new(limits, Amount::default()))
+        Arc::new(Quota::new(limits, Amount::default(), None))
     }
 
     #[test]
     fn what_would_go_beyond_the_quota_is_not_taken() {
         let quota = quota(100, 1);
-        assert!(quota.take_bytes(60));
-        assert!(!quota.take_bytes(41));
-        assert!(!quota.take_bytes(u64::MAX));
-        assert!(quota.take_bytes(40));
-        let entry = quota.take_entry().unwrap();
+        let mut entry = quota.take_entry().unwrap();
+        assert!(entry.expect(60));
+        assert!(!entry.expect(41));
+        assert!(!entry.expect(u64::MAX));
+        assert!(entry.expect(40));
         assert!(quota.take_entry().is_none());
+        entry.arrive(100).unwrap();
+        entry.enter().unwrap();
         entry.settle(true);
-        assert_eq!(quota.used(), Amount { bytes: 100, entries: 1 });
+        assert_eq!(quota.come(), Amount { bytes: 100, entries: 1 });
     }
 
     #[test]
@@ -123,15 +225,62 @@ mod tests {
         let quota = quota(100, 1);
         let mut entry = quota.take_entry().unwrap();
         assert!(entry.expect(100));
-        entry.arrive(30);
+        entry.arrive(30).unwrap();
         drop(entry);
-        assert_eq!(quota.used(), Amount { bytes: 30, entries: 0 });
+        assert_eq!(quota.come(), Amount { bytes: 30, entries: 0 });
         // The rest of it, when it is continued; some of that comes twice.
         let mut rest = quota.take_entry().unwrap();
         assert!(rest.expect(70));
-        rest.arrive(40);
-        rest.arrive(50);
-        rest.settle(true);
-        assert_eq!(quota.used(), Amount { bytes: 100, entries: 1 });
+        rest.arrive(40).unwrap();
+        rest.arrive(50).unwrap();
+        rest.enter().unwrap();
+        // What had its name was the same.
+        rest.settle(false);
+        assert_eq!(quota.come(), Amount { bytes: 100, entries: 0 });
+    }
+
+    #[test]
+    fn the_ledger_is_never_behind_and_ahead_by_a_step_at_most() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("ledger");
+        let ticket = TicketId([7; 16]);
+        let book = Book::begin(path.clone(), Ledger::new(ticket)).unwrap();
+        let limits = TicketLimits { bytes: Some(6400), entries: Some(128), ..TicketLimits::default() };
+        let quota = Arc::new(Quota::new(limits, Amount::default(), Some((book.clone(), ticket))));
+        let written = || Ledger::read(&path).unwrap().unwrap().used;
+        for number in 1..=128 {
+            let mut entry = quota.take_entry().unwrap();
+            assert!(entry.expect(50));
+            entry.arrive(50).unwrap();
+            entry.enter().unwrap();
+            entry.settle(true);
+            let (come, written) = (Amount { bytes: number * 50, entries: number }, written());
+            assert!((come.bytes..=come.bytes + 100).contains(&written.bytes), "{come:?} {written:?}");
+            assert!((come.entries..=come.entries + 2).contains(&written.entries), "{come:?} {written:?}");
+        }
+        assert_eq!(written(), Amount { bytes: 6400, entries: 128 }, "and never beyond the limit");
+
+        // One of another ticket is left alone.
+        book.replace(Ledger::new(TicketId([8; 16]))).unwrap();
+        quota.settle().unwrap();
+        assert_eq!(written(), Amount::default());
+    }
+
+    #[test]
+    fn what_cannot_be_written_down_does_not_come() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("folder");
+        std::fs::create_dir(&folder).unwrap();
+        let ticket = TicketId([7; 16]);
+        let book = Book::begin(folder.join("ledger"), Ledger::new(ticket)).unwrap();
+        let limits = TicketLimits { bytes: Some(100), ..TicketLimits::default() };
+        let quota = Arc::new(Quota::new(limits, Amount::default(), Some((book, ticket))));
+        let mut entry = quota.take_entry().unwrap();
+        assert!(entry.expect(100));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(entry.arrive(50).is_err());
+        assert!(entry.arrive(0).is_err(), "still not");
+        std::fs::create_dir(&folder).unwrap();
+        entry.arrive(50).unwrap();
     }
 }

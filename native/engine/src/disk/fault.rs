@@ -16,6 +16,14 @@ pub fn sink_reason(error: &io::Error) -> Reason {
     }
 }
 
+/// Whether a file that failed for `reason` may be finished when this side's disk is in order again.
+pub fn is_of_this_disk(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::DiskFull | Reason::NoInodes | Reason::Io | Reason::PermissionDenied | Reason::ReadOnly
+    )
+}
+
 /// Why an entry could not be given its name: what a file system says of names that it cannot hold
 /// comes on top.
 pub fn naming_reason(error: &io::Error) -> Reason {

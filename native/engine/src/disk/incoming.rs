@@ -1,38 +1,30 @@
 //! One file arriving: written by chunks from any thread, checked as a whole, then given its name.
 
+mod ending;
+
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use blake3::Hasher;
 use cap_std::fs::Dir;
-use hawser_protocol::error::{ContentHash, Reason};
+use hawser_protocol::error::Reason;
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::manifest::{Entry, EntryId, Mtime, Name};
-use hawser_protocol::message::Placed;
 use hawser_protocol::ranges::ChunkRange;
 
 use super::checking::{Checked, Checking};
 use super::existing::Existing;
-use super::fault::{entering_reason, sink_reason};
+use super::fault::sink_reason;
 use super::folders::{Folders, Location};
 use super::hash::{ChunkHash, TreeHash};
 use super::journal::Subject;
 use super::kept::Left;
 use super::partials::Partials;
-use super::place::place;
-use super::regular;
 use super::space::Space;
 use super::stored::Stored;
 use crate::quota::Counted;
 use crate::transfer::lock;
-
-/// Files read to learn whether one of them is the file that is to be placed.
-///
-/// The one that has its name and one numbered copy are all that honest sessions leave; a peer that
-/// sends one name over and over must not have everything read each time.
-const MAX_COMPARED: u32 = 2;
 
 /// From so many bytes on, what there is of a file that cannot be finished is kept for when it can.
 /// Below, it is sooner sent again, and on a full disk others have more use for its space.
@@ -218,7 +210,7 @@ impl Incoming {
     pub fn write(&self, partials: &Partials, offset: u64, bytes: &[u8]) -> Result<(), Reason> {
         let chunk = ChunkHash::new(self.size, offset, bytes).ok_or(Reason::Integrity)?;
         let Some(part) = self.begin(partials, offset)? else { return Ok(()) };
-        let written = part.write(offset, bytes);
+        let written = self.count(bytes.len()).and_then(|()| part.write(offset, bytes));
         let mut writing = self.lock();
         writing.now.retain(|&other| other != offset);
         if written.is_ok() {
@@ -231,9 +223,6 @@ impl Incoming {
         written.map_err(|error| sink_reason(&error))?;
         part.record((offset / u64::from(CHUNK_BYTES)) as u32, chunk.as_bytes());
         self.take(part.taken());
-        if let Some(counted) = lock(&self.counted).as_mut() {
-            counted.arrive(bytes.len() as u64);
-        }
         if self.size <= u64::from(CHUNK_BYTES) {
             // A record may bring thousands of them before it says what they are.
             part.complete(self.mtime).map_err(|error| sink_reason(&error))?;
@@ -241,90 +230,9 @@ impl Incoming {
         Ok(())
     }
 
-    /// Closes the file, all of which is here, and gives it its time.
-    ///
-    /// # Errors
-    /// `Integrity` when a chunk is missing or the whole is not what the source read, else what
-    /// the disk says. The part file stays for [`Incoming::discard`].
-    pub fn complete(&self, folders: &Folders, expected: ContentHash) -> Result<Completed, Reason> {
-        let judged = self.judge(expected)?;
-        if judged == Completed::Ready {
-            let closed = self.ready().and_then(|stored| stored.complete(self.mtime));
-            closed.map_err(|error| sink_reason(&error))?;
-        } else if judged == Completed::Differs {
-            let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
-            if let Some(name) = self.existing(&folder).find_copy(expected) {
-                self.lock().part = Part::Ended;
-                return Ok(Completed::Same(name));
-            }
-            self.promise(0)?;
-        }
-        Ok(judged)
-    }
-
-    /// Whether what is here is the file.
-    fn judge(&self, expected: ContentHash) -> Result<Completed, Reason> {
-        let mut writing = self.lock();
-        let is_same = writing.tree.root() == Some(expected);
-        let (judged, part) = match &writing.part {
-            Part::There if is_same => (Completed::Same(self.location.name.clone()), Part::Ended),
-            Part::Open(stored) if is_same => (Completed::Ready, Part::Ready(stored.clone())),
-            Part::There => (Completed::Differs, Part::NotYet),
-            Part::Open(stored) if writing.has_old => {
-                stored.forget().map_err(|error| sink_reason(&error))?;
-                (Completed::StartOver, Part::Open(stored.clone()))
-            }
-            Part::Ended | Part::Ready(_) => return Err(Reason::Io),
-            Part::NotYet | Part::Open(_) => return Err(Reason::Integrity),
-        };
-        writing.part = part;
-        if let Completed::StartOver | Completed::Differs = judged {
-            writing.tree = TreeHash::new(self.size);
-            writing.has_old = false;
-        }
-        Ok(judged)
-    }
-
-    /// Reads a complete file once more, from the disk if the system lets it go.
-    ///
-    /// # Errors
-    /// `Integrity` when it is not what was written, else what the disk says.
-    pub fn reread(&self, expected: ContentHash) -> Result<(), Reason> {
-        let reread = || -> io::Result<_> {
-            let file = self.ready()?.reader()?;
-            regular::leave_cache(&file);
-            Ok(Hasher::new().update_reader(file)?.finalize())
-        };
-        let hash = reread().map_err(|error| sink_reason(&error))?;
-        if hash == expected.0 { Ok(()) } else { Err(Reason::Integrity) }
-    }
-
-    /// Gives a complete file its mode and a name, which it answers, too.
-    ///
-    /// # Errors
-    /// What the disk says. The part file stays for [`Incoming::discard`].
-    pub fn place(&self, folders: &Folders, expected: ContentHash) -> Result<(Placed, Name), Reason> {
-        let stored = self.ready().map_err(|error| sink_reason(&error))?;
-        let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
-        stored.finish_mode(self.mode).map_err(|error| sink_reason(&error))?;
-        let existing = self.existing(&folder);
-        let create = |name: &_| stored.release(&folder, name);
-        let mut compared = 0;
-        let same = |name: &_| {
-            let promising = compared < MAX_COMPARED && existing.resembles(name).unwrap_or(false);
-            compared += u32::from(promising);
-            // What cannot be read is not known to be the same.
-            Ok(promising && existing.is_at(name, expected))
-        };
-        let (placed, name) = place(&self.location.name, create, same)?;
-        if let Some(counted) = lock(&self.counted).take() {
-            counted.settle(placed != Placed::Present);
-        }
-        if placed == Placed::Present {
-            stored.remove().map_err(|error| sink_reason(&error))?;
-        }
-        self.lock().part = Part::Ended;
-        Ok((placed, name))
+    /// Counts bytes that are about to be written.
+    fn count(&self, bytes: usize) -> io::Result<()> {
+        lock(&self.counted).as_mut().map_or(Ok(()), |counted| counted.arrive(bytes as u64))
     }
 
     /// Ends the file without a name, and removes its part, or leaves it for a later session, if
@@ -370,14 +278,6 @@ impl Incoming {
         };
         writing.now.push(offset);
         Ok(Some(part))
-    }
-
-    fn ready(&self) -> io::Result<Arc<Stored>> {
-        if let Part::Ready(stored) = &self.lock().part {
-            Ok(stored.clone())
-        } else {
-            Err(io::ErrorKind::NotFound.into())
-        }
     }
 
     /// The disk has found so much space for it by now.

@@ -16,7 +16,7 @@ use hawser_protocol::ranges::{ChunkRange, length};
 
 use super::checking::Checked;
 use super::existing::Existing;
-use super::fault::entering_reason;
+use super::fault::{entering_reason, is_of_this_disk, sink_reason};
 use super::flush::Flush;
 use super::folders::{Folder, Folders, Location};
 use super::held::{Before, Fate, Held};
@@ -339,7 +339,7 @@ impl Sink {
                 Ok(held.map_or(Decision::Want, Decision::Resume))
             }
             Kind::Folder => {
-                let counted = self.count()?;
+                let counted = self.count_at_once()?;
                 let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
                 counted.settle(placed != Placed::Present);
                 let fate = match &placed {
@@ -355,7 +355,7 @@ impl Sink {
             }
             Kind::Link { target } => {
                 let depth = location.folder.depth();
-                let counted = self.count()?;
+                let counted = self.count_at_once()?;
                 let placed = make_link(&folder, depth, &location.name, target)?;
                 counted.settle(placed != Placed::Present);
                 Ok(Decision::Placed(placed))
@@ -366,6 +366,13 @@ impl Sink {
     /// Counts an entry that may be new.
     fn count(&self) -> Result<Counted, Reason> {
         self.space.quota().take_entry().ok_or(Reason::Quota)
+    }
+
+    /// The same, of one that is about to be made.
+    fn count_at_once(&self) -> Result<Counted, Reason> {
+        let mut counted = self.count()?;
+        counted.enter().map_err(|error| sink_reason(&error))?;
+        Ok(counted)
     }
 
     fn hold(&self, id: EntryId, held: Held) {
@@ -387,12 +394,4 @@ impl Sink {
     fn lock(&self) -> MutexGuard<'_, HashMap<EntryId, Held>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a file that failed for `reason` may be finished when this side's disk is in order again.
-fn is_of_this_disk(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::DiskFull | Reason::NoInodes | Reason::Io | Reason::PermissionDenied | Reason::ReadOnly
-    )
 }

@@ -1,6 +1,6 @@
 //! The side that listens.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,6 +114,7 @@ pub(crate) async fn examine_guess(
     mut caller: Box<Caller>,
     key: &StaticKey,
     codes: &Codes,
+    source: IpAddr,
 ) -> Option<(Guess, Visitor)> {
     let guess = codes.guess().ok()?;
     let first: [u8; CODE_LENGTH] = caller.hear().await?;
@@ -121,10 +122,13 @@ pub(crate) async fn examine_guess(
     let (share, responder) = CodeResponder { code: guess.code.clone() }.answer(&first, entropy).ok()?;
     caller.say(&share).await?;
     let proof: [u8; CODE_PROOF_LENGTH] = caller.hear().await?;
-    if !codes.is_open(&guess) {
+    let may_be_right = codes.may_be_right(&guess, source, Instant::now());
+    // Judged in any case, so that it takes as long.
+    let judged = responder.read_proof(&proof, key, responder_entropy()?);
+    if !may_be_right {
         return None;
     }
-    let Ok((second, responder)) = responder.read_proof(&proof, key, responder_entropy()?) else {
+    let Ok((second, responder)) = judged else {
         codes.wrong(&guess);
         return None;
     };

@@ -42,9 +42,15 @@ impl Address {
         }
     }
 
-    /// Addresses that are the same have the same folded form: names have no case.
+    /// Addresses that are the same have the same folded form: names have no case and may end in a dot, and an IPv4
+    /// address may be written as an IPv6 one.
     pub fn folded(&self) -> String {
-        self.to_string().to_ascii_lowercase()
+        match &self.host {
+            Host::Ip(ip) => SocketAddr::new(ip.to_canonical(), self.port).to_string(),
+            Host::Name(name) => {
+                format!("{}:{}", name.trim_end_matches('.').to_ascii_lowercase(), self.port)
+            }
+        }
     }
 }
 
@@ -101,6 +107,14 @@ mod tests {
             let read = text.parse::<Address>().map(|address| address.to_string());
             assert_eq!(read, Err(NotAnAddress), "{text:?}");
         }
+    }
+
+    #[test]
+    fn one_address_has_one_folded_form() {
+        let folded = |text: &str| text.parse::<Address>().unwrap().folded();
+        assert_eq!(folded("[::ffff:192.0.2.7]:1"), folded("192.0.2.7:1"));
+        assert_eq!(folded("Example.org.:1"), folded("example.ORG:1"));
+        assert_ne!(folded("example.org:1"), folded("example.org:2"));
     }
 
     #[test]
