@@ -20,13 +20,9 @@ impl TargetFolder {
     /// The folder, which is `directory` if it was not open yet, made if missing.
     ///
     /// # Errors
-    /// Those of the operating system; `NotFound` when it was removed since.
+    /// Those of the operating system.
     pub fn open(&self, directory: &Path) -> io::Result<Arc<Dir>> {
         if let Some(opened) = self.opened.get() {
-            #[cfg(unix)]
-            if opened.dir_metadata().is_ok_and(|found| cap_std::fs::MetadataExt::nlink(&found) == 0) {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "it was removed"));
-            }
             return Ok(opened.clone());
         }
         let opened = open_target(directory)?;

@@ -145,18 +145,6 @@ fn an_impostor_at_one_address_does_not_keep_the_dialler_from_the_next() {
 }
 
 #[test]
-fn a_peer_is_told_when_there_will_be_no_session_after_all() {
-    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
-    let inbox = to.path().join("inbox");
-    let listener = receive(&inbox);
-    fs::remove_dir(&inbox).unwrap();
-    fs::write(&inbox, "in the way").unwrap();
-    let result = finished(&send(&[from.path().into()], &listener.ticket(), 2));
-    assert!(matches!(result, Err(Error::ClosedByPeer { code: CloseCode::Local, .. })), "{result:?}");
-    close(&listener, false);
-}
-
-#[test]
 fn a_port_is_free_when_its_listener_is_closed() {
     let to = tempdir().unwrap();
     let listener = receive(to.path());
