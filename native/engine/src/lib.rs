@@ -29,6 +29,7 @@ mod opening;
 mod pace;
 mod partials;
 pub mod peers;
+mod private_file;
 mod progress;
 mod protect;
 mod quota;
