@@ -30,6 +30,7 @@ mod opening;
 mod pace;
 mod partials;
 pub mod peers;
+mod private_file;
 mod progress;
 mod protect;
 mod quota;

@@ -353,6 +353,7 @@ impl Shared {
         let asking = std::mem::take(&mut state.asking);
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
+        self.admission.close();
         *lock(&self.target) = (TargetFolder::default(), None);
         self.job.offers.iter().for_each(Offers::close);
         asking.into_iter().for_each(|next| call(|| next(None)));

@@ -279,7 +279,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("ledger");
         let ticket = TicketId([7; 16]);
-        let book = Book::begin(path.clone(), Ledger::new(ticket)).unwrap();
+        let book = Book::begin(path.clone(), |_| Ok(Ledger::new(ticket))).unwrap();
         let limits = TicketLimits { bytes: Some(6400), entries: Some(128), ..TicketLimits::default() };
         let quota = Arc::new(Quota::new(limits, Amount::default(), Some((book.clone(), ticket))));
         let written = || Ledger::read(&path).unwrap().unwrap().used;
@@ -307,7 +307,7 @@ mod tests {
         let folder = home.path().join("folder");
         std::fs::create_dir(&folder).unwrap();
         let ticket = TicketId([7; 16]);
-        let book = Book::begin(folder.join("ledger"), Ledger::new(ticket)).unwrap();
+        let book = Book::begin(folder.join("ledger"), |_| Ok(Ledger::new(ticket))).unwrap();
         let limits = TicketLimits { bytes: Some(100), ..TicketLimits::default() };
         let quota = Arc::new(Quota::new(limits, Amount::default(), Some((book, ticket))));
         let mut entry = quota.take_entry().unwrap();
