@@ -3,13 +3,11 @@
 
 mod support;
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use hawser_engine::{Error, Host, Permits, Ticket, Work, dial};
 use hawser_protocol::identity::StaticKey;
-use hawser_protocol::message::CloseCode;
 use hawser_protocol::opening::{BUSY, PREAMBLE};
 use hawser_protocol::ticket::TicketSecret;
 use support::{MIB, close, finished, job, receive, send, serve_on, shout, with, write};
