@@ -67,7 +67,7 @@ pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
 pub use job::{Durability, Job, Requests, Work};
 #[doc(hidden)]
 pub use ledger::rewrite as rewrite_ledger;
-pub use limits::MAX_FAILED_KEPT;
+pub use limits::{MAX_FAILED_KEPT, MAX_KEPT_BYTES};
 #[doc(hidden)]
 pub use limits::Timers;
 pub use listener::{ListenOptions, Listener, listen};

@@ -175,6 +175,11 @@ pub const MAX_FAILED_KEPT: usize = 10_000;
 /// *Attack:* the same with paths of 33 KiB.
 pub(crate) const MAX_FAILED_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
+/// Bytes of the paths of entries that are kept when all are, until they are taken: millions of ordinary ones.
+///
+/// *Attack:* a peer that makes tens of thousands of empty files in the innermost of folders with long names.
+pub const MAX_KEPT_BYTES: usize = 256 * 1024 * 1024;
+
 /// One so often on average, and so many at once after a pause.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {

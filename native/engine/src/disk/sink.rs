@@ -119,7 +119,7 @@ impl Sink {
 
     /// Decides about an entry; folders and links are made at once.
     ///
-    /// A folder joins one that is there, which then keeps its mode and time. Anything else that
+    /// A folder joins one that is there, which then keeps its mode, and gets the time. Anything else that
     /// has its name stays as it is, and the entry gets a numbered name.
     pub fn offer(&self, id: EntryId, entry: &Entry) -> Decision {
         self.decide(id, entry).unwrap_or_else(|reason| Decision::Refused(self.space.explain(reason)))
@@ -217,11 +217,10 @@ impl Sink {
                 Ok(handle) => finish_folder(&handle, mode, mtime).map(|()| placed),
                 Err(error) => Err(entering_reason(&error)),
             },
-            Fate::Found { mode, mtime, .. } => {
-                // Finishing only takes bits away, and 0o777 has them all.
-                let mode = if mode & 0o700 == 0o700 { 0o777 } else { mode };
+            Fate::Found { mtime, .. } => {
                 let handle = self.folders.open(&folder).map_err(|error| entering_reason(&error));
-                match handle.and_then(|handle| finish_folder(&handle, mode, mtime)) {
+                // Finishing only takes bits of the mode away, and here none: whoever sends could close it.
+                match handle.and_then(|handle| finish_folder(&handle, 0o777, mtime)) {
                     // It may be someone else's, who lets us write into it but not change it.
                     Ok(()) | Err(Reason::PermissionDenied) => Ok(Placed::Present),
                     Err(reason) => Err(reason),
@@ -354,7 +353,7 @@ impl Sink {
                 let fate = match &placed {
                     Placed::Present => {
                         let again = !matches!(before, Before::Unknown(_));
-                        Fate::Found { mode: entry.mode, mtime: entry.mtime, again, listing: Arc::default() }
+                        Fate::Found { mtime: entry.mtime, again, listing: Arc::default() }
                     }
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
