@@ -45,7 +45,10 @@ run(
     const folder = makeFolder(t);
     const names = Array.from({length: senders}, (_, number) => `sender-${number}`);
     for (const name of names) {
-      const small = Array.from({length: 100}, (_, number) => [`${name}/${number}`, `${name} ${number}`] as const);
+      const small = Array.from(
+        {length: 100},
+        (_, number) => [`${name}/${number}`, `${name} ${number}`] as const,
+      );
       await writeFiles(folder, {
         ...Object.fromEntries(small),
         [`${name}/large`]: pseudoRandom(20_000_000, name),

@@ -67,9 +67,9 @@ pub use hawser_protocol::ticket::{Host, Permits, Ticket, TicketError};
 pub use job::{Durability, Job, Requests, Work};
 #[doc(hidden)]
 pub use ledger::rewrite as rewrite_ledger;
-pub use limits::{MAX_FAILED_KEPT, MAX_KEPT_BYTES};
 #[doc(hidden)]
 pub use limits::Timers;
+pub use limits::{MAX_FAILED_KEPT, MAX_KEPT_BYTES};
 pub use listener::{ListenOptions, Listener, listen};
 pub use offer::{Offer, OfferedEntry, Offers, Totals, Verdict};
 pub use pace::{Limit, MIN_LIMIT};

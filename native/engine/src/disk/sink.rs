@@ -348,7 +348,8 @@ impl Sink {
             }
             Kind::Folder => {
                 let counted = self.count_at_once()?;
-                let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
+                let (placed, name) =
+                    make_folder(&folder, location.folder.depth() == 0, &location.name, entry.mode)?;
                 counted.settle(placed != Placed::Present);
                 let fate = match &placed {
                     Placed::Present => {
