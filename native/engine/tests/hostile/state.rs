@@ -127,6 +127,29 @@ fn links_that_lead_out_are_refused_however_they_are_written() {
 }
 
 #[test]
+fn n13_a_folder_that_was_there_keeps_its_mode_whatever_is_offered_by_its_name() {
+    let yard = Yard::new();
+    let modes = [0o000, 0o077, 0o500, 0o555];
+    let inner = |mode: u16| yard.target.join(format!("{mode:o}/inner"));
+    modes.iter().for_each(|&mode| fs::create_dir_all(inner(mode)).unwrap());
+    let (mut enemy, _) = yard.enemy();
+    for mode in modes {
+        let outer = enemy.offer(&Raw { mode, ..Raw::folder(ROOT, format!("{mode:o}").as_bytes()) });
+        let inner = enemy.offer(&Raw { mode, ..Raw::folder(outer, b"inner") });
+        enemy.send(inner, b"file", b"file");
+        enemy.leave(inner);
+        enemy.leave(outer);
+    }
+    enemy.finish();
+    let now = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let before = now(&yard.target);
+    for mode in modes {
+        let inner = inner(mode);
+        assert_eq!([now(inner.parent().unwrap()), now(&inner)], [before; 2], "{mode:o}");
+    }
+}
+
+#[test]
 fn n13_modes_are_those_that_were_sent_less_the_umask_and_never_more() {
     let yard = Yard::new();
     let (mut enemy, _) = yard.enemy();
