@@ -217,10 +217,12 @@ impl Sink {
                 Ok(handle) => finish_folder(&handle, mode, mtime).map(|()| placed),
                 Err(error) => Err(entering_reason(&error)),
             },
-            Fate::Found { mtime, .. } => {
+            Fate::Found { mode, mtime, .. } => {
+                // Finishing only takes bits away. A session that was cut off may have left it writable; nobody who
+                // sends may close it beyond that.
+                let mode = if mode & 0o200 == 0 { mode | 0o555 } else { 0o777 };
                 let handle = self.folders.open(&folder).map_err(|error| entering_reason(&error));
-                // Finishing only takes bits of the mode away, and here none: whoever sends could close it.
-                match handle.and_then(|handle| finish_folder(&handle, 0o777, mtime)) {
+                match handle.and_then(|handle| finish_folder(&handle, mode, mtime)) {
                     // It may be someone else's, who lets us write into it but not change it.
                     Ok(()) | Err(Reason::PermissionDenied) => Ok(Placed::Present),
                     Err(reason) => Err(reason),
@@ -354,7 +356,7 @@ impl Sink {
                 let fate = match &placed {
                     Placed::Present => {
                         let again = !matches!(before, Before::Unknown(_));
-                        Fate::Found { mtime: entry.mtime, again, listing: Arc::default() }
+                        Fate::Found { mode: entry.mode, mtime: entry.mtime, again, listing: Arc::default() }
                     }
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
