@@ -30,6 +30,12 @@ pub const MAX_ENTRIES: u32 = 10_000_000;
 /// since the folders above the walk stay unsettled until the walk leaves them.
 pub const MAX_UNSETTLED: u32 = 16_384;
 
+/// The smallest number of them that a sink may choose instead, and all that a source offers before it knows
+/// what its sink has chosen.
+///
+/// *Attack:* one peer that opens hundreds of sessions, each of which has a right to [`MAX_UNSETTLED`].
+pub const MIN_UNSETTLED: u32 = 512;
+
 /// Folders between an entry and the target folder.
 pub const MAX_DEPTH: u16 = 128;
 
