@@ -1,11 +1,14 @@
+import {createRequire} from 'node:module';
 import test from 'ava';
 import {run} from './helpers/cli.ts';
 
 /** Help must not need the binary. */
 const broken = {NAPI_RS_NATIVE_LIBRARY_PATH: '/no/such/binary.node'};
 
+const {version} = createRequire(import.meta.url)('hawser/package.json') as {version: string};
+
 test('--version prints the version', async (t) => {
-  t.deepEqual(await run(t, ['--version'], broken), {code: 0, stdout: '0.1.0\n', stderr: ''});
+  t.deepEqual(await run(t, ['--version'], broken), {code: 0, stdout: `${version}\n`, stderr: ''});
 });
 
 for (const command of ['receive', 'send', 'share', 'get', 'verify', 'partials']) {

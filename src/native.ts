@@ -17,6 +17,7 @@ import type {
   NativeVerifyOptions,
 } from '#binding';
 import {HawserError, type ErrorCode} from './errors.ts';
+import {explainLoadFailure} from './load-failure.ts';
 
 /** @internal */
 export type {
@@ -187,11 +188,6 @@ function load(): typeof Binding {
     loaded ??= createRequire(import.meta.url)('#binding') as typeof Binding;
     return loaded;
   } catch (cause) {
-    throw new HawserError(
-      'NATIVE_LOAD',
-      `the native binary for ${platform()}-${arch()} cannot be loaded: install hawser again without --omit=optional, ` +
-        `or, in a clone, run "npm run build:native"`,
-      {cause},
-    );
+    throw new HawserError('NATIVE_LOAD', explainLoadFailure(cause, `${platform()}-${arch()}`), {cause});
   }
 }

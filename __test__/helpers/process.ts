@@ -20,8 +20,14 @@ export class Process {
   #stdout = '';
   #stderr = '';
 
-  constructor(t: ExecutionContext, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.#child = spawn(command, args, {stdio: 'pipe', env: {...process.env, ...env}});
+  constructor(
+    t: ExecutionContext,
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    cwd?: string,
+  ) {
+    this.#child = spawn(command, args, {stdio: 'pipe', env: {...process.env, ...env}, cwd});
     t.teardown(() => this.#child.kill('SIGKILL'));
     this.#child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       this.#stdout += chunk;

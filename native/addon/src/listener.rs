@@ -79,7 +79,7 @@ impl NativeListener {
     }
 
     /// The next offer to decide about; null when there will be none.
-    #[napi(ts_return_type = "Promise<NativeOffer | null>")]
+    #[napi(ts_return_type = "Promise<NativeOffer | null>", catch_unwind)]
     pub fn next_offer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         let next = move |offer: Option<Offer>| deferred.resolve(move |_| Ok(offer.map(NativeOffer::from)));

@@ -16,7 +16,7 @@ pub struct NativeOffer(Offer);
 #[napi]
 impl NativeOffer {
     /// Who offers it, and how much.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn summary(&self) -> NativeOfferSummary {
         let totals = self.0.totals();
         NativeOfferSummary {
@@ -30,7 +30,7 @@ impl NativeOffer {
     }
 
     /// The next entries, at most `max`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_entries(&self, max: u32) -> Vec<NativeOfferedEntry> {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         self.0.take_entries(max).into_iter().map(NativeOfferedEntry::from).collect()
@@ -38,7 +38,7 @@ impl NativeOffer {
 
     /// Accepts it, but for these paths; into this folder, or that of the job. A bad path comes back
     /// as a failure. The first decision stands.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn accept(&self, directory: Option<Uint8Array>, drops: Vec<String>) -> Option<NativeFailure> {
         let directory = directory.map(|directory| path(&directory)).transpose();
         let accept = |directory| self.0.decide(Verdict::Accept { directory, drops });
@@ -46,13 +46,13 @@ impl NativeOffer {
     }
 
     /// Refuses it. The peer is told one thing, and this side's user another.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn refuse(&self, told: String, reason: String) {
         self.0.decide(Verdict::Refuse { told, reason });
     }
 
     /// Resolves when there is nothing to decide any more.
-    #[napi(ts_return_type = "Promise<void>")]
+    #[napi(ts_return_type = "Promise<void>", catch_unwind)]
     pub fn over<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_over(move || deferred.resolve(move |_| Ok(())));

@@ -6,7 +6,7 @@ use crate::NativeFailure;
 
 /// Forbids dumps of this process, and others of its user to look into it. Gives what went wrong, if
 /// anything.
-#[napi]
+#[napi(catch_unwind)]
 pub fn protect_memory() -> Option<NativeFailure> {
     hawser_engine::protect_memory().err().map(NativeFailure::from)
 }

@@ -51,7 +51,7 @@ impl NativeTransfer {
     }
 
     /// The next offer to decide about, where this side has dialled and asks; null when there will be none.
-    #[napi(ts_return_type = "Promise<NativeOffer | null>")]
+    #[napi(ts_return_type = "Promise<NativeOffer | null>", catch_unwind)]
     pub fn next_offer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         let next = move |offer: Option<Offer>| deferred.resolve(move |_| Ok(offer.map(NativeOffer::from)));

@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use hawser_protocol::handshake::{Claim, KNOWN_PSK};
 use hawser_protocol::identity::PublicKey;
@@ -14,6 +14,7 @@ use hawser_protocol::ticket::{Ticket, TicketId, TicketSecret};
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::deadline::Deadline;
 use crate::ledger::{Book, Ledger};
 use crate::opening::random;
 use crate::quota::{Amount, Quota};
@@ -35,7 +36,7 @@ pub struct TicketLimits {
 /// How much of its limits a ticket has come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TicketUse {
-    /// Peers that have come with it, told apart by their keys.
+    /// Peers that have come with it, told apart by their keys; counted where its uses or its time are limited.
     pub peers: usize,
     /// Bytes of files that they have brought.
     pub bytes: u64,
@@ -50,17 +51,23 @@ pub(crate) struct Admission {
     allowed: HashSet<PublicKey>,
     /// Where to remember who has used the ticket.
     ledger: Option<Arc<Book>>,
-    state: Mutex<State>,
+    /// Locked for longer than a moment, since it is written down. Taken before `keys`.
+    users: Mutex<Users>,
+    keys: Mutex<Keys>,
 }
 
-struct State {
+/// Who has come with a ticket.
+struct Users {
+    ticket: TicketId,
+    known: HashSet<PublicKey>,
+}
+
+/// What lets in.
+struct Keys {
     ticket: Ticket,
     psk: Zeroizing<[u8; 32]>,
     id: TicketId,
-    /// When it ends, by a clock that nobody sets.
-    ends: Option<Instant>,
-    /// Who has come with it.
-    users: HashSet<PublicKey>,
+    ends: Option<Deadline>,
     quota: Arc<Quota>,
     /// Tickets of those who came by a code, to come again with.
     returns: HashMap<TicketId, (Zeroizing<[u8; 32]>, PublicKey)>,
@@ -94,28 +101,29 @@ impl Admission {
                 Some(Book::begin(path, known.clone())?)
             }
         };
-        let state = State::new(ticket, limits, known, book.as_ref());
-        if !is_new && state.ends.is_some_and(|ends| ends <= Instant::now()) {
+        let keys = Keys::new(ticket, limits, known.used, book.as_ref());
+        if !is_new && keys.ends.is_some_and(|ends| ends.is_over()) {
             return Err(Error::InvalidOption("the ticket to keep has expired".into()));
         }
-        if !is_new && limits.lifetime.is_some() && state.ticket.expires().is_none() {
+        if !is_new && limits.lifetime.is_some() && keys.ticket.expires().is_none() {
             let text = "the ticket to keep was made without an end, and its holders would not know of one";
             return Err(Error::InvalidOption(text.into()));
         }
         let allowed = allowed.into_iter().collect();
-        Ok(Self { limits, allowed, ledger: book, state: Mutex::new(state) })
+        let users = Mutex::new(Users { ticket: id, known: known.users.into_iter().collect() });
+        Ok(Self { limits, allowed, ledger: book, users, keys: Mutex::new(keys) })
     }
 
     /// What the holder of the ticket needs.
     pub fn ticket(&self) -> Ticket {
-        self.state().ticket.clone()
+        lock(&self.keys).ticket.clone()
     }
 
     /// How much it was used.
     pub fn ticket_use(&self) -> TicketUse {
-        let state = self.state();
-        let Amount { bytes, entries } = state.quota.come();
-        TicketUse { peers: state.users.len(), bytes, entries }
+        let peers = lock(&self.users).known.len();
+        let Amount { bytes, entries } = lock(&self.keys).quota.come();
+        TicketUse { peers, bytes, entries }
     }
 
     /// Makes another ticket in place of this one, which lets nobody in any more, not even those who have come
@@ -126,16 +134,20 @@ impl Admission {
     /// is dead all the same.
     pub fn revoke(&self) -> Result<Ticket, Error> {
         let secret = TicketSecret::new(random()?);
-        let mut state = self.state();
-        let old = &state.ticket;
+        let mut users = lock(&self.users);
+        let mut keys = lock(&self.keys);
+        let old = &keys.ticket;
         let (hosts, port) = (old.addresses().to_vec(), old.port());
         let ticket = Ticket::new(hosts, port, old.key(), secret, old.permits()).map_err(Error::Ticket)?;
-        let ledger = Ledger::new(ticket.secret().id());
-        *state = State::new(self.limits.stamp(ticket), self.limits, ledger.clone(), self.ledger.as_ref());
+        *keys = Keys::new(self.limits.stamp(ticket), self.limits, Amount::default(), self.ledger.as_ref());
+        let (id, ticket) = (keys.id, keys.ticket.clone());
+        drop(keys);
+        *users = Users { ticket: id, known: HashSet::new() };
         if let Some(book) = &self.ledger {
-            book.replace(ledger).map_err(|error| Error::disk("write the ledger", book.path(), &error))?;
+            let written = book.replace(Ledger::new(id));
+            written.map_err(|error| Error::disk("write the ledger", book.path(), &error))?;
         }
-        Ok(state.ticket.clone())
+        Ok(ticket)
     }
 
     /// Whether letting somebody in takes a disk.
@@ -148,11 +160,11 @@ impl Admission {
         match claim {
             Claim::Known => (!self.allowed.is_empty()).then(|| Zeroizing::new(KNOWN_PSK)),
             Claim::Ticket(id) => {
-                let state = self.state();
-                if id == state.id {
-                    Some(state.psk.clone())
+                let keys = lock(&self.keys);
+                if id == keys.id {
+                    Some(keys.psk.clone())
                 } else {
-                    state.returns.get(&id).map(|(psk, _)| psk.clone())
+                    keys.returns.get(&id).map(|(psk, _)| psk.clone())
                 }
             }
         }
@@ -161,73 +173,69 @@ impl Admission {
     /// Whether whoever has proven a claim, and that it is `peer`, may come in, and how much it may bring. A first
     /// use of the ticket is on disk before this says so.
     pub fn admit(&self, claim: Claim, peer: PublicKey) -> Option<Arc<Quota>> {
-        let mut state = self.state();
         let Claim::Ticket(id) = claim else {
             return self.allowed.contains(&peer).then(Quota::unlimited);
         };
-        if id != state.id {
-            let (_, owner) = state.returns.get(&id)?;
-            return (*owner == peer).then(|| state.quota.clone());
+        let keys = lock(&self.keys);
+        let (quota, ends) = (keys.quota.clone(), keys.ends);
+        if id != keys.id {
+            let (_, owner) = keys.returns.get(&id)?;
+            return (*owner == peer).then_some(quota);
         }
-        if !state.users.contains(&peer) {
-            let is_over = state.ends.is_some_and(|ends| ends <= Instant::now());
-            let is_used_up = self.limits.uses.is_some_and(|uses| state.users.len() >= uses as usize);
-            if is_over || is_used_up || state.users.len() >= MAX_USERS {
+        drop(keys);
+        if self.limits.uses.is_none() && ends.is_none() {
+            return Some(quota);
+        }
+        let mut users = lock(&self.users);
+        if users.ticket != id {
+            // It was revoked just now.
+            return None;
+        }
+        if !users.known.contains(&peer) {
+            let is_over = ends.is_some_and(|ends| ends.is_over());
+            let is_used_up = self.limits.uses.is_some_and(|uses| users.known.len() >= uses as usize);
+            if is_over || is_used_up || users.known.len() >= MAX_USERS {
                 return None;
             }
-            state.users.insert(peer);
-            if self.keep(&state.users).is_err() {
-                state.users.remove(&peer);
+            users.known.insert(peer);
+            if self.keep(&users).is_err() {
+                users.known.remove(&peer);
                 return None;
             }
         }
-        Some(state.quota.clone())
+        Some(quota)
     }
 
     /// Lets somebody who came by a code come again.
     pub fn expect_again(&self, ticket: &TicketSecret, peer: PublicKey) -> Arc<Quota> {
-        let mut state = self.state();
-        state.returns.insert(ticket.id(), (ticket.psk(), peer));
-        state.quota.clone()
+        let mut keys = lock(&self.keys);
+        keys.returns.insert(ticket.id(), (ticket.psk(), peer));
+        keys.quota.clone()
     }
 
     /// A session is over: what it brought is written down. Where that fails, the ledger says more than that.
     pub fn settle(&self) {
-        let quota = self.state().quota.clone();
+        let quota = lock(&self.keys).quota.clone();
         let _ = quota.settle();
     }
 
-    fn keep(&self, users: &HashSet<PublicKey>) -> io::Result<()> {
+    fn keep(&self, users: &Users) -> io::Result<()> {
         let Some(book) = &self.ledger else { return Ok(()) };
-        let mut users: Vec<_> = users.iter().copied().collect();
-        users.sort();
-        book.change(|ledger| ledger.users = users)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        let mut known: Vec<_> = users.known.iter().copied().collect();
+        known.sort();
+        book.change(|ledger| ledger.users = known)
     }
 }
 
-/// Keys that are remembered to have used a ticket without a limit to its uses: beyond, nobody new comes in.
+/// Keys that are remembered to have used a ticket that has limits: beyond, nobody new comes in.
 const MAX_USERS: usize = 100_000;
 
-impl State {
-    fn new(ticket: Ticket, limits: TicketLimits, known: Ledger, book: Option<&Arc<Book>>) -> Self {
-        let left = ticket.expires().map(|at| {
-            let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at));
-            at.and_then(|at| at.duration_since(SystemTime::now()).ok()).unwrap_or_default()
-        });
-        Self {
-            psk: ticket.secret().psk(),
-            id: known.ticket,
-            ticket,
-            // So far away that no clock shows it is never.
-            ends: left.and_then(|left| Instant::now().checked_add(left)),
-            users: known.users.into_iter().collect(),
-            quota: Arc::new(Quota::new(limits, known.used, book.map(|book| (book.clone(), known.ticket)))),
-            returns: HashMap::new(),
-        }
+impl Keys {
+    fn new(ticket: Ticket, limits: TicketLimits, used: Amount, book: Option<&Arc<Book>>) -> Self {
+        let id = ticket.secret().id();
+        let ends = ticket.expires().and_then(Deadline::at_unix);
+        let quota = Arc::new(Quota::new(limits, used, book.map(|book| (book.clone(), id))));
+        Self { psk: ticket.secret().psk(), id, ticket, ends, quota, returns: HashMap::new() }
     }
 }
 

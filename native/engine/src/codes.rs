@@ -1,18 +1,22 @@
 //! The spoken code that a listener shows: good for one meeting, for ten minutes, and for three guesses.
 
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use hawser_protocol::code::Code;
 
 use crate::Error;
+use crate::deadline::Deadline;
+use crate::limits::{GUESSES, GUESSES_FROM_ONE_SOURCE};
 use crate::opening::random;
+use crate::rate::BySource;
 use crate::transfer::lock;
 
 /// How long a code is good.
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// Wrong proofs that end a code: whoever guesses is right three times in 2^33.
+/// Wrong proofs that end a code: whoever guesses at one is right three times in 2^33.
 const MAX_WRONG: u32 = 3;
 
 /// A code to show.
@@ -47,6 +51,7 @@ struct State {
     shown: Option<Shown>,
     /// How many there have been.
     count: u64,
+    guesses: BySource,
     /// Who is to be told of the next one.
     asking: Vec<Asking>,
 }
@@ -57,7 +62,7 @@ struct Shown {
     code: Code,
     why: CodeChange,
     wrong: u32,
-    until: Instant,
+    until: Deadline,
     /// Whether somebody was told.
     told: bool,
 }
@@ -75,7 +80,8 @@ impl Codes {
     /// [`Error::Internal`] when the system has no random numbers.
     pub fn new(wanted: bool) -> Result<Self, Error> {
         let shown = wanted.then(|| Shown::new(CodeChange::First)).transpose()?;
-        Ok(Self(Mutex::new(State { shown, count: 0, asking: Vec::new() })))
+        let guesses = BySource::new(GUESSES_FROM_ONE_SOURCE, GUESSES);
+        Ok(Self(Mutex::new(State { shown, count: 0, guesses, asking: Vec::new() })))
     }
 
     /// Calls `next` once, with the code that is shown as soon as it has not been told before, or with `None` when
@@ -88,13 +94,13 @@ impl Codes {
 
     /// When the code that is shown ends by itself.
     pub fn until(&self) -> Option<Instant> {
-        lock(&self.0).shown.as_ref().map(|shown| shown.until)
+        lock(&self.0).shown.as_ref().map(|shown| shown.until.instant())
     }
 
     /// Shows another if the time of this one is over.
     pub fn renew(&self) {
         let mut state = lock(&self.0);
-        if state.shown.as_ref().is_some_and(|shown| shown.until <= Instant::now()) {
+        if state.shown.as_ref().is_some_and(|shown| shown.until.is_over()) {
             state.replace(CodeChange::Expired);
         }
     }
@@ -119,11 +125,12 @@ impl Codes {
         })
     }
 
-    /// Whether a guess is still at the code that is shown. To be asked before it is judged.
-    pub fn is_open(&self, guess: &Guess) -> bool {
-        let state = lock(&self.0);
-        let in_time = state.shown.as_ref().is_some_and(|shown| Instant::now() < shown.until);
-        in_time && guess.number == Some(state.count)
+    /// Whether a guess from `source` is still at the code that is shown, and may be right. To be asked before it is
+    /// judged.
+    pub fn may_be_right(&self, guess: &Guess, source: IpAddr, now: Instant) -> bool {
+        let mut state = lock(&self.0);
+        let in_time = state.shown.as_ref().is_some_and(|shown| !shown.until.is_over());
+        in_time && guess.number == Some(state.count) && state.guesses.take(source, now)
     }
 
     /// A guess was wrong.
@@ -140,11 +147,12 @@ impl Codes {
         }
     }
 
-    /// Takes the code for a guess that was right; `false` when another was before.
-    pub fn redeem(&self, guess: &Guess) -> bool {
+    /// Takes the code for a guess from `source` that was right; `false` when another was before.
+    pub fn redeem(&self, guess: &Guess, source: IpAddr) -> bool {
         let mut state = lock(&self.0);
         let is_open = guess.number == Some(state.count) && state.shown.is_some();
         if is_open {
+            state.guesses.give_back(source);
             state.replace(CodeChange::Used);
         }
         is_open
@@ -181,7 +189,8 @@ impl State {
 
 impl Shown {
     fn new(why: CodeChange) -> Result<Self, Error> {
-        Ok(Self { code: new_code()?, why, wrong: 0, until: Instant::now() + LIFETIME, told: false })
+        let until = Deadline::after(LIFETIME).ok_or(Error::Internal("the clock is wrong".into()))?;
+        Ok(Self { code: new_code()?, why, wrong: 0, until, told: false })
     }
 }
 
@@ -195,6 +204,8 @@ fn new_code() -> Result<Code, Error> {
 mod tests {
     use super::*;
 
+    const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
     fn codes() -> Codes {
         Codes::new(true).unwrap()
     }
@@ -205,23 +216,23 @@ mod tests {
         let guess = codes.guess().unwrap();
         codes.wrong(&guess);
         codes.wrong(&guess);
-        assert!(codes.is_open(&guess));
+        assert!(codes.may_be_right(&guess, SOURCE, Instant::now()));
         codes.wrong(&guess);
-        assert!(!codes.is_open(&guess));
-        assert!(!codes.redeem(&guess));
+        assert!(!codes.may_be_right(&guess, SOURCE, Instant::now()));
+        assert!(!codes.redeem(&guess, SOURCE));
         // A late one is no guess at the code that is shown now.
         codes.wrong(&guess);
         let next = codes.guess().unwrap();
         assert_ne!(next.code, guess.code);
-        assert!(codes.redeem(&next));
+        assert!(codes.redeem(&next, SOURCE));
     }
 
     #[test]
     fn a_code_is_good_for_one_meeting() {
         let codes = codes();
         let (one, other) = (codes.guess().unwrap(), codes.guess().unwrap());
-        assert!(codes.redeem(&one));
-        assert!(!codes.redeem(&other));
+        assert!(codes.redeem(&one, SOURCE));
+        assert!(!codes.redeem(&other, SOURCE));
     }
 
     #[test]
@@ -238,7 +249,7 @@ mod tests {
         assert!(waiting.try_recv().is_err());
         let guess = codes.guess().unwrap();
         assert_eq!(guess.code, first.code);
-        assert!(codes.redeem(&guess));
+        assert!(codes.redeem(&guess, SOURCE));
         for waiting in [waiting, too] {
             let next = waiting.try_recv().unwrap().unwrap();
             assert_ne!(next.code, first.code);
@@ -255,7 +266,7 @@ mod tests {
         let codes = codes();
         let guess = codes.guess().unwrap();
         codes.revoke();
-        assert!(!codes.redeem(&guess));
+        assert!(!codes.redeem(&guess, SOURCE));
         let (sender, receiver) = std::sync::mpsc::channel();
         codes.on_next(move |code| sender.send(code).unwrap());
         assert_eq!(receiver.try_recv().unwrap().unwrap().why, CodeChange::Revoked);
@@ -268,7 +279,51 @@ mod tests {
     fn nobody_learns_that_no_code_is_shown() {
         let codes = Codes::new(false).unwrap();
         let guess = codes.guess().unwrap();
-        assert!(!codes.is_open(&guess));
-        assert!(!codes.redeem(&guess));
+        assert!(!codes.may_be_right(&guess, SOURCE, Instant::now()));
+        assert!(!codes.redeem(&guess, SOURCE));
+    }
+
+    #[test]
+    fn one_source_ends_two_codes_and_then_no_more_of_them() {
+        let codes = codes();
+        let mut now = Instant::now();
+        let wrong = |source: IpAddr, now| {
+            let guess = codes.guess().unwrap();
+            let judged = codes.may_be_right(&guess, source, now);
+            if judged {
+                codes.wrong(&guess);
+            }
+            judged
+        };
+        assert_eq!((0..1000).filter(|_| wrong(SOURCE, now)).count(), 6);
+        let shown = codes.guess().unwrap();
+        assert_eq!(shown.number, Some(2));
+        // Others are not kept out by that, and it has another guess after a minute.
+        assert!(codes.may_be_right(&shown, [192, 0, 2, 8].into(), now));
+        now += Duration::from_secs(60);
+        assert_eq!((0..1000).filter(|_| wrong(SOURCE, now)).count(), 1);
+    }
+
+    #[test]
+    fn guesses_of_all_sources_together_are_limited() {
+        let codes = codes();
+        let now = Instant::now();
+        let judged = (0..=255).filter(|&last| {
+            let guess = codes.guess().unwrap();
+            let judged = codes.may_be_right(&guess, [10, 0, 0, last].into(), now);
+            codes.wrong(&guess);
+            judged
+        });
+        assert_eq!(judged.count(), 60);
+    }
+
+    #[test]
+    fn whoever_is_right_has_not_guessed() {
+        let codes = codes();
+        for _ in 0..100 {
+            let guess = codes.guess().unwrap();
+            assert!(codes.may_be_right(&guess, SOURCE, Instant::now()));
+            assert!(codes.redeem(&guess, SOURCE));
+        }
     }
 }

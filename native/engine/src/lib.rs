@@ -10,6 +10,7 @@ mod climb;
 mod closing;
 mod codes;
 mod confine;
+mod deadline;
 mod declined;
 mod delivery;
 mod descriptors;

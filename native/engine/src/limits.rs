@@ -26,12 +26,22 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// count. Joins do not either: they cost no public-key work.
 ///
 /// *Attack:* first messages, made of nothing or recorded, each of which costs the listener three X25519.
-pub(crate) const HANDSHAKES_FROM_ONE_SOURCE: Rate = Rate { per_second: 20, at_once: 64 };
+pub(crate) const HANDSHAKES_FROM_ONE_SOURCE: Rate = Rate { every: Duration::from_millis(50), at_once: 64 };
 
 /// The same from all sources together.
 ///
 /// *Attack:* the same from many addresses. So many take about a tenth of one core.
-pub(crate) const HANDSHAKES: Rate = Rate { per_second: 500, at_once: 500 };
+pub(crate) const HANDSHAKES: Rate = Rate { every: Duration::from_millis(2), at_once: 500 };
+
+/// Guesses at the spoken code that one source may make. What it guesses beyond is wrong, whatever it is.
+///
+/// *Attack:* one machine that ends each code that is shown by guessing at it, so that nobody can come by one.
+pub(crate) const GUESSES_FROM_ONE_SOURCE: Rate = Rate { every: Duration::from_secs(60), at_once: 6 };
+
+/// The same of all sources together.
+///
+/// *Attack:* guessing from many addresses. At this rate it takes 2,700 years to guess all codes there are.
+pub(crate) const GUESSES: Rate = Rate { every: Duration::from_secs(10), at_once: 60 };
 
 /// Connections that the system queues until they are accepted.
 ///
@@ -89,7 +99,7 @@ pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 /// *Attack:* a flood of frames that costs its sender next to nothing and keeps a core busy here. Frames with
 /// an effect are not counted by the second: each is one of a bounded number of entries, chunks or records,
 /// and the sender of 20,000 tiny files has a right to them.
-pub(crate) const EMPTY_FRAMES: Rate = Rate { per_second: 100, at_once: 1000 };
+pub(crate) const EMPTY_FRAMES: Rate = Rate { every: Duration::from_millis(10), at_once: 1000 };
 
 /// Sessions of one listener that wait for its user's answer, at a time; further ones are told to come again.
 ///
@@ -135,9 +145,9 @@ pub const MAX_FAILED_KEPT: usize = 10_000;
 /// *Attack:* the same with paths of 33 KiB.
 pub(crate) const MAX_FAILED_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
-/// So many a second on average, and so many at once after a pause.
+/// One so often on average, and so many at once after a pause.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
-    pub(crate) per_second: u32,
+    pub(crate) every: Duration,
     pub(crate) at_once: u32,
 }

@@ -1,6 +1,8 @@
 //! How often something may happen: so many times a second, and so many at once after a pause.
 
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Instant;
 
 use crate::limits::Rate;
 
@@ -19,8 +21,8 @@ impl Budget {
     /// Takes `count` of it; `false` when there is not so much, and then nothing is taken.
     pub(crate) fn take(&mut self, count: u32, now: Instant) -> bool {
         let begins = self.full_at.map_or(now, |full_at| full_at.max(now));
-        let ends = begins + self.interval() * count;
-        let fits = ends.saturating_duration_since(now) <= self.interval() * self.rate.at_once;
+        let ends = begins + self.rate.every * count;
+        let fits = ends.saturating_duration_since(now) <= self.rate.every * self.rate.at_once;
         if fits {
             self.full_at = Some(ends);
         }
@@ -29,24 +31,63 @@ impl Budget {
 
     /// Gives one back that was taken.
     pub(crate) fn give_back(&mut self) {
-        self.full_at = self.full_at.and_then(|full_at| full_at.checked_sub(self.interval()));
+        self.full_at = self.full_at.and_then(|full_at| full_at.checked_sub(self.rate.every));
     }
 
     /// Whether it is as if nothing had been taken.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|full_at| full_at <= now)
     }
+}
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1) / self.rate.per_second
+/// Budgets of all sources together, and of each that has taken something.
+#[derive(Debug)]
+pub(crate) struct BySource {
+    all: Budget,
+    each: Rate,
+    sources: HashMap<IpAddr, Budget>,
+}
+
+/// Sources are remembered no longer than it takes them to have their whole budget again. From so many on
+/// it is looked for those that have.
+const MANY_SOURCES: usize = 1024;
+
+impl BySource {
+    pub(crate) fn new(each: Rate, all: Rate) -> Self {
+        Self { all: Budget::new(all), each, sources: HashMap::new() }
+    }
+
+    /// Takes one of it; `false` when there is none, and then nothing is taken.
+    pub(crate) fn take(&mut self, source: IpAddr, now: Instant) -> bool {
+        if self.sources.len() >= MANY_SOURCES {
+            self.sources.retain(|_, budget| !budget.is_full(now));
+        }
+        let known = self.sources.get(&source).copied();
+        let mut own = known.unwrap_or(Budget::new(self.each));
+        // A source that is refused anyway takes nothing from the others.
+        let may = own.take(1, now) && self.all.take(1, now);
+        if may {
+            self.sources.insert(source, own);
+        }
+        may
+    }
+
+    /// Gives one back that was taken.
+    pub(crate) fn give_back(&mut self, source: IpAddr) {
+        self.all.give_back();
+        if let Some(own) = self.sources.get_mut(&source) {
+            own.give_back();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 10, at_once: 3 };
+    const RATE: Rate = Rate { every: Duration::from_millis(100), at_once: 3 };
 
     fn taken(budget: &mut Budget, now: Instant) -> usize {
         (0..100).take_while(|_| budget.take(1, now)).count()
@@ -72,5 +113,17 @@ mod tests {
         assert!(budget.take(3, now));
         budget.give_back();
         assert_eq!(taken(&mut budget, now), 1);
+    }
+
+    #[test]
+    fn sources_are_forgotten_when_they_have_their_whole_budget_again() {
+        let all = Rate { every: Duration::from_millis(1), at_once: 1000 };
+        let mut budgets = BySource::new(RATE, all);
+        let mut now = Instant::now();
+        for network in 0..100 {
+            now += Duration::from_secs(10);
+            (0..100).for_each(|last| assert!(budgets.take([10, 1, network, last].into(), now)));
+        }
+        assert!(budgets.sources.len() <= MANY_SOURCES);
     }
 }

@@ -8,12 +8,8 @@ use std::time::Instant;
 
 use crate::descriptors;
 use crate::limits::{HANDSHAKES, HANDSHAKES_FROM_ONE_SOURCE, MAX_STRANGERS, MAX_STRANGERS_FROM_ONE_SOURCE};
-use crate::rate::Budget;
+use crate::rate::BySource;
 use crate::transfer::lock;
-
-/// Sources are remembered no longer than it takes them to have their whole budget again. From so many on
-/// it is looked for those that have.
-const MANY_SOURCES: usize = 1024;
 
 /// The connections that are under way to proving themselves, by source.
 #[derive(Clone)]
@@ -24,9 +20,7 @@ struct State {
     most: usize,
     count: usize,
     sources: HashMap<IpAddr, usize>,
-    /// Handshakes, of all sources and of each that has started some.
-    handshakes: Budget,
-    by_source: HashMap<IpAddr, Budget>,
+    handshakes: BySource,
 }
 
 impl Default for Strangers {
@@ -35,8 +29,7 @@ impl Default for Strangers {
             most: MAX_STRANGERS.min(descriptors::quarter()),
             count: 0,
             sources: HashMap::new(),
-            handshakes: Budget::new(HANDSHAKES),
-            by_source: HashMap::new(),
+            handshakes: BySource::new(HANDSHAKES_FROM_ONE_SOURCE, HANDSHAKES),
         })))
     }
 }
@@ -67,28 +60,17 @@ pub(crate) struct Admitted {
 impl Admitted {
     /// Whether a handshake may be started, which counts then.
     pub(crate) fn may_shake_hands(&self, now: Instant) -> bool {
-        let mut state = lock(&self.strangers.0);
-        if state.by_source.len() >= MANY_SOURCES {
-            state.by_source.retain(|_, budget| !budget.is_full(now));
-        }
-        let State { handshakes, by_source, .. } = &mut *state;
-        let known = by_source.get(&self.source).copied();
-        let mut own = known.unwrap_or(Budget::new(HANDSHAKES_FROM_ONE_SOURCE));
-        // A source that is refused anyway takes nothing from the others.
-        let may = own.take(1, now) && handshakes.take(1, now);
-        if may {
-            by_source.insert(self.source, own);
-        }
-        may
+        lock(&self.strangers.0).handshakes.take(self.source, now)
     }
 
     /// The handshake has succeeded: whoever was let in is no stranger, however often it comes.
     pub(crate) fn has_proven_itself(&self) {
-        let mut state = lock(&self.strangers.0);
-        state.handshakes.give_back();
-        if let Some(own) = state.by_source.get_mut(&self.source) {
-            own.give_back();
-        }
+        lock(&self.strangers.0).handshakes.give_back(self.source);
+    }
+
+    /// Where it is from.
+    pub(crate) fn source(&self) -> IpAddr {
+        self.source
     }
 }
 
@@ -115,8 +97,6 @@ fn source(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::limits::Rate;
 
@@ -158,29 +138,21 @@ mod tests {
     fn handshakes_that_one_source_starts_are_limited_and_take_nothing_from_others() {
         let strangers = Strangers::default();
         let now = Instant::now();
-        let Rate { at_once, per_second } = HANDSHAKES_FROM_ONE_SOURCE;
+        let Rate { at_once, every } = HANDSHAKES_FROM_ONE_SOURCE;
         assert_eq!(started(&strangers, [10, 0, 0, 1], now), at_once);
         assert_eq!(started(&strangers, [10, 0, 0, 1], now), 0);
         assert_eq!(started(&strangers, [10, 0, 0, 2], now), at_once);
-        assert_eq!(started(&strangers, [10, 0, 0, 1], now + Duration::from_secs(1)), per_second);
+        assert_eq!(started(&strangers, [10, 0, 0, 1], now + every * 20), 20);
     }
 
     #[test]
-    fn handshakes_of_all_sources_together_are_limited_and_old_sources_forgotten() {
+    fn handshakes_of_all_sources_together_are_limited() {
         let strangers = Strangers::default();
         let mut now = Instant::now();
         let all = |now| -> u32 { (0..=255).map(|last| started(&strangers, [10, 0, 0, last], now)).sum() };
         assert_eq!(all(now), HANDSHAKES.at_once);
-        now += Duration::from_secs(1);
-        assert_eq!(all(now), HANDSHAKES.per_second);
-        for network in 0..100_u8 {
-            now += Duration::from_secs(10);
-            (0..100).for_each(|last| {
-                let admitted = strangers.admit([10, 1, network, last].into()).unwrap();
-                assert!(admitted.may_shake_hands(now));
-            });
-        }
-        assert!(lock(&strangers.0).by_source.len() <= MANY_SOURCES);
+        now += HANDSHAKES.every * 100;
+        assert_eq!(all(now), 100);
     }
 
     #[test]

@@ -145,6 +145,7 @@ fn a_first_use_that_cannot_be_written_down_is_no_use() {
     let folder = to.path().join("not there");
     let options = ListenOptions {
         ledger: Some(folder.join("ledger")),
+        ticket_limits: TicketLimits { uses: Some(2), ..TicketLimits::default() },
         ..local(job(Work::Write(to.path().join("inbox"))))
     };
     // Whoever listens is told at once, before anybody is turned away for it.
@@ -167,6 +168,10 @@ fn an_expired_ticket_lets_nobody_new_in_and_those_who_came_before_come_again() {
             identity: Some(identity.clone()),
             ticket,
             ledger: Some(to.path().join("ledger")),
+            ticket_limits: TicketLimits {
+                lifetime: Some(Duration::from_secs(3600)),
+                ..TicketLimits::default()
+            },
             ..local(job(Work::Write(to.path().join("inbox"))))
         })
     };

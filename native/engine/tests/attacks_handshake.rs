@@ -7,7 +7,7 @@ mod support;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -18,9 +18,10 @@ use hawser_engine::{
 };
 use hawser_protocol::cipher::Side;
 use hawser_protocol::handshake::{
-    CODE_LENGTH, CodeEntropy, CodeInitiator, Credential, FIRST_LENGTH, SECOND_LENGTH, SHARE_LENGTH,
+    CODE_LENGTH, CodeEntropy, CodeInitiator, CodeResponder, Credential, FIRST_LENGTH, SECOND_LENGTH,
+    SHARE_LENGTH,
 };
-use hawser_protocol::opening::Opening;
+use hawser_protocol::opening::{OPENING_LENGTH, Opening, PREAMBLE};
 use hawser_protocol::ticket::TicketSecret;
 use support::dialler::{greet, knock, open, random, rest};
 use support::tap::{FROM_DIALLER, FROM_LISTENER, Tap, Verdict};
@@ -376,6 +377,32 @@ fn a_dialler_never_tries_a_code_a_second_time_by_itself() {
     assert!(matches!(error, Error::WrongCode), "{error:?}");
     assert_eq!(tried.load(Ordering::Relaxed), 1);
     still_serves(&listener, &from, &to);
+}
+
+#[test]
+fn a_listener_that_takes_a_proof_and_says_nothing_is_taken_for_the_wrong_one() {
+    // It may be testing a guess, so nobody else is to be asked as if it had not been there.
+    let from = trees().0;
+    let stalling = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = stalling.local_addr().unwrap().port();
+    let code: Code = "zoo-zoo-zoo".parse().unwrap();
+    let shown = code.clone();
+    let silent = thread::spawn(move || {
+        let (mut stream, _) = stalling.accept().unwrap();
+        let mut first = [0; OPENING_LENGTH + CODE_LENGTH];
+        stream.read_exact(&mut first).unwrap();
+        let first = first[OPENING_LENGTH..].try_into().unwrap();
+        let entropy = CodeEntropy { scalar: random(), run: random() };
+        let (share, _) = CodeResponder { code: shown }.answer(&first, entropy).unwrap();
+        stream.write_all(&[PREAMBLE.as_slice(), &share].concat()).unwrap();
+        rest(stream).len()
+    });
+    let to_it = Destination::Code { host: "127.0.0.1".parse().unwrap(), port, code, known: None };
+    let options =
+        with(&receive(trees().1.path()).ticket(), job(Work::Read(vec![from.path().join("file")])), 1);
+    let error = finished(&dial(DialOptions { to: to_it, ..options }).unwrap()).unwrap_err();
+    assert!(matches!(error, Error::WrongCode), "{error:?}");
+    assert!(silent.join().unwrap() > 0, "it had its proof");
 }
 
 #[test]

@@ -234,6 +234,27 @@ fn there_is_an_end_to_how_many_are_known() {
 }
 
 #[test]
+fn whoever_came_and_was_not_seen_for_longest_makes_room_and_nobody_named_or_dialled_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, file) = in_folder(&folder);
+    let mut text = String::from(HEADER);
+    let old =
+        |number: u16, address: &str| line(number, &format!("p{number}"), address).replace("2026", "2020");
+    text.push_str(&old(0, "192.0.2.7:7707"));
+    text.push_str(&old(1, "-").replace("label", "named"));
+    text.push_str(&line(2, "p2", "-"));
+    text.push_str(&old(3, "-"));
+    (4..u16::try_from(MAX_PEERS).unwrap())
+        .for_each(|number| text.push_str(&line(number, &format!("p{number}"), "-")));
+    fs::write(&path, &text).unwrap();
+
+    assert!(file.remember(key(20_000), "one more", None).unwrap().is_new);
+    let peers = file.read().unwrap();
+    assert!(peers.get(key(3)).is_none());
+    assert!([0, 1, 2, 20_000].iter().all(|&number| peers.get(key(number)).is_some()));
+}
+
+#[test]
 fn writers_at_the_same_time_lose_nothing_and_readers_see_no_half() {
     const WRITERS: u16 = 4;
     const EACH: u16 = 6;

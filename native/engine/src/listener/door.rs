@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hawser_protocol::link::LaneId;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,10 +13,15 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
+use super::places::Place;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
-use crate::opening::{BUSY, Knock, Who, admit_lane, answer, examine, examine_guess};
+use crate::opening::{BUSY, Knock, Opened, Who, admit_lane, answer, examine, examine_guess};
+use crate::quota::Quota;
 use crate::strangers::Admitted;
 use crate::transfer::lock;
+
+/// How often it is looked whether the code that is shown is too old.
+const CODE_CHECK: Duration = Duration::from_secs(10);
 
 /// Serves whoever connects, until the listener closes.
 pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::net::TcpListener>) {
@@ -31,7 +36,8 @@ pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::ne
         let renewing = shared.clone();
         accepting.spawn(async move {
             while let Some(until) = renewing.codes.until() {
-                sleep_until(until.into()).await;
+                // Not longer, for this clock stops while the machine sleeps.
+                sleep_until(until.min(Instant::now() + CODE_CHECK).into()).await;
                 renewing.codes.renew();
             }
         });
@@ -124,18 +130,19 @@ async fn greet(
                 if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
             admitted.has_proven_itself();
             let (place, visitor) = shared.place_for(visitor).await?;
-            shared.open_session(visitor.enter().await?, quota, place);
+            open_session(shared, visitor.enter().await?, quota, place);
         }
         Knock::Code => {
-            let (guess, visitor) = examine_guess(stream, address, &shared.key, &shared.codes).await?;
+            let (guess, visitor) =
+                examine_guess(stream, address, &shared.key, &shared.codes, admitted.source()).await?;
             let (place, visitor) = shared.place_for(visitor).await?;
-            if !shared.codes.redeem(&guess) {
+            if !shared.codes.redeem(&guess, admitted.source()) {
                 return None;
             }
             admitted.has_proven_itself();
             let opened = visitor.enter().await?;
             let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
-            shared.open_session(opened, quota, place);
+            open_session(shared, opened, quota, place);
         }
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
@@ -145,4 +152,10 @@ async fn greet(
         }
     }
     Some(())
+}
+
+/// Not on the thread of all others at the door: a disk may take its time.
+fn open_session(shared: &Arc<Shared>, opened: Opened, quota: Arc<Quota>, place: Place) {
+    let shared = shared.clone();
+    spawn_blocking(move || shared.open_session(opened, quota, place));
 }

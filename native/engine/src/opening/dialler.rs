@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hawser_protocol::cipher::HEADER_LENGTH;
@@ -43,6 +44,8 @@ pub(crate) async fn greet(
     key: &StaticKey,
     role: Role,
 ) -> Result<Greeted, Error> {
+    // From then on the listener can tell whether a code was right, so this must not be tried anywhere else.
+    let has_guessed = AtomicBool::new(false);
     let greeting = async {
         let begun = Instant::now();
         let mut stream = TcpStream::connect(address).await.map_err(|error| connect_error(address, &error))?;
@@ -64,6 +67,7 @@ pub(crate) async fn greet(
                 rtt = rtt.min(knock(&mut stream, address, Opening::Code, &first).await?);
                 let share: [u8; SHARE_LENGTH] = read_answer(&mut stream).await?;
                 let (proof, initiator) = initiator.read_share(&share, key, role, entropy).map_err(refused)?;
+                has_guessed.store(true, Ordering::Relaxed);
                 stream.write_all(&proof).await.map_err(|_| Error::Authentication)?;
                 let second: [u8; SPOKEN_SECOND_LENGTH] = read_answer(&mut stream).await?;
                 initiator.read_second(&second)
@@ -72,7 +76,8 @@ pub(crate) async fn greet(
         .map_err(refused)?;
         Ok(Greeted { stream, address, rtt, initiator, third })
     };
-    within(address, greeting).await
+    let greeted = within(address, greeting).await;
+    greeted.map_err(|error| if has_guessed.load(Ordering::Relaxed) { Error::Authentication } else { error })
 }
 
 /// Sends the first words, and waits for the listener's: how long that took.

@@ -1,6 +1,6 @@
 //! The side that listens.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use hawser_protocol::cipher::{HEADER_LENGTH, record_length};
@@ -82,6 +82,7 @@ pub(crate) async fn examine_guess(
     address: SocketAddr,
     key: &StaticKey,
     codes: &Codes,
+    source: IpAddr,
 ) -> Option<(Guess, Visitor)> {
     let guess = codes.guess().ok()?;
     let first: [u8; CODE_LENGTH] = read_exact(&mut stream).await.ok()?;
@@ -89,10 +90,13 @@ pub(crate) async fn examine_guess(
     let (share, responder) = CodeResponder { code: guess.code.clone() }.answer(&first, entropy).ok()?;
     stream.write_all(&share).await.ok()?;
     let proof: [u8; CODE_PROOF_LENGTH] = read_exact(&mut stream).await.ok()?;
-    if !codes.is_open(&guess) {
+    let may_be_right = codes.may_be_right(&guess, source, Instant::now());
+    // Judged in any case, so that it takes as long.
+    let judged = responder.read_proof(&proof, key, responder_entropy()?);
+    if !may_be_right {
         return None;
     }
-    let Ok((second, responder)) = responder.read_proof(&proof, key, responder_entropy()?) else {
+    let Ok((second, responder)) = judged else {
         codes.wrong(&guess);
         return None;
     };

@@ -27,7 +27,7 @@ pub struct KnownPeer {
 }
 
 /// A day, in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day {
     pub(super) year: u64,
     pub(super) month: u64,
@@ -81,7 +81,7 @@ pub enum Change {
     NotAName(String),
     /// Another peer has the name.
     NameTaken(PeerName),
-    /// There are [`MAX_PEERS`] already.
+    /// There are [`MAX_PEERS`] already, all of them named or dialled.
     Full,
 }
 
@@ -134,7 +134,9 @@ impl KnownPeers {
     /// A peer has proven its key: at `address`, if that was dialled, and calling itself `label`.
     ///
     /// One that is new gets a name from its label, with a number if another has that. An address at which another
-    /// key is known stays with that one, until it is forgotten.
+    /// key is known stays with that one, until it is forgotten. Where there is no room, the one is forgotten that was
+    /// not seen for longest, of those that the user neither named nor dialled: whoever has a ticket can come with
+    /// thousands of keys.
     ///
     /// # Errors
     /// [`Change::Full`].
@@ -149,8 +151,10 @@ impl KnownPeers {
         let address = address.filter(|address| self.at(address).is_none_or(|known| known.key == key));
         let position = match self.peers.iter().position(|peer| peer.key == key) {
             Some(position) => position,
-            None if self.peers.len() >= MAX_PEERS => return Err(Change::Full),
             None => {
+                if self.peers.len() >= MAX_PEERS {
+                    self.forget_least()?;
+                }
                 let name = self.free_name(PeerName::from_label(label).unwrap_or_else(PeerName::nameless));
                 self.peers.push(KnownPeer { key, name, is_named: false, seen, address: None });
                 self.peers.len() - 1
@@ -162,6 +166,13 @@ impl KnownPeers {
             peer.address = address;
         }
         Ok(peer)
+    }
+
+    fn forget_least(&mut self) -> Result<(), Change> {
+        let came = self.peers.iter().enumerate().filter(|(_, peer)| !peer.is_named && peer.address.is_none());
+        let (least, _) = came.min_by_key(|(_, peer)| peer.seen).ok_or(Change::Full)?;
+        self.peers.remove(least);
+        Ok(())
     }
 
     /// Gives a peer a name of the user's choice.
