@@ -48,6 +48,7 @@ mod supply;
 mod transfer;
 mod tune;
 mod verify;
+mod windows;
 
 pub use admission::{TicketLimits, TicketUse};
 pub use closing::Closing;

@@ -66,6 +66,15 @@ pub(crate) const MAX_SESSIONS: usize = 1024;
 /// have so many. Not a plain limit, because hundreds of senders of one user on one machine are one peer.
 pub(crate) const MAX_SESSIONS_OF_ONE_PEER: usize = 8;
 
+/// Entries that all sessions of a process may leave unsettled, beside the smallest window
+/// ([`hawser_protocol::limits::MIN_UNSETTLED`]), to which each has a right. Each takes about 1.5 KiB of a sink.
+///
+/// *Attack:* whoever has a ticket, and opens hundreds of sessions, each of which offers as much as it may.
+pub(crate) const MAX_UNSETTLED_IN_ALL: u32 = 512 * 1024;
+
+/// A session gets no larger window than so many of are left.
+pub(crate) const MIN_WINDOWS_LEFT: u32 = 8;
+
 /// Lanes of all sessions of one key, beside the first one of each.
 ///
 /// *Attack:* one peer that asks for two threads and half a MiB of buffers sixteen times for each of its
