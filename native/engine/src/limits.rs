@@ -102,8 +102,8 @@ pub(crate) const UNREAD_AFTER: Duration = Duration::from_secs(5 * 60);
 /// *Attack:* a peer that is let in and sends a byte now and then, each of which would be a sign of life.
 pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// Frames that ask for nothing and bring nothing, such as PING, that one session may receive in a second,
-/// and at once. Whoever sends more has its session ended.
+/// Frames that ask for nothing and bring nothing, such as PING or what is said again, that one session may
+/// receive in a second, and at once. Whoever sends more has its session ended.
 ///
 /// *Attack:* a flood of frames that costs its sender next to nothing and keeps a core busy here. Frames with
 /// an effect are not counted by the second: each is one of a bounded number of entries, chunks or records,

@@ -43,7 +43,7 @@ pub struct Window {
 
 impl Window {
     /// The smallest there is.
-    pub const SMALLEST: Self = Self { halvings: (MAX_UNSETTLED / MIN_UNSETTLED).ilog2() as u8 };
+    pub const SMALLEST: Self = Self { halvings: 5 };
 
     /// The largest of at most so many entries; of none, the smallest.
     pub fn of(entries: u32) -> Self {
@@ -57,6 +57,8 @@ impl Window {
         MAX_UNSETTLED >> self.halvings
     }
 }
+
+const _: () = assert!(MAX_UNSETTLED >> Window::SMALLEST.halvings == MIN_UNSETTLED);
 
 /// Bytes before the label.
 const FIXED_BYTES: usize = 17;

@@ -57,6 +57,12 @@ pub const MAX_CLOSE_TEXT_BYTES: usize = 512;
 /// *Attack:* a sink that asks for the same chunks for ever; each request takes memory.
 pub const MAX_REQUESTS: u64 = 8;
 
+/// Frames about an entry, of either kind of peer, that may change nothing: repetitions after a loss, and what
+/// crosses the news that the entry is settled. Further ones count as saying nothing.
+///
+/// *Attack:* a flood of them, which costs its sender next to nothing.
+pub const NEEDLESS_FRAMES_PER_ENTRY: u64 = 8;
+
 /// Records received on a lane before an acknowledgement is due.
 pub const ACK_EVERY_RECORDS: u64 = 32;
 

@@ -118,7 +118,7 @@ impl Receiver {
         let file = match self.unsettled.get_mut(header.entry) {
             Some(State::File(file)) => file,
             // Settled here while these bytes were under way, or a repetition.
-            None | Some(State::Placing(_) | State::GivenUp(_)) => return Ok(Placement::Discard),
+            None | Some(State::Placing(_) | State::GivenUp(_)) => return Ok(self.discard(header)),
             Some(_) => return Err(ProtocolError::Unexpected("data")),
         };
         let left = file.size.checked_sub(header.offset).ok_or(ProtocolError::Malformed("offset"))?;
@@ -131,8 +131,16 @@ impl Receiver {
         if file.claimed.claim(header.offset, end) {
             Ok(Placement::Write(header.entry, header.offset))
         } else {
-            Ok(Placement::Discard)
+            Ok(self.discard(header))
         }
+    }
+
+    /// Whoever sends whole chunks has work of it: only short ones are counted.
+    fn discard(&mut self, header: Header) -> Placement {
+        if header.length < CHUNK_BYTES {
+            self.link.count_needless();
+        }
+        Placement::Discard
     }
 
     /// The bytes that [`Placement::Write`] spoke of have been written.
@@ -280,7 +288,10 @@ impl Receiver {
         self.check_offered(id)?;
         match self.unsettled.get_mut(id) {
             // Settled here, or about to be, while the source was still to send a part again.
-            None | Some(State::GivenUp(_)) => Ok(None),
+            None | Some(State::GivenUp(_)) => {
+                self.link.count_needless();
+                Ok(None)
+            }
             Some(state @ State::Placing(_)) => {
                 *state = State::GivenUp(reason);
                 Ok(None)
@@ -301,8 +312,9 @@ impl Receiver {
         }
         let hash = payload.try_into().map(ContentHash).map_err(|_| ProtocolError::Malformed("hash"))?;
         match self.unsettled.get_mut(header.entry) {
-            Some(State::File(file)) if file.hash.is_none_or(|known| known == hash) => file.hash = Some(hash),
-            None | Some(State::Placing(_) | State::GivenUp(_)) => {}
+            Some(State::File(file)) if file.hash.is_none() => file.hash = Some(hash),
+            Some(State::File(file)) if file.hash == Some(hash) => self.link.count_needless(),
+            None | Some(State::Placing(_) | State::GivenUp(_)) => self.link.count_needless(),
             Some(_) => return Err(ProtocolError::Unexpected("hash")),
         }
         Ok(self.completed(header.entry).into_iter().collect())

@@ -71,7 +71,7 @@ impl Sender {
 
     /// Whether there is so much room that a walk which waited for it had better go on.
     pub fn has_much_room(&self) -> bool {
-        self.has_room_below(self.window() / 4 * 3)
+        self.has_room_below(self.window().saturating_sub(self.window() / 4))
     }
 
     fn window(&self) -> u32 {
@@ -93,6 +93,7 @@ impl Sender {
     pub fn offer(&mut self, entry: &Entry) {
         let Some(id) = self.next_id() else { return };
         self.last = id;
+        self.link.forgive_some();
         put_entry(&mut self.page, entry);
         let size = match entry.kind {
             Kind::File { size } => Some(size),

@@ -56,6 +56,7 @@ impl Receiver {
             return Err(ProtocolError::Unexpected("parent"));
         }
         self.last = id;
+        self.link.forgive_some();
         Ok(match raw.judge() {
             Ok(entry) => ReceiverEvent::Offered(id, entry),
             Err(reason) => ReceiverEvent::Refused { id, parent: raw.parent, name: raw.name, reason },

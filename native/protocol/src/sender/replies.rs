@@ -14,7 +14,10 @@ impl Sender {
     pub(super) fn handle_want(&mut self, id: EntryId) -> Result<(), ProtocolError> {
         self.check_offered(id)?;
         // It may have failed here in the meantime.
-        let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(()) };
+        let Some(offered) = self.unsettled.get_mut(&id) else {
+            self.link.count_needless();
+            return Ok(());
+        };
         let Some(size) = offered.size.filter(|_| !offered.wanted) else {
             return Err(ProtocolError::Unexpected("request"));
         };
@@ -30,10 +33,16 @@ impl Sender {
         missing: &[ChunkRange],
     ) -> Result<Vec<SenderEvent>, ProtocolError> {
         self.check_offered(id)?;
-        let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(Vec::new()) };
+        let Some(offered) = self.unsettled.get_mut(&id) else {
+            self.link.count_needless();
+            return Ok(Vec::new());
+        };
         let Some(size) = offered.size else { return Err(ProtocolError::Unexpected("request")) };
         let first = !offered.wanted;
         let event = offered.miss(id, size, missing)?;
+        if !first && missing.is_empty() {
+            self.link.count_needless();
+        }
         if first && size == 0 {
             // Nothing of it can be missing, but its one chunk, of no bytes, is read for the hash.
             self.schedule.add(id, offered.parent, 0, 0);
@@ -86,8 +95,13 @@ impl Sender {
         fate: impl FnOnce(Option<ContentHash>) -> Fate,
     ) -> Result<Option<SenderEvent>, ProtocolError> {
         self.check_offered(id)?;
-        self.given_up.remove(&id);
-        let Some(offered) = self.unsettled.remove(&id) else { return Ok(None) };
+        let was_given_up = self.given_up.remove(&id);
+        let Some(offered) = self.unsettled.remove(&id) else {
+            if !was_given_up {
+                self.link.count_needless();
+            }
+            return Ok(None);
+        };
         Ok(Some(SenderEvent::Settled(id, fate(offered.hash))))
     }
 
