@@ -1,14 +1,20 @@
 import {readdirSync} from 'node:fs';
 import {join} from 'node:path';
+import {setTimeout} from 'node:timers/promises';
 import test from 'ava';
 import {arrived, checkDelivered, ended, push} from './helpers/attempt.ts';
-import {hawser, parseEvents} from './helpers/cli.ts';
+import {hawser, listenOn, parseEvents, run} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {blackHole} from './helpers/partition.ts';
 import {hidden, startProxied, visible} from './helpers/proxy.ts';
 import {Tally} from './helpers/tally.ts';
 import {differences} from './helpers/tree-state.ts';
-import {pseudoRandom, writeFiles} from './helpers/tree.ts';
+import {assertSameBytes, pseudoRandom, writeFiles} from './helpers/tree.ts';
+
+const unix = process.platform === 'win32' ? test.serial.skip : test.serial;
+
+/** How long a process stands still: less than counts as silence. */
+const standstill = process.env['HAWSER_FAULTS'] === 'all' ? 30_000 : 3000;
 
 /** How many files the last event that says so counts. */
 function filesDone(stdout: string): number {
@@ -87,4 +93,53 @@ test.serial('a sender that has moved to another address goes on', async (t) => {
     t.deepEqual(peers, [visible, '127.0.1.9']);
   });
   tally.finish(t);
+});
+
+/** Whether some of the bytes have come, by the events of either side. */
+function hasBytes(stdout: string): boolean {
+  return /"bytesDone":[1-9]/.test(stdout);
+}
+
+unix('D17: a receiver that stands still for a while costs nothing', async (t) => {
+  const folder = makeFolder(t);
+  const [file, inbox] = [join(folder, 'file'), join(folder, 'inbox')];
+  await writeFiles(folder, {file: pseudoRandom(20_000_000)});
+  const {process: receiver, ticket} = await listenOn(t, ['receive', inbox, '--once', '--json']);
+  const sender = hawser(t, ['send', file, '--to', ticket, '--limit', '5MB/s', '--json']);
+  await receiver.until(hasBytes);
+
+  receiver.kill('SIGSTOP');
+  await setTimeout(standstill);
+  receiver.kill('SIGCONT');
+
+  for (const {code, stdout} of [await sender.ended(), await receiver.ended()]) {
+    t.is(code, 0, stdout.slice(-500));
+    t.false(parseEvents(stdout).some(({event}) => event === 'reconnected'));
+  }
+  assertSameBytes(t, join(inbox, 'file'), file);
+});
+
+unix('D17: a sender that stands still for a while holds nobody up, and goes on', async (t) => {
+  const folder = makeFolder(t);
+  const [file, other, inbox] = ['file', 'other', 'inbox'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await writeFiles(folder, {file: pseudoRandom(20_000_000), other: pseudoRandom(1_000_000, 'other')});
+  const {ticket} = await listenOn(t, ['receive', inbox, '--json']);
+  const sender = hawser(t, ['send', file, '--to', ticket, '--limit', '5MB/s', '--json']);
+  await sender.until(hasBytes);
+
+  sender.kill('SIGSTOP');
+  const beside = await run(t, ['send', other, '--to', ticket]);
+  await setTimeout(standstill);
+  sender.kill('SIGCONT');
+
+  t.is(beside.code, 0, beside.stderr);
+  const {code, stdout} = await sender.ended();
+  t.is(code, 0, stdout.slice(-500));
+  t.false(parseEvents(stdout).some(({event}) => event === 'reconnected'));
+  assertSameBytes(t, join(inbox, 'file'), file);
+  assertSameBytes(t, join(inbox, 'other'), other);
 });

@@ -9,7 +9,7 @@ use hawser_protocol::cipher::{
     HEADER_LENGTH as LENGTH_BYTES, MAX_PLAINTEXT, Opener, Sealer, TAG_LENGTH as TAG_BYTES, record_length,
 };
 
-use crate::limits::RECORD_TIMEOUT;
+use crate::limits::RECORD_RATE;
 use crate::pace::Paces;
 
 /// A record being filled. One per lane, reused for all its records.
@@ -89,12 +89,14 @@ pub(crate) struct RecordReader {
     stream: Arc<TcpStream>,
     opener: Opener,
     paces: Arc<Paces>,
+    /// How long a record may take, however slowly it comes.
+    grace: Duration,
     buffer: Box<[u8]>,
 }
 
 impl RecordReader {
-    pub(crate) fn new(stream: Arc<TcpStream>, opener: Opener, paces: Arc<Paces>) -> Self {
-        Self { stream, opener, paces, buffer: vec![0; MAX_PLAINTEXT + TAG_BYTES].into() }
+    pub(crate) fn new(stream: Arc<TcpStream>, opener: Opener, paces: Arc<Paces>, grace: Duration) -> Self {
+        Self { stream, opener, paces, grace, buffer: vec![0; MAX_PLAINTEXT + TAG_BYTES].into() }
     }
 
     /// Reads whatever still comes, and drops it: up to the end of the connection, or for `patience`.
@@ -113,13 +115,13 @@ impl RecordReader {
         let mut header = [0; LENGTH_BYTES];
         // How long the peer says nothing is another matter.
         let begun = read_some(&*self.stream, &mut header)?;
-        let mut waited = Duration::ZERO;
-        read_all(&*self.stream, &mut header[begun..], &mut waited)?;
+        let mut arrival = Arrival::new(self.grace);
+        read_all(&*self.stream, &mut header[begun..], &mut arrival)?;
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         let length = record_length(header).map_err(invalid)?;
         let body = &mut self.buffer[..length];
         for slice in body.chunks_mut(self.paces.slice()) {
-            read_all(&*self.stream, slice, &mut waited)?;
+            read_all(&*self.stream, slice, &mut arrival)?;
             self.paces.pass(slice.len());
         }
         self.opener.open(header, body).map_err(invalid)
@@ -137,14 +139,12 @@ fn read_some(mut from: impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Fills `bytes`, unless that takes so long that the peer only pretends to send a record. Only waiting for
-/// the peer counts.
-fn read_all(mut from: impl Read, mut bytes: &mut [u8], waited: &mut Duration) -> io::Result<()> {
+/// Fills `bytes`, unless they come so slowly that the peer only pretends to send a record.
+fn read_all(mut from: impl Read, mut bytes: &mut [u8], arrival: &mut Arrival) -> io::Result<()> {
     while !bytes.is_empty() {
         let begun = Instant::now();
         let count = read_some(&mut from, bytes)?;
-        *waited += begun.elapsed();
-        if *waited > RECORD_TIMEOUT {
+        if !arrival.goes_on(count, begun.elapsed()) {
             return Err(io::ErrorKind::TimedOut.into());
         }
         bytes = &mut bytes[count..];
@@ -152,18 +152,52 @@ fn read_all(mut from: impl Read, mut bytes: &mut [u8], waited: &mut Duration) ->
     Ok(())
 }
 
+/// How a record comes in. Only waiting for the peer counts.
+struct Arrival {
+    allowed: Duration,
+    waited: Duration,
+}
+
+impl Arrival {
+    fn new(grace: Duration) -> Self {
+        Self { allowed: grace, waited: Duration::ZERO }
+    }
+
+    /// So many bytes have come after so long. Whether the rest may be waited for.
+    fn goes_on(&mut self, count: usize, waited: Duration) -> bool {
+        self.allowed += Duration::from_secs(1) * u32::try_from(count).unwrap_or(u32::MAX) / RECORD_RATE;
+        self.waited += waited;
+        self.waited <= self.allowed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::RECORD_GRACE;
+
+    /// How many bytes of a record come, one every so often, before it is given up; `None`: all of them.
+    fn given_up_after(every: Duration) -> Option<usize> {
+        let mut arrival = Arrival::new(RECORD_GRACE);
+        (0..MAX_PLAINTEXT).find(|_| !arrival.goes_on(1, every))
+    }
 
     #[test]
-    fn a_record_that_comes_byte_by_byte_for_hours_ends_the_lane() {
+    fn a_record_may_come_slowly_but_not_byte_by_byte_for_hours() {
+        let rate = Duration::from_secs(1) / RECORD_RATE;
+        assert_eq!(given_up_after(rate), None);
+        let seconds = given_up_after(Duration::from_secs(1)).unwrap() as u64;
+        assert!((RECORD_GRACE.as_secs()..=2 * RECORD_GRACE.as_secs()).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn what_comes_too_late_ends_the_lane() {
         let mut buffer = [0; 8];
-        let mut waited = RECORD_TIMEOUT - Duration::from_millis(1);
-        read_all(&[7; 8][..], &mut buffer, &mut waited).unwrap();
+        let mut arrival = Arrival::new(RECORD_GRACE);
+        read_all(&[7; 8][..], &mut buffer, &mut arrival).unwrap();
         assert_eq!(buffer, [7; 8]);
-        waited = RECORD_TIMEOUT;
-        let late = read_all(&[7; 8][..], &mut buffer, &mut waited).unwrap_err();
+        arrival.waited = arrival.allowed + Duration::from_secs(1);
+        let late = read_all(&[7; 8][..], &mut buffer, &mut arrival).unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
     }
 }

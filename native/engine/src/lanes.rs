@@ -15,7 +15,7 @@ use hawser_protocol::link::LaneId;
 
 use crate::Error;
 use crate::lane::{Record, RecordReader, RecordWriter};
-use crate::limits::{LOST_AFTER, PING_AFTER, UNREAD_AFTER};
+use crate::limits::{PING_AFTER, Timers};
 use crate::machine::{Machine, Readiness};
 use crate::opening::{Connection, Who};
 use crate::session::{CLOSE_GRACE, Flow, Idle, Session, Side, State, panicked, spawn};
@@ -81,8 +81,9 @@ impl<S: Side> Session<S> {
     pub fn run_lane(self: &Arc<Self>, lane: LaneId, connection: Connection) -> Result<(), Error> {
         let Connection { stream, keys, rtt } = connection;
         // A socket refuses these only when its connection is gone already.
-        stream.set_read_timeout(Some(LOST_AFTER)).map_err(|_| Error::Lost)?;
-        stream.set_write_timeout(Some(UNREAD_AFTER)).map_err(|_| Error::Lost)?;
+        let Timers { lost_after, unread_after, record_grace } = self.timers;
+        stream.set_read_timeout(Some(lost_after)).map_err(|_| Error::Lost)?;
+        stream.set_write_timeout(Some(unread_after)).map_err(|_| Error::Lost)?;
         stream.set_nodelay(true).map_err(|_| Error::Lost)?;
         tune(&stream, rtt);
         let stream = Arc::new(stream);
@@ -90,8 +91,9 @@ impl<S: Side> Session<S> {
         if lanes.ended {
             return Err(Error::Lost);
         }
-        let mut writer = RecordWriter::new(stream.clone(), keys.sealer, self.transfer.paces().clone());
-        let mut reader = RecordReader::new(stream.clone(), keys.opener, self.transfer.paces().clone());
+        let paces = self.transfer.paces();
+        let mut writer = RecordWriter::new(stream.clone(), keys.sealer, paces.clone());
+        let mut reader = RecordReader::new(stream.clone(), keys.opener, paces.clone(), record_grace);
         lanes.sockets.insert(lane, stream);
         lanes.threads.retain(|thread| !thread.is_finished());
         let write = move |session: &Self| session.write_lane(lane, &mut writer);

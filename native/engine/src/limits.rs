@@ -7,15 +7,22 @@ use std::time::Duration;
 
 /// Connections that have proven nothing, in all.
 ///
-/// *Attack:* a port scan or a flood that opens connections and says nothing. Each costs a descriptor and a
-/// few KiB, and so many of them no more than 1 MiB. Never more than a quarter of the descriptors that the
-/// process may have.
+/// *Attack:* a port scan or a flood that opens connections and says nothing, or says some of a handshake. Each costs a
+/// descriptor and less than 6 KiB, and so many of them less than 1.5 MiB. Never more than a quarter of the descriptors
+/// that the process may have.
 pub(crate) const MAX_STRANGERS: usize = 256;
 
 /// The same from one source: an IPv4 address, or the /64 around an IPv6 address.
 ///
 /// *Attack:* one machine that keeps all others out.
 pub(crate) const MAX_STRANGERS_FROM_ONE_SOURCE: usize = 16;
+
+/// When all those places are taken, a connection keeps its own for so long against one of another source with no
+/// more. Who has more places than the other would have makes way at once.
+///
+/// *Attack:* silent connections from some addresses, or from a few networks of IPv6, each renewed when its time is up:
+/// 26 a second would keep all others out for good.
+pub(crate) const UNDISTURBED: Duration = Duration::from_secs(1);
 
 /// A listener's deadline for all that a connection has to prove, from accept on.
 ///
@@ -96,11 +103,34 @@ pub(crate) const LOST_AFTER: Duration = Duration::from_secs(60);
 /// *Attack:* a peer that is let in, gives signs of life, and never reads.
 pub(crate) const UNREAD_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// So long a lane waits at most for the bytes of one record, from its first to its last: 37 bytes a second,
-/// less than a lane gets that shares the lowest bandwidth limit with hundreds.
+/// So long a lane waits for the bytes of one record, from its first to its last, and longer only while they come
+/// at [`RECORD_RATE`].
 ///
-/// *Attack:* a peer that is let in and sends a byte now and then, each of which would be a sign of life.
-pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+/// *Attack:* a peer that is let in and sends a byte now and then, each of which would be a sign of life. Or a length
+/// that somebody on the line has made larger: the signs of life that follow would be taken for the rest of the record.
+pub(crate) const RECORD_GRACE: Duration = UNREAD_AFTER;
+
+/// Bytes a second: less than a lane gets that shares the lowest bandwidth limit with hundreds, and more than signs
+/// of life come to.
+pub(crate) const RECORD_RATE: u32 = 16;
+
+/// How long a session waits for a peer that was let in: of this table, what can be waited for only in a test that
+/// has it shorter.
+#[derive(Clone, Copy, Debug)]
+pub struct Timers {
+    /// A lane on which nothing has come for so long is lost.
+    pub lost_after: Duration,
+    /// A lane whose peer takes nothing for so long is lost.
+    pub unread_after: Duration,
+    /// A record may take so long, however slowly its bytes come.
+    pub record_grace: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { lost_after: LOST_AFTER, unread_after: UNREAD_AFTER, record_grace: RECORD_GRACE }
+    }
+}
 
 /// Frames that ask for nothing and bring nothing, such as PING or what is said again, that one session may
 /// receive in a second, and at once. Whoever sends more has its session ended.
@@ -153,6 +183,11 @@ pub const MAX_FAILED_KEPT: usize = 10_000;
 ///
 /// *Attack:* the same with paths of 33 KiB.
 pub(crate) const MAX_FAILED_KEPT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of the paths of entries that are kept when all are, until they are taken: millions of ordinary ones.
+///
+/// *Attack:* a peer that makes tens of thousands of empty files in the innermost of folders with long names.
+pub const MAX_KEPT_BYTES: usize = 256 * 1024 * 1024;
 
 /// One so often on average, and so many at once after a pause.
 #[derive(Clone, Copy, Debug)]

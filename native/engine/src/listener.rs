@@ -24,7 +24,7 @@ use crate::closing::Closing;
 use crate::codes::{Codes, ShownCode};
 use crate::disk::Claim;
 use crate::job::{Job, Work};
-use crate::limits::MAX_SESSIONS;
+use crate::limits::{MAX_SESSIONS, Timers};
 use crate::offer::Offers;
 use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
@@ -34,6 +34,7 @@ use crate::serve::{AnySession, Beginning, start};
 use crate::session::{call, spawn};
 use crate::sockets::bind_all;
 use crate::strangers::Strangers;
+use crate::target::TargetFolder;
 use crate::transfer::{Peer, Transfer, lock};
 
 pub use options::ListenOptions;
@@ -48,8 +49,8 @@ pub struct Listener(Arc<Shared>);
 
 struct Shared {
     job: Job,
-    /// Held while sessions write into the folder.
-    claim: Mutex<Option<Claim>>,
+    /// The folder that sessions write into: opened and claimed once, for all of them.
+    target: Mutex<(TargetFolder, Option<Claim>)>,
     key: StaticKey,
     admission: Admission,
     codes: Codes,
@@ -59,6 +60,7 @@ struct Shared {
     reserved: HashMap<String, (PeerName, PublicKey)>,
     /// Of all transfers together.
     pace: Arc<Pace>,
+    timers: Timers,
     strangers: Strangers,
     closing: Notify,
     state: Mutex<State>,
@@ -98,7 +100,7 @@ struct Running {
 /// direction.
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ListenOptions { job, bind, port, advertise, identity, ticket: kept, reserved, .. } = options;
-    job.work.prepare()?;
+    let mut target = job.work.prepare()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
             |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
@@ -128,23 +130,24 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ticket = Ticket::new(hosts, bound_port, key.public(), secret, permits)
         .map_err(|_| Error::InvalidOption("give 1 to 8 addresses to advertise".into()))?
         .expiring(kept.as_ref().and_then(Ticket::expires));
-    let ListenOptions { ticket_limits, ledger, allow, codes, .. } = options;
+    let ListenOptions { ticket_limits, ledger, allow, codes, timers, .. } = options;
     let admission = Admission::new(ticket, kept.is_none(), ticket_limits, allow, ledger)?;
 
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Internal(format!("cannot start: {error}")))?;
     // Last: whoever is told that the folder is in use has made no other mistake.
-    let claim = job.work.claim()?;
+    let claim = job.work.claim(&mut target)?;
     let shared = Arc::new(Shared {
         pace: Arc::new(Pace::new(job.limit)),
         job,
-        claim: Mutex::new(claim),
+        target: Mutex::new((target, claim)),
         key,
         admission,
         codes: Codes::new(codes)?,
         port: bound_port,
         addresses,
         reserved: reserved.into_iter().map(|entry| (entry.0.folded(), entry)).collect(),
+        timers,
         strangers: Strangers::default(),
         closing: Notify::new(),
         state: Mutex::default(),
@@ -280,7 +283,9 @@ impl Shared {
             state.finishing -= 1;
             shared.announce_if_over(state);
         };
-        let beginning = Beginning { id, peer, hello: self.job.hello(None), is_claimed: true, quota };
+        let target = lock(&self.target).0.clone();
+        let beginning =
+            Beginning { id, peer, hello: self.job.hello(None), target, quota, timers: self.timers };
         match start(&self.job, beginning, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
@@ -348,7 +353,8 @@ impl Shared {
         let asking = std::mem::take(&mut state.asking);
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
-        drop(lock(&self.claim).take());
+        self.admission.close();
+        *lock(&self.target) = (TargetFolder::default(), None);
         self.job.offers.iter().for_each(Offers::close);
         asking.into_iter().for_each(|next| call(|| next(None)));
         waiting.into_iter().for_each(call);

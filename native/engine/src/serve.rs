@@ -17,6 +17,7 @@ use crate::delivery::Plan;
 use crate::disk::Source;
 use crate::job::{Job, Work};
 use crate::lane::{Record, RecordReader, RecordWriter};
+use crate::limits::Timers;
 use crate::machine::Machine as _;
 use crate::offer::Offers;
 use crate::opening::{Connection, Who};
@@ -25,6 +26,7 @@ use crate::quota::Quota;
 use crate::session::{CLOSE_GRACE, Session, Side, goodbye, spawn};
 use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
+use crate::target::TargetFolder;
 use crate::transfer::Transfer;
 use crate::windows::WINDOWS;
 
@@ -81,10 +83,11 @@ pub(crate) struct Beginning {
     pub peer: PublicKey,
     /// How this side introduces itself.
     pub hello: Hello,
-    /// Whether the folder to be written into is claimed for longer than the session.
-    pub is_claimed: bool,
+    /// The folder to be written into.
+    pub target: TargetFolder,
     /// How much the peer may bring: for a sink.
     pub quota: Arc<Quota>,
+    pub timers: Timers,
 }
 
 /// Starts a session that does `job` on its first lane. `closed` is called with its end, when nothing
@@ -97,7 +100,7 @@ pub(crate) fn start(
     closed: impl FnOnce(Result<(), Error>) + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
-    let Beginning { id, peer, mut hello, is_claimed, quota } = beginning;
+    let Beginning { id, peer, mut hello, target, quota, timers } = beginning;
     let reserved = WINDOWS.reserve();
     hello.window = reserved.window;
     let closed = move |result| {
@@ -112,7 +115,7 @@ pub(crate) fn start(
                     Err(error) => return Err(turn_away(error, connection)),
                 };
                 let side = SourceSide { source, held: Mutex::default(), confinement };
-                Ok(Session::start(side, Sender::new(hello), transfer, connection, closed)?)
+                Ok(Session::start(side, Sender::new(hello), transfer, timers, connection, closed)?)
             }
             Err(error) => {
                 let error = Error::InvalidOption(format!("these paths cannot be sent: {error}"));
@@ -124,14 +127,16 @@ pub(crate) fn start(
                 directory: directory.clone(),
                 durability: job.durability,
                 requests: job.requests,
-                is_claimed,
+                target,
                 id,
                 peer,
                 continues: hello.continues,
                 quota,
             };
             match sink_side(plan, job.offers.as_ref(), hello.window, &transfer) {
-                Ok(side) => Ok(Session::start(side, Receiver::new(hello), transfer, connection, closed)?),
+                Ok(side) => {
+                    Ok(Session::start(side, Receiver::new(hello), transfer, timers, connection, closed)?)
+                }
                 Err(error) => Err(turn_away(error, connection)),
             }
         }
@@ -145,10 +150,14 @@ fn sink_side(
     window: Window,
     transfer: &Transfer,
 ) -> Result<SinkSide, Error> {
-    let Some(offers) = offers else { return SinkSide::open(plan) };
+    let Some(offers) = offers else {
+        transfer.set_accepted();
+        return SinkSide::open(plan);
+    };
     // With too many that wait for an answer already, it may come again. A session that was dialled has no others
     // beside it.
-    let place = if plan.is_claimed { Some(offers.reserve(plan.peer).ok_or(Error::Parked)?) } else { None };
+    let place =
+        if plan.target.is_claimed() { Some(offers.reserve(plan.peer).ok_or(Error::Parked)?) } else { None };
     transfer.set_undecided(true);
     let asking = Asking::new(offers.clone(), place, plan.id, plan.peer, plan.continues, window);
     Ok(SinkSide::ask(plan, asking))
@@ -168,7 +177,7 @@ fn turn_away(error: Error, connection: Connection) -> Error {
         if stream.set_read_timeout(Some(CLOSE_GRACE)).is_ok() && writer.write(&mut record).is_ok() {
             writer.finish();
             // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
-            RecordReader::new(stream, keys.opener, paces).drain(CLOSE_GRACE);
+            RecordReader::new(stream, keys.opener, paces, CLOSE_GRACE).drain(CLOSE_GRACE);
         }
     });
     error

@@ -17,7 +17,7 @@ use hawser_protocol::message::{Close, CloseCode};
 use crate::Error;
 use crate::lane::Record;
 use crate::lanes::Lanes;
-use crate::limits::{EMPTY_FRAMES, LOST_AFTER};
+use crate::limits::{EMPTY_FRAMES, LOST_AFTER, Timers};
 use crate::machine::{Machine, Readiness};
 use crate::opening::Connection;
 use crate::rate::Budget;
@@ -78,6 +78,7 @@ pub(crate) struct Session<S: Side> {
     /// Readers wait here while too much waits to be sent.
     relieved: Condvar,
     pub lanes: Mutex<Lanes>,
+    pub timers: Timers,
 }
 
 pub(crate) struct State<M> {
@@ -144,6 +145,7 @@ impl<S: Side> Session<S> {
         side: S,
         machine: S::Machine,
         transfer: Transfer,
+        timers: Timers,
         connection: Connection,
         closed: impl FnOnce(Result<(), Error>) + Send + 'static,
     ) -> Result<Arc<Self>, Error> {
@@ -164,6 +166,7 @@ impl<S: Side> Session<S> {
             changed: Condvar::new(),
             relieved: Condvar::new(),
             lanes: Mutex::default(),
+            timers,
         });
         session.run_lane(LaneId(0), connection).inspect_err(|_| session.stop_lanes())?;
         let stopped = Arc::downgrade(&session);

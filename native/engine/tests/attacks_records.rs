@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -231,6 +232,37 @@ fn a_recorded_join_that_is_replayed_is_refused_and_the_session_goes_on() {
     transfer.cancel();
     assert!(outcome.recv_timeout(support::PATIENCE).unwrap().is_err());
     close(&listener, true);
+}
+
+#[test]
+fn no_lane_has_the_keys_of_another_however_often_lanes_are_lost() {
+    const LANES: usize = 80;
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    let listener = receive(to.path());
+    // All but the first: some of them carry more first than others.
+    let tap = Tap::new(listener.port(), |unit| {
+        let is_last = unit.connection > 0 && unit.number > unit.connection % 4;
+        if is_last { Verdict::Cut(unit.bytes.clone()) } else { Verdict::Pass }
+    });
+    let transfer = running(from.path(), &tap.ticket(&listener.ticket()), 16);
+    let joined = |lane| {
+        let said = [Side::Dialler, Side::Listener].map(|side| tap.heard(lane, side).into_iter().next());
+        // One whose number is still taken at the listener is hung up on.
+        let [request, answer] = said.map(|said| said.unwrap_or_default());
+        (answer.len() == 40).then_some((request, answer))
+    };
+    until("many have joined", || (1..=LANES).filter_map(joined).count() > LANES / 2);
+    transfer.cancel();
+    assert!(finished(&transfer).is_err());
+    close(&listener, true);
+    let (mut nonces, mut names, mut count) = (HashSet::new(), HashSet::new(), 0);
+    for (request, answer) in (1..=LANES).filter_map(joined) {
+        count += 1;
+        // Session, lane and attempt; and what is random in its keys, from either side.
+        names.insert(request[9..30].to_vec());
+        nonces.extend([request[30..62].to_vec(), answer[8..40].to_vec()]);
+    }
+    assert_eq!((names.len(), nonces.len()), (count, 2 * count));
 }
 
 #[test]

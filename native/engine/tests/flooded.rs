@@ -5,11 +5,11 @@
 mod support;
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::thread;
 
 use hawser_protocol::opening::PREAMBLE;
-use socket2::{Domain, Socket, Type};
+use support::dialler::connect_from;
 use support::{MIB, close, finished, receive, send, until};
 use tempfile::tempdir;
 
@@ -24,10 +24,7 @@ fn resident() -> usize {
 
 /// Connects from an address of its own, and says this.
 fn knock(from: Ipv4Addr, port: u16, words: &[u8]) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).unwrap();
-    let mut stream = TcpStream::from(socket);
+    let mut stream = connect_from(from, port).unwrap();
     // Whoever is turned away may be so before.
     let _ = stream.write_all(words);
     stream

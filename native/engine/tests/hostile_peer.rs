@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use hawser_engine::{ContentHash, Listener, Transfer};
+use hawser_engine::{ContentHash, ListenOptions, Listener, TicketLimits, Transfer, Work, listen};
 use hawser_protocol::frame::{self, FrameType};
 use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::CHUNK_BYTES;
@@ -18,7 +18,7 @@ use hawser_protocol::message::{CloseCode, Message};
 use hawser_protocol::sender::end_frame;
 use socket2::{Domain, Socket, Type};
 use support::hostile::{Hostile, STOPPED};
-use support::{MIB, close, delivered, finished, receive, send, shout, write};
+use support::{MIB, close, delivered, finished, job, local, receive, send, shout, write};
 use tempfile::tempdir;
 
 const CHUNK: usize = CHUNK_BYTES as usize;
@@ -185,4 +185,59 @@ fn good_senders_all_finish_beside_attackers_of_every_kind() {
     drop((silent, idle));
     close(&listener, false);
     assert_eq!(delivered(to.path()).len(), 12);
+}
+
+#[test]
+fn d12_ten_terabytes_for_a_disk_that_has_not_are_refused_before_a_byte_of_them_comes() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let mut peer = enter(&listener, 1);
+    // More than any disk has of which this could be the folder.
+    let size = 1_usize << 52;
+    peer.offer(&[entry("enormous", size), entry("small", 0)]).unwrap();
+    let failed = peer.hear_of(FrameType::Failed).unwrap();
+    assert!(failed.starts_with(&1_u32.to_be_bytes()), "{failed:?}");
+    // Whoever sends it all the same has it dropped, for it might have been under way; the rest goes on.
+    peer.record(&Hostile::data(1, 0, &vec![7; CHUNK])).unwrap();
+    let empty = ContentHash(*blake3::hash(b"").as_bytes());
+    peer.record(&end_frame(EntryId(2), empty)).unwrap();
+    assert!(peer.hear_of(FrameType::Committed).unwrap().starts_with(&2_u32.to_be_bytes()));
+    drop(peer);
+    close(&listener, false);
+    assert_eq!(delivered(to.path()), ["small"]);
+}
+
+#[test]
+fn d13_a_source_that_brings_file_after_file_stops_at_its_quota() {
+    let to = tempdir().unwrap();
+    let limits = TicketLimits { bytes: Some(10 * CHUNK as u64), ..TicketLimits::default() };
+    let options = local(job(Work::Write(to.path().into())));
+    let listener = listen(ListenOptions { ticket_limits: limits, ..options }).unwrap();
+    let content = support::bytes(7, CHUNK);
+    let hash = ContentHash(*blake3::hash(&content).as_bytes());
+    // Another session does not have another quota.
+    for session in 0..3 {
+        let mut peer = enter(&listener, 1);
+        let offered: Vec<_> = (0..30).map(|file| entry(&format!("{session} {file}"), CHUNK)).collect();
+        peer.offer(&offered).unwrap();
+        let mut settled = 0;
+        while settled < offered.len() {
+            for (header, payload) in peer.hear().expect("the session goes on") {
+                if matches!(header.kind, FrameType::Ack | FrameType::Ping) {
+                    continue;
+                }
+                match Message::decode(header, &payload).unwrap() {
+                    Message::Want(ids) => ids.into_iter().for_each(|id| {
+                        let data = Hostile::data(id.0, 0, &content);
+                        peer.record(&[data, end_frame(id, hash)].concat()).unwrap();
+                    }),
+                    Message::Committed(entries) => settled += entries.len(),
+                    Message::Failed(entries) => settled += entries.len(),
+                    _ => {}
+                }
+            }
+        }
+    }
+    close(&listener, true);
+    assert_eq!(delivered(to.path()).len(), 10);
 }

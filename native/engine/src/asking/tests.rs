@@ -15,6 +15,7 @@ use hawser_protocol::message::{Close, CloseCode, Message};
 use super::*;
 use crate::destination::Target;
 use crate::lane::{Record, RecordReader, RecordWriter};
+use crate::limits::RECORD_GRACE;
 use crate::offer::Totals;
 use crate::opening::{greet, random};
 use crate::pace::Paces;
@@ -89,7 +90,7 @@ impl Source {
         let paces = Arc::new(Paces::new(None, None));
         let mut source = Self {
             writer: RecordWriter::new(stream.clone(), opened.connection.keys.sealer, paces.clone()),
-            reader: RecordReader::new(stream.clone(), opened.connection.keys.opener, paces),
+            reader: RecordReader::new(stream.clone(), opened.connection.keys.opener, paces, RECORD_GRACE),
             stream,
             id: opened.session,
             number: 0,

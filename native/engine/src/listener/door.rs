@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 use hawser_protocol::link::LaneId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
-use super::places::Place;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
-use crate::opening::{BUSY, Knock, Opened, Who, admit_lane, answer, examine, examine_guess};
-use crate::quota::Quota;
+use crate::opening::{BUSY, Caller, Knock, Who, admit_lane, answer, examine, examine_guess};
 use crate::strangers::Admitted;
 use crate::transfer::lock;
 
@@ -76,16 +74,19 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
             }
         };
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        let Some(admitted) = shared.strangers.admit(address.ip()) else {
+        let Some(admitted) = shared.strangers.admit(address.ip(), Instant::now()) else {
             turn_away(stream);
             continue;
         };
         let shared = shared.clone();
         greeting.spawn(async move {
             // Whoever has not proven anything by then never will.
-            let _ = timeout(HANDSHAKE_TIMEOUT, greet(stream, address, &shared, &admitted)).await;
+            let caller = Box::new(Caller { stream, address, displaced: admitted.displaced() });
+            let _ = timeout(HANDSHAKE_TIMEOUT, greet(caller, &shared, &admitted)).await;
             drop(admitted);
         });
+        // Whoever made way is gone, with its descriptor, before the next one comes.
+        yield_now().await;
     }
 }
 
@@ -109,17 +110,14 @@ fn one_descriptor() -> Option<File> {
 }
 
 /// Finds out what a connection is for. One that proves nothing is dropped without a word.
-async fn greet(
-    mut stream: TcpStream,
-    address: SocketAddr,
-    shared: &Arc<Shared>,
-    admitted: &Admitted,
-) -> Option<()> {
-    stream.set_nodelay(true).ok()?;
-    match answer(&mut stream, || admitted.may_shake_hands(Instant::now())).await? {
+///
+/// What not everybody comes to is boxed: there is room for the rest from the beginning.
+async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitted) -> Option<()> {
+    caller.stream.set_nodelay(true).ok()?;
+    match answer(&mut caller, || admitted.may_shake_hands(Instant::now())).await? {
         Knock::Session => {
             let psk = |claim| shared.admission.psk(claim);
-            let (claim, visitor) = examine(stream, address, &shared.key, psk).await?;
+            let (claim, visitor) = examine(caller, &shared.key, psk).await?;
             let (peer, asked) = (visitor.peer(), shared.clone());
             if visitor.role() != shared.job.work.peer_role() {
                 return None;
@@ -130,32 +128,26 @@ async fn greet(
                 if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
             admitted.has_proven_itself();
             let (place, visitor) = shared.place_for(visitor).await?;
-            open_session(shared, visitor.enter().await?, quota, place);
+            shared.open_session(Box::pin(visitor.enter()).await?, quota, place);
         }
         Knock::Code => {
             let (guess, visitor) =
-                examine_guess(stream, address, &shared.key, &shared.codes, admitted.source()).await?;
+                examine_guess(caller, &shared.key, &shared.codes, admitted.source()).await?;
             let (place, visitor) = shared.place_for(visitor).await?;
             if !shared.codes.redeem(&guess, admitted.source()) {
                 return None;
             }
             admitted.has_proven_itself();
-            let opened = visitor.enter().await?;
+            let opened = Box::pin(visitor.enter()).await?;
             let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
-            open_session(shared, opened, quota, place);
+            shared.open_session(opened, quota, place);
         }
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
             let (session, secret) = shared.joinable(&request)?;
-            let connection = admit_lane(stream, &secret, request).await?;
+            let connection = Box::pin(admit_lane(caller, &secret, request)).await?;
             session.join(Who::Listener, lane, attempt, connection);
         }
     }
     Some(())
-}
-
-/// Not on the thread of all others at the door: a disk may take its time.
-fn open_session(shared: &Arc<Shared>, opened: Opened, quota: Arc<Quota>, place: Place) {
-    let shared = shared.clone();
-    spawn_blocking(move || shared.open_session(opened, quota, place));
 }

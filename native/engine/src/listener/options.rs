@@ -8,6 +8,7 @@ use hawser_protocol::ticket::Ticket;
 
 use crate::admission::TicketLimits;
 use crate::job::Job;
+use crate::limits::Timers;
 use crate::peers::PeerName;
 
 /// How to listen.
@@ -35,6 +36,9 @@ pub struct ListenOptions {
     pub codes: bool,
     /// Names that belong to keys: whoever comes by one of them with another key is refused.
     pub reserved: Vec<(PeerName, PublicKey)>,
+    /// How long its sessions wait for their peers. Only a test has a reason to change that.
+    #[doc(hidden)]
+    pub timers: Timers,
 }
 
 impl ListenOptions {
@@ -52,6 +56,7 @@ impl ListenOptions {
             allow: Vec::new(),
             codes: false,
             reserved: Vec::new(),
+            timers: Timers::default(),
         }
     }
 }

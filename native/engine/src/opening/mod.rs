@@ -25,7 +25,7 @@ use crate::Error;
 use crate::error::words;
 
 pub(crate) use dialler::{Greeted, greet, join};
-pub(crate) use listener::{Knock, Visitor, admit_lane, answer, examine, examine_guess};
+pub(crate) use listener::{Caller, Knock, Visitor, admit_lane, answer, examine, examine_guess};
 
 /// A connection that has become a lane.
 pub(crate) struct Connection {

@@ -118,7 +118,7 @@ fn start(side: Fragile, connection: Connection) -> (Arc<Session<Fragile>>, Outco
     let transfer = Transfer::new(Keep::All, Paces::new(None, None));
     let machine = Receiver::new(Hello::named("test"));
     let closed = move |result| sender.send(result).unwrap();
-    (Session::start(side, machine, transfer, connection, closed).unwrap(), ended)
+    (Session::start(side, machine, transfer, Timers::default(), connection, closed).unwrap(), ended)
 }
 
 /// Two that say HELLO to each other and wait.

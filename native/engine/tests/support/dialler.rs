@@ -24,17 +24,22 @@ pub fn random<const N: usize>() -> [u8; N] {
 /// handshakes a second from one.
 pub fn connect(port: u16) -> io::Result<TcpStream> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let listener = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if !cfg!(target_os = "linux") {
-        return TcpStream::connect(listener);
+        return TcpStream::connect((Ipv4Addr::LOCALHOST, port));
     }
     let [_, a, b, c] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     // None of them ends in 0 or 255.
-    let own = Ipv4Addr::new(127, 1 + a, b / 2, 1 + c / 2 + 126 * (b % 2));
+    connect_from(Ipv4Addr::new(127, 1 + a, b / 2, 1 + c / 2 + 126 * (b % 2)), port)
+}
+
+/// Connects from this address of the machine.
+pub fn connect_from(own: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((own, 0)).into())?;
-    socket.connect(&listener.into())?;
-    Ok(socket.into())
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(super::PATIENCE))?;
+    Ok(stream)
 }
 
 /// Connects and says `words`, again where the listener has too many at the door.

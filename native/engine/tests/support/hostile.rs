@@ -18,7 +18,7 @@ use hawser_protocol::opening::{BUSY, Opening};
 
 use super::PATIENCE;
 
-/// A session, from the side of a hostile source.
+/// A session, from the side of a hostile peer.
 pub struct Hostile {
     pub stream: TcpStream,
     sealer: Sealer,
@@ -29,15 +29,19 @@ pub struct Hostile {
 
 impl Hostile {
     /// Has itself let in, on a connection that it has made; `None` when it is told to come again.
-    pub fn enter(mut stream: TcpStream, ticket: &Ticket, key: u8) -> Option<Self> {
+    pub fn enter(stream: TcpStream, ticket: &Ticket, key: u8) -> Option<Self> {
+        Self::enter_as(Role::Source, stream, ticket, key)
+    }
+
+    /// The same for whatever it pretends to want.
+    pub fn enter_as(role: Role, mut stream: TcpStream, ticket: &Ticket, key: u8) -> Option<Self> {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let random =
             |seed: u8| *blake3::hash(&[seed, key, stream.local_addr().unwrap().port() as u8]).as_bytes();
         let entropy = InitiatorEntropy { ephemeral: random(1), random: random(2), kem: [key; 64] };
         let credential = Credential::Ticket(ticket.secret().clone());
         let key = StaticKey::new([key; 32]);
-        let (first, initiator) =
-            Initiator::start(&key, ticket.key(), &credential, Role::Source, entropy).unwrap();
+        let (first, initiator) = Initiator::start(&key, ticket.key(), &credential, role, entropy).unwrap();
         stream.write_all(&[&Opening::Session.encode()[..], &first].concat()).unwrap();
         if read::<8>(&mut stream) == BUSY {
             return None;
@@ -58,11 +62,17 @@ impl Hostile {
 
     /// Sends one record with these frames.
     pub fn record(&mut self, frames: &[u8]) -> io::Result<()> {
+        let record = self.sealed(frames);
+        self.stream.write_all(&record)
+    }
+
+    /// One record with these frames, the next to be sent.
+    pub fn sealed(&mut self, frames: &[u8]) -> Vec<u8> {
         let mut record = vec![0; HEADER_LENGTH];
         record.extend_from_slice(frames);
         record.extend_from_slice(&[0; TAG_LENGTH]);
         self.sealer.seal(&mut record).unwrap();
-        self.stream.write_all(&record)
+        record
     }
 
     /// Sends one record with these messages.

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -51,9 +52,11 @@ pub enum Verdict {
     Cut(Vec<u8>),
 }
 
+/// A line that takes no more connections once it is dropped; those it has go on.
 pub struct Tap {
     port: u16,
     heard: Arc<Mutex<Vec<Unit>>>,
+    over: Arc<AtomicBool>,
 }
 
 impl Tap {
@@ -62,8 +65,13 @@ impl Tap {
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::<Mutex<Vec<_>>>::default();
         let (recorded, meddle) = (heard.clone(), Arc::new(meddle));
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = over.clone();
         thread::spawn(move || {
             for (connection, near) in listener.incoming().map_while(Result::ok).enumerate() {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
                 let Ok(far) = super::dialler::connect(to) else { continue };
                 near.set_nodelay(true).unwrap();
                 far.set_nodelay(true).unwrap();
@@ -71,7 +79,7 @@ impl Tap {
                 thread::spawn(move || tap(connection, &near, &far, &*meddle, &recorded));
             }
         });
-        Self { port, heard }
+        Self { port, heard, over }
     }
 
     /// A line on which nothing is changed.
@@ -102,6 +110,14 @@ impl Tap {
     }
 }
 
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        // Wakes whoever waits for the next one.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
 fn tap(
     connection: usize,
     near: &TcpStream,
@@ -114,7 +130,10 @@ fn tap(
             let (mut offset, mut read) = (0, first);
             for number in 0.. {
                 let length = lengths.get(number).copied();
-                let Ok(bytes) = unit(source, std::mem::take(&mut read), length) else { break };
+                let (bytes, is_whole) = unit(source, std::mem::take(&mut read), length);
+                if bytes.is_empty() {
+                    break;
+                }
                 let unit = Unit { connection, from, number, offset, bytes };
                 if number < KEPT {
                     heard.lock().unwrap().push(unit.clone());
@@ -129,7 +148,7 @@ fn tap(
                 if is_last {
                     let _ = source.shutdown(Shutdown::Both);
                 }
-                if sent.is_err() || is_last {
+                if sent.is_err() || is_last || !is_whole {
                     break;
                 }
             }
@@ -152,20 +171,20 @@ fn tap(
     });
 }
 
-/// The next unit, of which some may have been read: of a known length, or a record.
-fn unit(mut source: &TcpStream, mut bytes: Vec<u8>, length: Option<usize>) -> io::Result<Vec<u8>> {
+/// The next unit, of which some may have been read: of a known length, or a record. Whether that is all of it, for
+/// who says it may hang up before.
+fn unit(mut source: &TcpStream, mut bytes: Vec<u8>, length: Option<usize>) -> (Vec<u8>, bool) {
     let mut fill = |bytes: &mut Vec<u8>, length: usize| {
-        let had = bytes.len();
-        bytes.resize(length, 0);
-        source.read_exact(&mut bytes[had..])
+        let rest = (length - bytes.len()) as u64;
+        Read::by_ref(&mut source).take(rest).read_to_end(bytes).is_ok() && bytes.len() == length
     };
     let length = match length {
         Some(length) => length,
-        None => {
-            fill(&mut bytes, 4)?;
+        None if fill(&mut bytes, 4) => {
             4 + u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize
         }
+        None => return (bytes, false),
     };
-    fill(&mut bytes, length)?;
-    Ok(bytes)
+    let is_whole = fill(&mut bytes, length);
+    (bytes, is_whole)
 }
