@@ -1,7 +1,7 @@
 //! A sink that asks its user before it writes anything: what it gathers until then.
 //!
 //! The question is about the manifest itself, never about what a peer says of it. As long as nothing
-//! is answered, the source may offer 16,384 entries: either that is all, or it is so much.
+//! is answered, the source may offer as many entries as may be unsettled: either that is all, or it is so much.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use hawser_protocol::frame::FrameType;
 use hawser_protocol::handshake::SessionId;
+use hawser_protocol::hello::Window;
 use hawser_protocol::identity::PublicKey;
-use hawser_protocol::limits::MAX_UNSETTLED;
 use hawser_protocol::manifest::{Entry, EntryId, Kind};
 use hawser_protocol::receiver::ReceiverEvent;
 
@@ -28,6 +28,8 @@ pub(crate) struct Asking {
     offers: Offers,
     id: SessionId,
     peer: PublicKey,
+    /// As long as nothing is answered, the source may offer so many entries.
+    window: Window,
     gathered: Mutex<Gathered>,
     /// There is an answer.
     answered: Condvar,
@@ -78,10 +80,12 @@ impl Asking {
         id: SessionId,
         peer: PublicKey,
         earlier: Option<SessionId>,
+        window: Window,
     ) -> Self {
         let earlier = earlier.and_then(|earlier| offers.go_on(earlier, id, peer));
         let gathered = Mutex::new(Gathered { earlier, ..Gathered::new(Instant::now()) });
-        Self { offers, id, peer, gathered, answered: Condvar::new(), place: Mutex::new(place) }
+        let (answered, place) = (Condvar::new(), Mutex::new(place));
+        Self { offers, id, peer, window, gathered, answered, place }
     }
 
     /// Keeps what a frame of the source meant.
@@ -94,7 +98,7 @@ impl Asking {
         }
         gathered.add_all(events, Instant::now());
         gathered.is_complete |= kind == FrameType::ManifestEnd;
-        gathered.is_full |= gathered.offered >= MAX_UNSETTLED || gathered.bytes > MAX_UNDECIDED_BYTES;
+        gathered.is_full |= gathered.offered >= self.window.entries() || gathered.bytes > MAX_UNDECIDED_BYTES;
         drop(gathered);
         session.leave_work();
         let gathered = lock(&self.gathered);

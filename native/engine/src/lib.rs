@@ -50,6 +50,7 @@ mod target;
 mod transfer;
 mod tune;
 mod verify;
+mod windows;
 
 pub use admission::{TicketLimits, TicketUse};
 pub use closing::Closing;

@@ -73,6 +73,15 @@ pub(crate) const MAX_SESSIONS: usize = 1024;
 /// have so many. Not a plain limit, because hundreds of senders of one user on one machine are one peer.
 pub(crate) const MAX_SESSIONS_OF_ONE_PEER: usize = 8;
 
+/// Entries that all sessions of a process may leave unsettled, beside the smallest window
+/// ([`hawser_protocol::limits::MIN_UNSETTLED`]), to which each has a right. Each takes about 1.5 KiB of a sink.
+///
+/// *Attack:* whoever has a ticket, and opens hundreds of sessions, each of which offers as much as it may.
+pub(crate) const MAX_UNSETTLED_IN_ALL: u32 = 512 * 1024;
+
+/// A session gets no larger window than so many of are left.
+pub(crate) const MIN_WINDOWS_LEFT: u32 = 8;
+
 /// Lanes of all sessions of one key, beside the first one of each.
 ///
 /// *Attack:* one peer that asks for two threads and half a MiB of buffers sixteen times for each of its
@@ -123,8 +132,8 @@ impl Default for Timers {
     }
 }
 
-/// Frames that ask for nothing and bring nothing, such as PING, that one session may receive in a second,
-/// and at once. Whoever sends more has its session ended.
+/// Frames that ask for nothing and bring nothing, such as PING or what is said again, that one session may
+/// receive in a second, and at once. Whoever sends more has its session ended.
 ///
 /// *Attack:* a flood of frames that costs its sender next to nothing and keeps a core busy here. Frames with
 /// an effect are not counted by the second: each is one of a bounded number of entries, chunks or records,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use hawser_protocol::handshake::SessionId;
-use hawser_protocol::hello::Hello;
+use hawser_protocol::hello::{Hello, Window};
 use hawser_protocol::identity::PublicKey;
 use hawser_protocol::link::LaneId;
 use hawser_protocol::receiver::Receiver;
@@ -28,6 +28,7 @@ use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
 use crate::target::TargetFolder;
 use crate::transfer::Transfer;
+use crate::windows::WINDOWS;
 
 /// A session whose side nobody needs to know any more: lanes can join it.
 pub(crate) trait AnySession: Send + Sync {
@@ -99,7 +100,13 @@ pub(crate) fn start(
     closed: impl FnOnce(Result<(), Error>) + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
-    let Beginning { id, peer, hello, target, quota, timers } = beginning;
+    let Beginning { id, peer, mut hello, target, quota, timers } = beginning;
+    let reserved = WINDOWS.reserve();
+    hello.window = reserved.window;
+    let closed = move |result| {
+        drop(reserved);
+        closed(result);
+    };
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
@@ -126,7 +133,7 @@ pub(crate) fn start(
                 continues: hello.continues,
                 quota,
             };
-            match sink_side(plan, job.offers.as_ref(), &transfer) {
+            match sink_side(plan, job.offers.as_ref(), hello.window, &transfer) {
                 Ok(side) => {
                     Ok(Session::start(side, Receiver::new(hello), transfer, timers, connection, closed)?)
                 }
@@ -137,7 +144,12 @@ pub(crate) fn start(
 }
 
 /// A sink, which asks for leave to write where there are `offers`.
-fn sink_side(plan: Plan, offers: Option<&Offers>, transfer: &Transfer) -> Result<SinkSide, Error> {
+fn sink_side(
+    plan: Plan,
+    offers: Option<&Offers>,
+    window: Window,
+    transfer: &Transfer,
+) -> Result<SinkSide, Error> {
     let Some(offers) = offers else {
         transfer.set_accepted();
         return SinkSide::open(plan);
@@ -147,7 +159,7 @@ fn sink_side(plan: Plan, offers: Option<&Offers>, transfer: &Transfer) -> Result
     let place =
         if plan.target.is_claimed() { Some(offers.reserve(plan.peer).ok_or(Error::Parked)?) } else { None };
     transfer.set_undecided(true);
-    let asking = Asking::new(offers.clone(), place, plan.id, plan.peer, plan.continues);
+    let asking = Asking::new(offers.clone(), place, plan.id, plan.peer, plan.continues, window);
     Ok(SinkSide::ask(plan, asking))
 }
 

@@ -11,8 +11,9 @@ use std::thread;
 
 use hawser_engine::{ContentHash, ListenOptions, Listener, TicketLimits, Transfer, Work, listen};
 use hawser_protocol::frame::{self, FrameType};
+use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::CHUNK_BYTES;
-use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
+use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name, put_entry};
 use hawser_protocol::message::{CloseCode, Message};
 use hawser_protocol::sender::end_frame;
 use socket2::{Domain, Socket, Type};
@@ -70,6 +71,28 @@ fn a_flood_of_empty_pages_ends_the_session_that_it_came_from() {
     let empty = Message::Manifest { first: EntryId(1), items: Vec::new(), page: Vec::new() };
     peer.say(&vec![empty; 10_000]).unwrap();
     assert_eq!(peer.hear_of_end(), Some(CloseCode::Protocol));
+    close(&listener, false);
+}
+
+#[test]
+fn a_flood_of_frames_that_change_nothing_ends_the_session_that_it_came_from() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let hello = Message::Hello(Hello::named("mallory")).encode(0);
+    let end = end_frame(EntryId(1), ContentHash([0; 32]));
+    let data = Hostile::data(1, 0, b"x");
+    for (key, frame) in (1..).zip([hello, end, data]) {
+        let mut peer = enter(&listener, key);
+        // There is nothing to be sent of a file of which the name is refused.
+        let mut page = Vec::new();
+        put_entry(&mut page, &entry("xx", 1));
+        let name = page.windows(2).position(|bytes| bytes == b"xx").unwrap();
+        page[name..name + 2].copy_from_slice(b"..");
+        peer.say(&[Message::Manifest { first: EntryId(1), items: Vec::new(), page }]).unwrap();
+        peer.hear_of(FrameType::Failed).unwrap();
+        peer.record(&frame.repeat(4000)).unwrap();
+        assert_eq!(peer.hear_of_end(), Some(CloseCode::Protocol), "{key}");
+    }
     close(&listener, false);
 }
 

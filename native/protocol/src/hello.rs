@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::error::ProtocolError;
 use crate::handshake::SessionId;
-use crate::limits::MAX_LABEL_BYTES;
+use crate::limits::{MAX_LABEL_BYTES, MAX_UNSETTLED, MIN_UNSETTLED};
 use crate::message::{cut, read_text};
 use crate::wire::Reader;
 
@@ -19,6 +19,8 @@ pub struct Hello {
     pub label: String,
     /// What a source asks of its sink; nothing where a sink speaks.
     pub requests: Requests,
+    /// How many entries it lets be unsettled.
+    pub window: Window,
     /// The session of the same two peers that this one takes the place of, if any.
     pub continues: Option<SessionId>,
 }
@@ -32,11 +34,40 @@ pub struct Requests {
     pub reread: bool,
 }
 
+/// How many entries may be offered and not yet settled: [`MAX_UNSETTLED`], or that halved some times, but
+/// [`MIN_UNSETTLED`] at least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    halvings: u8,
+}
+
+impl Window {
+    /// The smallest there is.
+    pub const SMALLEST: Self = Self { halvings: 5 };
+
+    /// The largest of at most so many entries; of none, the smallest.
+    pub fn of(entries: u32) -> Self {
+        let mut halvings = 0..Self::SMALLEST.halvings;
+        let fitting = halvings.find(|&halvings| Self { halvings }.entries() <= entries);
+        fitting.map_or(Self::SMALLEST, |halvings| Self { halvings })
+    }
+
+    /// So many entries.
+    pub fn entries(self) -> u32 {
+        MAX_UNSETTLED >> self.halvings
+    }
+}
+
+const _: () = assert!(MAX_UNSETTLED >> Window::SMALLEST.halvings == MIN_UNSETTLED);
+
 /// Bytes before the label.
 const FIXED_BYTES: usize = 17;
 
 const COMPARE: u8 = 1;
 const REREAD: u8 = 2;
+
+/// Above these bits is how often the window is halved.
+const WINDOW_SHIFT: u32 = 4;
 
 impl Hello {
     /// A side that has a label and nothing to ask.
@@ -46,20 +77,23 @@ impl Hello {
 
     pub(crate) fn put(&self, payload: &mut Vec<u8>) {
         let Requests { compare, reread } = self.requests;
-        payload.push(if compare { COMPARE } else { 0 } | if reread { REREAD } else { 0 });
+        let requests = if compare { COMPARE } else { 0 } | if reread { REREAD } else { 0 };
+        payload.push(requests | self.window.halvings << WINDOW_SHIFT);
         payload.extend_from_slice(&self.continues.unwrap_or(NONE).0);
         payload.extend_from_slice(cut(&self.label, MAX_LABEL_BYTES).as_bytes());
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>, length: usize) -> Result<Self, ProtocolError> {
         let bits = reader.u8()?;
-        if bits & !(COMPARE | REREAD) != 0 {
+        let window = Window { halvings: bits >> WINDOW_SHIFT };
+        let others = bits & !(COMPARE | REREAD | 0xf0);
+        if others != 0 || window.halvings > Window::SMALLEST.halvings {
             return Err(ProtocolError::Malformed("requests"));
         }
         let requests = Requests { compare: bits & COMPARE != 0, reread: bits & REREAD != 0 };
         let continues = Some(SessionId(reader.array()?)).filter(|&id| id != NONE);
         let label = read_text(reader, length.saturating_sub(FIXED_BYTES), MAX_LABEL_BYTES)?;
-        Ok(Self { label, requests, continues })
+        Ok(Self { label, requests, window, continues })
     }
 }
 

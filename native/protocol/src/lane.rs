@@ -32,6 +32,8 @@ pub(crate) struct Lane {
     pub(crate) received: u64,
     /// How many of those the peer has been told of.
     pub(crate) acked: u64,
+    /// One more than the number of the last control frame that came.
+    pub(crate) numbered: u64,
     /// The record being dealt with carries more than frames about the lane itself: the peer waits
     /// to hear of it. Without this, two idle sides would acknowledge acknowledgements for ever.
     pub(crate) awaited: bool,
@@ -49,6 +51,14 @@ pub(crate) struct Lane {
 impl Lane {
     pub(crate) fn is_in_use(&self) -> bool {
         !self.closed && !self.retired
+    }
+
+    /// A control frame of this number has come. Returns whether it comes here for the first time: on one lane
+    /// they come in order.
+    pub(crate) fn takes_number(&mut self, number: u64) -> bool {
+        let is_new = number >= self.numbered;
+        self.numbered = self.numbered.max(number.saturating_add(1));
+        is_new
     }
 
     pub(crate) fn ack_is_due(&self) -> bool {

@@ -30,6 +30,12 @@ pub const MAX_ENTRIES: u32 = 10_000_000;
 /// since the folders above the walk stay unsettled until the walk leaves them.
 pub const MAX_UNSETTLED: u32 = 16_384;
 
+/// The smallest number of them that a sink may choose instead, and all that a source offers before it knows
+/// what its sink has chosen.
+///
+/// *Attack:* one peer that opens hundreds of sessions, each of which has a right to [`MAX_UNSETTLED`].
+pub const MIN_UNSETTLED: u32 = 512;
+
 /// Folders between an entry and the target folder.
 pub const MAX_DEPTH: u16 = 128;
 
@@ -50,6 +56,12 @@ pub const MAX_CLOSE_TEXT_BYTES: usize = 512;
 ///
 /// *Attack:* a sink that asks for the same chunks for ever; each request takes memory.
 pub const MAX_REQUESTS: u64 = 8;
+
+/// Frames about an entry, of either kind of peer, that may change nothing: repetitions after a loss, and what
+/// crosses the news that the entry is settled. Further ones count as saying nothing.
+///
+/// *Attack:* a flood of them, which costs its sender next to nothing.
+pub const NEEDLESS_FRAMES_PER_ENTRY: u64 = 8;
 
 /// Records received on a lane before an acknowledgement is due.
 pub const ACK_EVERY_RECORDS: u64 = 32;

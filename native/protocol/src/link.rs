@@ -8,14 +8,15 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::error::ProtocolError;
-use crate::frame::{self, FrameClass, FrameType, HEADER_BYTES, Header};
+use crate::frame::{self, FrameType, HEADER_BYTES, Header};
 use crate::hello::Hello;
 use crate::lane::{Lane, Sent};
 use crate::limits::MAX_UNACKNOWLEDGED;
 use crate::manifest::EntryId;
 use crate::message::{Close, Message};
 use crate::outbox::Outbox;
+
+mod incoming;
 
 /// The number of a lane, 0 to [`crate::limits::MAX_LANES`] - 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +66,8 @@ pub struct Link {
     expected_number: u64,
     /// Frames from the peer that asked for nothing and brought nothing, since they were asked for.
     empty: u32,
+    /// So many further ones about entries are repetitions, or have crossed the news that would have spared them.
+    forgiven: u64,
     closing: Option<Close>,
 }
 
@@ -313,78 +316,5 @@ impl Link {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.awaited = true;
         }
-    }
-
-    /// Deals with what concerns lanes and numbers, and says what is left to do.
-    pub(crate) fn handle(
-        &mut self,
-        lane: LaneId,
-        header: Header,
-        payload: &[u8],
-    ) -> Result<Received, ProtocolError> {
-        if header.kind.class() != FrameClass::Lane {
-            self.await_ack(lane);
-        }
-        match header.kind.class() {
-            FrameClass::Data => return Ok(Received::Data),
-            FrameClass::Control => {
-                self.count_empty(payload.is_empty() && header.kind != FrameType::Missing);
-                return self.handle_control(header, payload);
-            }
-            FrameClass::Lane => {}
-        }
-        if header.entry != EntryId::ROOT || (header.kind != FrameType::Ack && header.offset != 0) {
-            return Err(ProtocolError::Malformed("frame header"));
-        }
-        match header.kind {
-            FrameType::Close => Close::decode(payload).map(Received::Close),
-            _ if !payload.is_empty() => Err(ProtocolError::Malformed("lane frame")),
-            FrameType::Ack => self.handle_ack(lane, header.offset).map(Received::Acknowledged),
-            _ => {
-                self.count_empty(true);
-                Ok(Received::Nothing)
-            }
-        }
-    }
-
-    fn count_empty(&mut self, is_empty: bool) {
-        self.empty = self.empty.saturating_add(is_empty.into());
-    }
-
-    fn handle_control(&mut self, header: Header, payload: &[u8]) -> Result<Received, ProtocolError> {
-        if header.offset < self.expected_number {
-            return Ok(Received::Nothing);
-        }
-        // A later number cannot overtake: whatever is unacknowledged is repeated from its start.
-        if header.offset > self.expected_number {
-            return Err(ProtocolError::Unexpected("control frame number"));
-        }
-        // HELLO is the first message and only that.
-        if (header.kind == FrameType::Hello) != (header.offset == 0) {
-            return Err(ProtocolError::Unexpected("first message"));
-        }
-        self.expected_number = self.expected_number.saturating_add(1);
-        Message::decode(header, payload).map(Received::Message)
-    }
-
-    fn handle_ack(&mut self, lane: LaneId, records: u64) -> Result<Vec<Chunk>, ProtocolError> {
-        let mut chunks = Vec::new();
-        let Some(lane) = self.lanes.get_mut(&lane) else { return Ok(chunks) };
-        if records > lane.sent {
-            return Err(ProtocolError::Unexpected("acknowledgement"));
-        }
-        self.empty = self.empty.saturating_add((records <= lane.heard).into());
-        lane.heard = lane.heard.max(records);
-        while let Some((_, items)) = lane.log.pop_front_if(|(number, _)| *number <= records) {
-            lane.logged = lane.logged.saturating_sub(items.len());
-            for item in items {
-                match item {
-                    Sent::Control(number) => self.outbox.acknowledge(number),
-                    Sent::Chunk(chunk) => chunks.push(chunk),
-                    Sent::End(..) => {}
-                }
-            }
-        }
-        Ok(chunks)
     }
 }

@@ -3,20 +3,21 @@
 //! A state machine without I/O. Whoever drives it hands in frames, does to the disk what the
 //! answers say, and reports back what came of it. docs/protocol.md, "The sink".
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::answers::Answers;
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{FrameType, Header};
-use crate::hello::Hello;
+use crate::hello::{Hello, Window};
 pub use crate::incoming::{Decision, Placement, ReceiverEvent};
-use crate::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_UNSETTLED, REPLY_QUEUE_BYTES};
+use crate::limits::{CHUNK_BYTES, REPLY_QUEUE_BYTES};
 use crate::link::{LaneId, Link, Received};
-use crate::manifest::{EntryId, Item, RawEntry, RawKind};
+use crate::manifest::EntryId;
 use crate::message::{Message, Placed, Summary};
 use crate::ranges::{ChunkRange, Ranges, chunk_count, complement};
-use crate::unsettled::{File, Folder, State, Unsettled};
+use crate::unsettled::{File, State, Unsettled};
+
+mod offers;
 
 /// The sink's half of a session.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Receiver {
     skipped: u32,
     pages: blake3::Hasher,
     end: Option<Summary>,
+    window: Window,
     unsettled: Unsettled,
     answers: Answers,
     finished: bool,
@@ -35,6 +37,7 @@ impl Receiver {
     /// A session with lane 0, introducing itself.
     pub fn new(hello: Hello) -> Self {
         Self {
+            window: hello.window,
             link: Link::new(hello),
             last: EntryId::ROOT,
             skipped: 0,
@@ -115,7 +118,7 @@ impl Receiver {
         let file = match self.unsettled.get_mut(header.entry) {
             Some(State::File(file)) => file,
             // Settled here while these bytes were under way, or a repetition.
-            None | Some(State::Placing(_) | State::GivenUp(_)) => return Ok(Placement::Discard),
+            None | Some(State::Placing(_) | State::GivenUp(_)) => return Ok(self.discard(header)),
             Some(_) => return Err(ProtocolError::Unexpected("data")),
         };
         let left = file.size.checked_sub(header.offset).ok_or(ProtocolError::Malformed("offset"))?;
@@ -128,8 +131,16 @@ impl Receiver {
         if file.claimed.claim(header.offset, end) {
             Ok(Placement::Write(header.entry, header.offset))
         } else {
-            Ok(Placement::Discard)
+            Ok(self.discard(header))
         }
+    }
+
+    /// Whoever sends whole chunks has work of it: only short ones are counted.
+    fn discard(&mut self, header: Header) -> Placement {
+        if header.length < CHUNK_BYTES {
+            self.link.count_needless();
+        }
+        Placement::Discard
     }
 
     /// The bytes that [`Placement::Write`] spoke of have been written.
@@ -273,79 +284,14 @@ impl Receiver {
         }
     }
 
-    fn handle_manifest(
-        &mut self,
-        first: EntryId,
-        items: Vec<Item>,
-        page: &[u8],
-    ) -> Result<Vec<ReceiverEvent>, ProtocolError> {
-        if self.end.is_some() || Some(first.0) != self.last.0.checked_add(1) {
-            return Err(ProtocolError::Unexpected("manifest page"));
-        }
-        self.pages.update(page);
-        let mut events = Vec::with_capacity(items.len());
-        for item in items {
-            match item {
-                Item::Leave(folder) => {
-                    if !self.unsettled.leave(folder) {
-                        return Err(ProtocolError::Unexpected("folder"));
-                    }
-                    events.push(ReceiverEvent::Left(folder));
-                }
-                Item::Entry(raw) => events.push(self.handle_entry(*raw)?),
-            }
-        }
-        Ok(events)
-    }
-
-    fn handle_entry(&mut self, raw: RawEntry) -> Result<ReceiverEvent, ProtocolError> {
-        let id = EntryId(self.last.0.saturating_add(1));
-        if id.0 > MAX_ENTRIES {
-            return Err(ProtocolError::Limit("entries"));
-        }
-        // A refused folder is settled for the source, but known here until the source has left it:
-        // the folders around the deepest entry, and that one too if it is a folder.
-        let most = MAX_UNSETTLED.saturating_add(MAX_DEPTH.into());
-        if u32::try_from(self.unsettled.len()).is_ok_and(|count| count > most) {
-            return Err(ProtocolError::Limit("unsettled entries"));
-        }
-        let state = match raw.kind {
-            RawKind::File { size } => State::Offered(Some(size)),
-            RawKind::Folder => State::Folder(Folder::default()),
-            RawKind::Link { .. } => State::Offered(None),
-        };
-        if !self.unsettled.add(id, raw.parent, state) {
-            return Err(ProtocolError::Unexpected("parent"));
-        }
-        self.last = id;
-        Ok(match raw.judge() {
-            Ok(entry) => ReceiverEvent::Offered(id, entry),
-            Err(reason) => ReceiverEvent::Refused { id, parent: raw.parent, name: raw.name, reason },
-        })
-    }
-
-    fn handle_skipped(&mut self, path: String, reason: Reason) -> Result<Vec<ReceiverEvent>, ProtocolError> {
-        self.skipped = self.skipped.saturating_add(1);
-        if self.skipped > MAX_ENTRIES {
-            return Err(ProtocolError::Limit("skipped entries"));
-        }
-        Ok(alloc::vec![ReceiverEvent::Skipped(path, reason)])
-    }
-
-    fn handle_manifest_end(&mut self, summary: Summary) -> Result<Vec<ReceiverEvent>, ProtocolError> {
-        let ours = Summary { entries: self.last.0, manifest: ContentHash(*self.pages.finalize().as_bytes()) };
-        if self.end.is_some() || summary != ours || self.unsettled.has_open_folder() {
-            return Err(ProtocolError::Unexpected("end of the manifest"));
-        }
-        self.end = Some(summary);
-        Ok(Vec::new())
-    }
-
     fn handle_failed(&mut self, id: EntryId, reason: Reason) -> Result<Option<ReceiverEvent>, ProtocolError> {
         self.check_offered(id)?;
         match self.unsettled.get_mut(id) {
             // Settled here, or about to be, while the source was still to send a part again.
-            None | Some(State::GivenUp(_)) => Ok(None),
+            None | Some(State::GivenUp(_)) => {
+                self.link.count_needless();
+                Ok(None)
+            }
             Some(state @ State::Placing(_)) => {
                 *state = State::GivenUp(reason);
                 Ok(None)
@@ -366,8 +312,9 @@ impl Receiver {
         }
         let hash = payload.try_into().map(ContentHash).map_err(|_| ProtocolError::Malformed("hash"))?;
         match self.unsettled.get_mut(header.entry) {
-            Some(State::File(file)) if file.hash.is_none_or(|known| known == hash) => file.hash = Some(hash),
-            None | Some(State::Placing(_) | State::GivenUp(_)) => {}
+            Some(State::File(file)) if file.hash.is_none() => file.hash = Some(hash),
+            Some(State::File(file)) if file.hash == Some(hash) => self.link.count_needless(),
+            None | Some(State::Placing(_) | State::GivenUp(_)) => self.link.count_needless(),
             Some(_) => return Err(ProtocolError::Unexpected("hash")),
         }
         Ok(self.completed(header.entry).into_iter().collect())

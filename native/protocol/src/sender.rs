@@ -10,16 +10,17 @@ use alloc::vec::Vec;
 
 use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{HEADER_BYTES, Header};
-use crate::hello::Hello;
+use crate::hello::{Hello, Window};
 use crate::lane::Sent;
-use crate::limits::{MAX_ENTRIES, MAX_UNSETTLED, PAGE_BYTES};
-use crate::link::{Chunk, LaneId, Link, Received};
+use crate::limits::{MAX_ENTRIES, PAGE_BYTES};
+use crate::link::{LaneId, Link, Received};
 use crate::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
-use crate::message::{Close, CloseCode, Message, Placed, Summary};
+use crate::message::{Message, Summary};
 use crate::offered::Offered;
 pub use crate::outgoing::{END_BYTES, Fate, Outgoing, SenderEvent, end_frame};
-use crate::ranges::ChunkRange;
 use crate::schedule::Schedule;
+
+mod replies;
 
 /// The source's half of a session.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Sender {
     last: EntryId,
     pages: blake3::Hasher,
     walked: bool,
+    /// So many entries this side lets be unsettled, and the sink; of that, the least is known before its HELLO.
+    windows: [Window; 2],
     unsettled: BTreeMap<EntryId, Offered>,
     /// Entries that failed here and of which the sink has not said what became of them: it may
     /// still hold them, so they count until then.
@@ -45,6 +48,7 @@ impl Sender {
     /// A session with lane 0, introducing itself.
     pub fn new(hello: Hello) -> Self {
         Self {
+            windows: [hello.window, Window::SMALLEST],
             link: Link::new(hello),
             page: Vec::new(),
             page_first: EntryId(1),
@@ -62,12 +66,17 @@ impl Sender {
     /// Whether another entry may be offered, or skipped, now; when not, then once some are settled
     /// and what is queued has been sent.
     pub fn has_room(&self) -> bool {
-        self.has_room_below(MAX_UNSETTLED)
+        self.has_room_below(self.window())
     }
 
     /// Whether there is so much room that a walk which waited for it had better go on.
     pub fn has_much_room(&self) -> bool {
-        self.has_room_below(MAX_UNSETTLED / 4 * 3)
+        self.has_room_below(self.window().saturating_sub(self.window() / 4))
+    }
+
+    fn window(&self) -> u32 {
+        let [ours, theirs] = self.windows.map(Window::entries);
+        ours.min(theirs)
     }
 
     fn has_room_below(&self, most: u32) -> bool {
@@ -84,6 +93,7 @@ impl Sender {
     pub fn offer(&mut self, entry: &Entry) {
         let Some(id) = self.next_id() else { return };
         self.last = id;
+        self.link.forgive_some();
         put_entry(&mut self.page, entry);
         let size = match entry.kind {
             Kind::File { size } => Some(size),
@@ -237,7 +247,11 @@ impl Sender {
             Received::Data => return Err(ProtocolError::Unexpected("frame")),
         };
         match message {
-            Message::Hello(hello) => Ok(alloc::vec![SenderEvent::Hello(hello)]),
+            Message::Hello(hello) => {
+                let [_, theirs] = &mut self.windows;
+                *theirs = hello.window;
+                Ok(alloc::vec![SenderEvent::Hello(hello)])
+            }
             Message::Want(entries) => {
                 entries.into_iter().try_for_each(|id| self.handle_want(id))?;
                 Ok(Vec::new())
@@ -269,101 +283,6 @@ impl Sender {
                 Sent::Control(_) => {}
             }
         }
-    }
-
-    fn handle_want(&mut self, id: EntryId) -> Result<(), ProtocolError> {
-        self.check_offered(id)?;
-        // It may have failed here in the meantime.
-        let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(()) };
-        let Some(size) = offered.size.filter(|_| !offered.wanted) else {
-            return Err(ProtocolError::Unexpected("request"));
-        };
-        offered.wanted = true;
-        offered.ask_for_all()?;
-        self.schedule.add(id, offered.parent, 0, size);
-        Ok(())
-    }
-
-    fn handle_missing(
-        &mut self,
-        id: EntryId,
-        missing: &[ChunkRange],
-    ) -> Result<Vec<SenderEvent>, ProtocolError> {
-        self.check_offered(id)?;
-        let Some(offered) = self.unsettled.get_mut(&id) else { return Ok(Vec::new()) };
-        let Some(size) = offered.size else { return Err(ProtocolError::Unexpected("request")) };
-        let first = !offered.wanted;
-        let event = offered.miss(id, size, missing)?;
-        if first && size == 0 {
-            // Nothing of it can be missing, but its one chunk, of no bytes, is read for the hash.
-            self.schedule.add(id, offered.parent, 0, 0);
-            return Ok(Vec::new());
-        }
-        for (start, end) in missing.iter().map(|range| range.bytes(size)) {
-            self.schedule.add(id, offered.parent, start, end);
-        }
-        Ok(Vec::from_iter(event))
-    }
-
-    fn handle_acknowledged(&mut self, chunks: Vec<Chunk>) -> Vec<SenderEvent> {
-        let mut bytes = 0_u64;
-        for Chunk { entry, length, .. } in chunks {
-            // Of a file that is settled, all bytes have been counted.
-            if let Some(offered) = self.unsettled.get_mut(&entry) {
-                bytes = bytes.saturating_add(offered.arrive(length.into()));
-            }
-        }
-        Vec::from_iter((bytes > 0).then_some(SenderEvent::Arrived(bytes)))
-    }
-
-    fn handle_committed(
-        &mut self,
-        entries: Vec<(EntryId, Placed)>,
-    ) -> Result<Vec<SenderEvent>, ProtocolError> {
-        let mut events = Vec::with_capacity(entries.len().saturating_add(1));
-        let mut rest = 0_u64;
-        for (id, placed) in entries {
-            if let Some(Offered { size: Some(size), arrived, hash, .. }) = self.unsettled.get(&id) {
-                // A file that was not sent whole can only have been there before.
-                if hash.is_none() && (placed != Placed::Present || *arrived > 0) {
-                    return Err(ProtocolError::Unexpected("commitment"));
-                }
-                // The acknowledgement of its last records may not be here yet.
-                let unheard = if hash.is_some() { size.saturating_sub(*arrived) } else { 0 };
-                rest = rest.saturating_add(unheard);
-            }
-            events.extend(self.settle(id, |hash| Fate::Placed(placed, hash))?);
-        }
-        if rest > 0 {
-            events.push(SenderEvent::Arrived(rest));
-        }
-        Ok(events)
-    }
-
-    fn settle(
-        &mut self,
-        id: EntryId,
-        fate: impl FnOnce(Option<ContentHash>) -> Fate,
-    ) -> Result<Option<SenderEvent>, ProtocolError> {
-        self.check_offered(id)?;
-        self.given_up.remove(&id);
-        let Some(offered) = self.unsettled.remove(&id) else { return Ok(None) };
-        Ok(Some(SenderEvent::Settled(id, fate(offered.hash))))
-    }
-
-    fn handle_session_ok(&mut self, summary: Summary) -> Result<Vec<SenderEvent>, ProtocolError> {
-        let settled = self.walked && self.unsettled.is_empty() && self.given_up.is_empty();
-        if !settled || summary != self.summary() || self.finished {
-            return Err(ProtocolError::Unexpected("end of session"));
-        }
-        self.finished = true;
-        self.link.close(Close { code: CloseCode::Done, text: Default::default() });
-        Ok(alloc::vec![SenderEvent::Finished])
-    }
-
-    fn check_offered(&self, id: EntryId) -> Result<(), ProtocolError> {
-        let offered = id != EntryId::ROOT && id <= self.last;
-        if offered { Ok(()) } else { Err(ProtocolError::Unexpected("entry")) }
     }
 
     fn summary(&self) -> Summary {

@@ -4,7 +4,7 @@
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::frame::{self, FrameType, Frames, HEADER_BYTES, Header};
 use hawser_protocol::handshake::SessionId;
-use hawser_protocol::hello::{Hello, Requests};
+use hawser_protocol::hello::{Hello, Requests, Window};
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{
     Entry, EntryId, Item, Kind, LinkTarget, Mtime, Name, RawKind, put_entry, put_leave, read_page,
@@ -73,10 +73,11 @@ fn placed() -> impl Strategy<Value = Placed> {
 }
 
 fn hellos() -> impl Strategy<Value = Hello> {
-    ("\\PC{0,16}", any::<bool>(), any::<bool>(), any::<Option<[u8; 16]>>()).prop_map(
-        |(label, compare, reread, session)| Hello {
+    ("\\PC{0,16}", any::<bool>(), any::<bool>(), any::<u32>(), any::<Option<[u8; 16]>>()).prop_map(
+        |(label, compare, reread, window, session)| Hello {
             label,
             requests: Requests { compare, reread },
+            window: Window::of(window),
             continues: session.filter(|id| *id != [0; 16]).map(SessionId),
         },
     )
@@ -369,6 +370,20 @@ fn frames_over_their_limit_or_with_flags_are_refused_before_anything_is_read() {
         let mut flagged = header(FrameType::Ping as u8, 0);
         flagged[byte] = 1;
         assert!(refused(flagged));
+    }
+}
+
+#[test]
+fn a_window_is_one_of_six() {
+    let windows = [0, 511, 512, 1023, 1024, 8191, 8192, 16_383, 16_384, u32::MAX];
+    let entries = windows.map(|entries| Window::of(entries).entries());
+    assert_eq!(entries, [512, 512, 512, 512, 1024, 4096, 8192, 8192, 16_384, 16_384]);
+    let mut hello = Message::Hello(Hello::default()).encode(0);
+    for requests in 0..=u8::MAX {
+        hello[HEADER_BYTES] = requests;
+        let (header, payload) = Frames::new(&hello).next_frame().unwrap().unwrap();
+        let is_known = requests & 0b1100 == 0 && requests >> 4 <= 5;
+        assert_eq!(Message::decode(header, payload).is_ok(), is_known, "{requests:#b}");
     }
 }
 

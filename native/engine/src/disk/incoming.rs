@@ -40,8 +40,8 @@ pub struct Incoming {
     pub size: u64,
     mode: u16,
     mtime: Mtime,
-    /// What its part file is called by, if that shall outlive the session.
-    subject: Option<Subject>,
+    /// The key of the peer that sends it, if its part file shall outlive the session.
+    owner: Option<[u8; 32]>,
     writing: Mutex<Writing>,
     /// Notified when a chunk is no longer being written.
     written: Condvar,
@@ -105,7 +105,6 @@ impl Incoming {
     ) -> Self {
         let mtime = entry.mtime;
         let owner = owner.filter(|_| size > u64::from(CHUNK_BYTES));
-        let subject = owner.map(|owner| Subject { owner, size, mtime, path: location.path() });
         let tree = TreeHash::new(size);
         let writing = Writing { part: Part::NotYet, tree, has_old: false, now: Vec::new(), waiting: 0 };
         Self {
@@ -114,7 +113,7 @@ impl Incoming {
             size,
             mode: entry.mode,
             mtime,
-            subject,
+            owner,
             writing: Mutex::new(writing),
             written: Condvar::new(),
             checking: Mutex::default(),
@@ -128,7 +127,7 @@ impl Incoming {
     /// Looks for what an earlier session has left of it. Answers the chunks that are to be checked,
     /// none of them if what there was is of no use; `None` if there was nothing.
     pub fn resume(&self, partials: &Partials) -> Option<Vec<ChunkRange>> {
-        let (stored, written) = match partials.find(self.subject.as_ref()?, self.mode) {
+        let (stored, written) = match partials.find(&self.subject()?, self.mode) {
             Left::Nothing => return None,
             Left::Useless => return Some(Vec::new()),
             Left::Part(stored, written) => (stored, written),
@@ -245,7 +244,7 @@ impl Incoming {
     fn count(&self, bytes: usize) -> io::Result<()> {
         let mut counted = lock(&self.counted);
         let Some(counted) = &mut *counted else { return Ok(()) };
-        if self.subject.is_some() {
+        if self.owner.is_some() {
             counted.begin();
         }
         counted.arrive(bytes as u64)
@@ -287,7 +286,7 @@ impl Incoming {
             _ if writing.tree.contains(offset) => return Ok(None),
             Part::Open(part) => part.clone(),
             Part::NotYet => {
-                let stored = partials.create(self.id, self.size, self.mode, self.subject.clone());
+                let stored = partials.create(self.id, self.size, self.mode, self.subject());
                 let part = Arc::new(stored.map_err(|error| sink_reason(&error))?);
                 writing.part = Part::Open(part.clone());
                 part
@@ -304,6 +303,13 @@ impl Incoming {
         let rest = |promised: u64| Some(promised.saturating_sub(more));
         let before = self.promised.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).unwrap_or(0);
         self.space.take(more.min(before));
+    }
+
+    /// What its part file is called by, if that shall outlive the session. Made anew each time: thousands of files
+    /// may wait, and each path may be 33 KiB long.
+    fn subject(&self) -> Option<Subject> {
+        let (size, mtime) = (self.size, self.mtime);
+        self.owner.map(|owner| Subject { owner, size, mtime, path: self.location.path() })
     }
 
     /// What has its name, or a numbered one, in its folder.

@@ -2,17 +2,20 @@
 
 use hawser_protocol::error::{ProtocolError, Reason};
 use hawser_protocol::frame::{self, FrameType};
+use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::{
-    MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES, MAX_UNACKNOWLEDGED_REPLY_BYTES, REPLY_QUEUE_BYTES,
+    MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES, MAX_UNACKNOWLEDGED_REPLY_BYTES, NEEDLESS_FRAMES_PER_ENTRY,
+    REPLY_QUEUE_BYTES,
 };
+use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::EntryId;
-use hawser_protocol::message::Message;
-use hawser_protocol::receiver::Decision;
+use hawser_protocol::message::{Message, Placed};
+use hawser_protocol::receiver::{Decision, Placement};
 use hawser_protocol::sender::Outgoing;
 
 use super::sink::ToSink;
 use super::source::ToSource;
-use super::{CHUNK, LANE, file};
+use super::{CHUNK, HASH, LANE, chunks, file, open};
 
 /// Room for one small frame and no more, so that each is a record of its own.
 const ROOM: usize = 200;
@@ -108,4 +111,83 @@ fn frames_that_say_nothing_are_counted_and_others_are_not() {
     sink.send(&Message::Failed(Vec::new())).unwrap();
     assert_eq!(count(&mut sink), 2);
     assert_eq!(count(&mut sink), 0, "they are counted once");
+}
+
+#[test]
+fn a_control_frame_that_comes_twice_on_one_lane_says_nothing_the_second_time() {
+    let other = LaneId(1);
+    let mut sink = ToSink::new();
+    sink.receiver.link_mut().add_lane(other);
+    let hello = Message::Hello(Hello::named("source")).encode(0);
+    let mut say = |lane| {
+        let (header, payload) = open(&hello);
+        assert_eq!(sink.receiver.handle_frame(lane, header, payload), Ok(Vec::new()));
+        sink.receiver.link_mut().take_empty()
+    };
+    assert_eq!(say(LANE), 1);
+    assert_eq!(say(other), 0, "the first one may be lost");
+    assert_eq!(say(other), 1);
+    assert_eq!(say(LANE), 1);
+}
+
+/// So many frames that change nothing are free for each entry.
+const FREE: u32 = NEEDLESS_FRAMES_PER_ENTRY as u32;
+
+#[test]
+fn what_a_sink_says_of_settled_entries_says_nothing() {
+    let id = EntryId(1);
+    let wants = Message::Want(vec![id]);
+    let lacks = Message::Missing { id, chunks: chunks([(0, 1)]) };
+    let settles = [Message::Committed(vec![(id, Placed::Present)]), Message::Failed(vec![(id, Reason::Io)])];
+    for message in [wants, lacks].into_iter().chain(settles) {
+        let mut source = ToSource::new();
+        source.sender.offer(&file(0, "file", 5));
+        source.committed(1, Placed::Present).unwrap();
+        for _ in 0..FREE + 10 {
+            source.send(&message).unwrap();
+        }
+        assert_eq!(source.sender.link_mut().take_empty(), 10, "{message:?}");
+    }
+}
+
+#[test]
+fn asking_for_nothing_again_says_nothing() {
+    let mut source = ToSource::with_file(100 * CHUNK);
+    for _ in 0..FREE + 10 {
+        source.send(&Message::Missing { id: EntryId(1), chunks: Vec::new() }).unwrap();
+    }
+    assert_eq!(source.sender.link_mut().take_empty(), 10);
+    for chunk in 0..100 {
+        source.send(&Message::Missing { id: EntryId(1), chunks: chunks([(chunk, 1)]) }).unwrap();
+    }
+    assert_eq!(source.sender.link_mut().take_empty(), 0, "that asks for something");
+}
+
+#[test]
+fn what_a_source_says_of_settled_entries_says_nothing() {
+    let count = |sink: &mut ToSink| sink.receiver.link_mut().take_empty();
+    let mut sink = ToSink::with_file(5);
+    sink.receiver.decide(EntryId(1), Decision::Refuse(Reason::Io));
+    for _ in 0..FREE {
+        assert_eq!(sink.data(1, 0, 1), Ok(Placement::Discard));
+    }
+    assert_eq!(count(&mut sink), 0);
+    sink.data(1, 0, 1).unwrap();
+    sink.end(1, HASH).unwrap();
+    sink.send(&Message::Failed(vec![(EntryId(1), Reason::SourceGone)])).unwrap();
+    assert_eq!(count(&mut sink), 3);
+    sink.data(1, 0, CHUNK).unwrap();
+    assert_eq!(count(&mut sink), 0, "whoever sends whole chunks has work of it");
+}
+
+#[test]
+fn the_same_hash_and_the_same_bytes_again_say_nothing() {
+    let mut sink = ToSink::with_file(CHUNK + 5);
+    sink.data(1, CHUNK, 5).unwrap();
+    sink.end(1, HASH).unwrap();
+    for _ in 0..FREE + 10 {
+        sink.data(1, CHUNK, 5).unwrap();
+        sink.end(1, HASH).unwrap();
+    }
+    assert_eq!(sink.receiver.link_mut().take_empty(), FREE + 20);
 }

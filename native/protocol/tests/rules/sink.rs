@@ -4,8 +4,8 @@ use std::thread;
 
 use hawser_protocol::error::{ContentHash, ProtocolError, Reason};
 use hawser_protocol::frame::{self, FrameType};
-use hawser_protocol::hello::Hello;
-use hawser_protocol::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_UNSETTLED};
+use hawser_protocol::hello::{Hello, Window};
+use hawser_protocol::limits::{CHUNK_BYTES, MAX_DEPTH, MAX_UNSETTLED, MIN_UNSETTLED};
 use hawser_protocol::link::Chunk;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
 use hawser_protocol::message::{Message, Placed, Summary};
@@ -279,6 +279,19 @@ fn the_sink_bears_a_full_window_inside_the_deepest_refused_folders_and_not_one_e
     }
     let error = ProtocolError::Limit("unsettled entries");
     assert_eq!(sink.offer(&file(MAX_DEPTH.into(), "file", 5)), Err(error));
+}
+
+#[test]
+fn a_sink_that_takes_fewer_entries_holds_its_source_to_that() {
+    let hello = Hello { window: Window::of(MIN_UNSETTLED), ..Hello::default() };
+    let mut sink = ToSink { receiver: Receiver::new(hello), ..ToSink::new() };
+    sink.number = 0;
+    sink.send(&Message::Hello(Hello::named("source"))).unwrap();
+    let most = MIN_UNSETTLED + u32::from(MAX_DEPTH) + 1;
+    for _ in 0..most {
+        sink.offer(&file(0, "file", 5)).unwrap();
+    }
+    assert_eq!(sink.offer(&file(0, "file", 5)), Err(ProtocolError::Limit("unsettled entries")));
 }
 
 #[test]

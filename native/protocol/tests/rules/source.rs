@@ -2,8 +2,8 @@
 
 use hawser_protocol::error::{ProtocolError, Reason};
 use hawser_protocol::frame::{self, FrameType, HEADER_BYTES};
-use hawser_protocol::hello::Hello;
-use hawser_protocol::limits::{CHUNK_BYTES, MAX_UNSETTLED, RECORD_SLACK_BYTES};
+use hawser_protocol::hello::{Hello, Window};
+use hawser_protocol::limits::{CHUNK_BYTES, MAX_UNSETTLED, MIN_UNSETTLED, RECORD_SLACK_BYTES};
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::{EntryId, Kind, Name};
 use hawser_protocol::message::{Message, Placed, Summary};
@@ -225,6 +225,31 @@ fn files_given_up_count_as_unsettled_until_the_sink_has_let_go_of_them() {
     assert!(!source.sender.has_room());
     assert_eq!(source.send(&Message::Failed(vec![(EntryId(1), Reason::SourceGone)])), Ok(Vec::new()));
     assert!(source.sender.has_room());
+}
+
+/// Offers until there is no more room.
+fn fill(sender: &mut Sender) -> u32 {
+    let mut offered = 0;
+    while sender.has_room() {
+        offered += 1;
+        sender.offer(&file(0, "file", 5));
+        // The line takes everything.
+        while sender.next(LANE, 1 << 16).is_some() {}
+        sender.record_sent(LANE);
+    }
+    offered
+}
+
+#[test]
+fn a_source_offers_little_before_it_knows_how_much_its_sink_takes_and_no_more_than_that_then() {
+    let hello = |entries| Hello { window: Window::of(entries), ..Hello::default() };
+    for (ours, theirs, window) in [(16_384, 16_384, 16_384), (16_384, 1024, 1024), (2048, 16_384, 2048)] {
+        let mut source = ToSource { sender: Sender::new(hello(ours)), number: 0 };
+        assert_eq!(fill(&mut source.sender), MIN_UNSETTLED);
+        source.send(&Message::Hello(hello(theirs))).unwrap();
+        assert_eq!(fill(&mut source.sender), window - MIN_UNSETTLED);
+        assert!(!source.sender.has_much_room());
+    }
 }
 
 #[test]

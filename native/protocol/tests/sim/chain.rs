@@ -51,7 +51,7 @@ impl Chain {
     fn session(&mut self, world: World) -> Sim {
         let continues = (self.sessions > 0).then_some(SessionId([self.sessions; 16]));
         self.sessions += 1;
-        let hello = Hello { label: "source".into(), requests: self.requests, continues };
+        let hello = Hello { label: "source".into(), requests: self.requests, continues, ..Hello::default() };
         Sim::new(world, hello, self.faults, &mut self.rng)
     }
 

@@ -51,6 +51,8 @@ pub struct Sim {
     seen: Seen,
     /// How likely each of [`Sim::step`]'s choices is in this session.
     weights: [usize; 10],
+    /// Signs of life that the two sides were told to give.
+    pings: u32,
     /// Whether the last lane may be cut too, so that another has to join before it goes on.
     cuts_last: bool,
 }
@@ -72,6 +74,7 @@ impl Sim {
             sink: Sink::new(store, faults),
             seen,
             weights,
+            pings: 0,
             cuts_last,
         };
         for _ in 1..rng.below(usize::from(MAX_LANES)) {
@@ -132,8 +135,14 @@ impl Sim {
             7 => self.join(rng),
             8 => drop(self.source.read_held(rng, &mut self.seen)),
             _ => match rng.below(7) {
-                0 => self.source.ping(self.lanes[lane].id),
-                1 => self.sink.ping(self.lanes[lane].id),
+                0 => {
+                    self.pings += 1;
+                    self.source.ping(self.lanes[lane].id);
+                }
+                1 => {
+                    self.pings += 1;
+                    self.sink.ping(self.lanes[lane].id);
+                }
                 2 => self.source.fail_some(rng, &mut self.seen),
                 3 => self.source.take_over(&self.lanes[lane], &mut self.seen),
                 4 => self.source.retire_lane(),
@@ -223,6 +232,10 @@ impl Sim {
         assert_eq!(offered, self.sink.fates().len(), "the sink settled some of the entries offered");
         assert_eq!(offered, self.source.fates().len(), "the source settled some of the entries offered");
         self.source.check_arrived();
+        assert!(
+            self.source.take_empty() + self.sink.take_empty() <= self.pings,
+            "all that is said says something"
+        );
         self.sink.check_tree(&self.source.tree);
         for (id, fate) in self.source.fates() {
             let there = &self.sink.fates()[id];

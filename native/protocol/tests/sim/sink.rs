@@ -322,6 +322,10 @@ impl Sink {
         true
     }
 
+    pub fn take_empty(&mut self) -> u32 {
+        self.receiver.link_mut().take_empty()
+    }
+
     pub fn ping(&mut self, lane: LaneId) {
         self.receiver.link_mut().queue_ping(lane);
     }

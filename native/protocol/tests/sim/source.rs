@@ -348,6 +348,10 @@ impl Source {
         self.sender.link().is_drained(lane)
     }
 
+    pub fn take_empty(&mut self) -> u32 {
+        self.sender.link_mut().take_empty()
+    }
+
     pub fn ping(&mut self, lane: LaneId) {
         self.sender.link_mut().queue_ack(lane);
         self.sender.link_mut().queue_ping(lane);
