@@ -4,7 +4,7 @@ mod door;
 mod options;
 mod places;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -65,6 +65,8 @@ struct Shared {
     state: Mutex<State>,
     /// A session has ended.
     ended: Condvar,
+    /// A session that was about to start has started, or will not.
+    settled: Notify,
 }
 
 #[derive(Default)]
@@ -82,6 +84,8 @@ struct State {
     deaf: bool,
     /// Peers that have a place for a session that is about to start.
     reserved: Vec<PublicKey>,
+    /// Those of them that were accepted already.
+    starting: HashSet<SessionId>,
 }
 
 struct Running {
@@ -151,6 +155,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         closing: Notify::new(),
         state: Mutex::default(),
         ended: Condvar::new(),
+        settled: Notify::new(),
     });
     let serving = shared.clone();
     spawn("hawser-listen".into(), move || door::serve(runtime, &serving, sockets))?;

@@ -146,6 +146,7 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
         }
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
+            shared.started(request.session).await;
             let (session, secret) = shared.joinable(&request)?;
             let connection = Box::pin(admit_lane(caller, &secret, request)).await?;
             session.join(Who::Listener, lane, attempt, connection);
@@ -155,7 +156,8 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
 }
 
 /// Not on the thread of all others at the door: a disk may take its time.
-fn open_session(shared: &Arc<Shared>, opened: Opened, quota: Arc<Quota>, place: Place) {
+fn open_session(shared: &Arc<Shared>, opened: Opened, quota: Arc<Quota>, mut place: Place) {
+    place.accepted(opened.session);
     let shared = shared.clone();
     spawn_blocking(move || shared.open_session(opened, quota, place));
 }
