@@ -839,6 +839,7 @@ module.exports.NativeListener = nativeBinding.NativeListener
 module.exports.NativeOffer = nativeBinding.NativeOffer
 module.exports.NativeTransfer = nativeBinding.NativeTransfer
 module.exports.NativeVerification = nativeBinding.NativeVerification
+module.exports.checkCode = nativeBinding.checkCode
 module.exports.checkTicket = nativeBinding.checkTicket
 module.exports.dial = nativeBinding.dial
 module.exports.forgetPeer = nativeBinding.forgetPeer

@@ -89,6 +89,9 @@ export declare class NativeVerification {
   cancel(): void
 }
 
+/** Null for a text that may be a code, or why it is none. Nobody is asked. */
+export declare function checkCode(code: string): NativeFailure | null
+
 /**
  * Whether the keys that are known at a ticket's addresses are the ticket's. Resolves with null, or with why it is not to be
  * dialled.
@@ -137,7 +140,7 @@ export interface NativeDestination {
   code?: string
   /** In base32: that of a listener that knows this side. */
   publicKey?: string
-  /** Beside a code: who is known to listen there. */
+  /** Beside a code: who is known to listen there; beside a public key: by which name that is known. */
   known?: NativeReservedName
 }
 
@@ -194,6 +197,8 @@ export interface NativeFailure {
   message: string
   /** Whether the same call may succeed later with nothing else changed. */
   retryable: boolean
+  /** Of KEY_CHANGED. */
+  mismatch?: NativeMismatch
 }
 
 /** How an entry ended. */
@@ -276,6 +281,18 @@ export interface NativeListenOptions {
   reserved: Array<NativeReservedName>
 }
 
+/** Whose key was expected, and what came in its place. */
+export interface NativeMismatch {
+  /** By which name the expected key is known, if it is. */
+  name?: string
+  /** Where the other one is, or was to be dialled. */
+  address: string
+  /** The fingerprint of the expected key. */
+  known: string
+  /** That of the other one, if it has said which. */
+  offered?: string
+}
+
 /** An entry as it is offered. */
 export interface NativeOfferedEntry {
   /** Relative to the target folder, "/"-separated, invalid UTF-8 replaced. */
@@ -349,6 +366,8 @@ export interface NativePeer {
 /** Counters of a transfer at one moment. */
 export interface NativeProgress {
   state: NativeState
+  /** Whether the sink has begun to take what is offered. */
+  accepted: boolean
   /** Whether the walk of the source is still finding entries. */
   walking: boolean
   /** Files found so far. */

@@ -32,7 +32,7 @@ test('a sender on the list needs no ticket, and nobody else is let in without on
   const withTicket = await run(t, ['send', file, '--to', ticket]);
 
   t.is(stranger.code, 4, stranger.stderr);
-  t.regex(stranger.stderr, /does not let this side's key in.+\n[^]+ --allow/);
+  t.regex(stranger.stderr, /the peer with the key .+, does not let this side's key in.+\n[^]+ --allow/);
   t.is(known.code, 0, known.stderr);
   t.is(withTicket.code, 0, withTicket.stderr);
   t.deepEqual(await listDelivered(inbox), ['file']);
@@ -72,6 +72,36 @@ test('another key than that of the name is not taken for it', async (t) => {
 
   t.is(code, 4, stderr);
   t.deepEqual(await listDelivered(inbox), []);
+});
+
+test('a name whose key has changed is told from one that does not let this side in', async (t) => {
+  const {file, inbox, here, there, keys} = await prepare(t);
+  const first = await listenOn(t, ['receive', inbox, '--once'], '0', here);
+  t.is((await run(t, ['send', file, '--to', first.ticket], there)).code, 0);
+  await first.process.ended();
+  t.is((await run(t, ['peers', 'name', keys.here, 'nas'], there)).code, 0);
+  const fingerprint = (await listed(t, there)).slice(0, 19);
+  const start = async (env: NodeJS.ProcessEnv, ...flags: readonly string[]) => {
+    const {process: receiver} = await listenOn(t, ['receive', makeFolder(t), '--json', ...flags], '0', env);
+    return `127.0.0.1:${await receiver.said('stdout', /"port":(\d+)/)}`;
+  };
+
+  for (const flags of [[], ['--allow', keys.here]]) {
+    const {code, stderr} = await run(t, ['send', file, '--to', `nas@${await start(here, ...flags)}`], there);
+    t.is(code, 4);
+    const why = `nas, whose key is ${fingerprint}, does not let this side's key in without a ticket`;
+    t.true(stderr.startsWith(`hawser: ${why}\n`), stderr);
+  }
+  const address = await start({HAWSER_CONFIG_DIR: makeFolder(t)}, '--allow', keys.there);
+  const changed = await run(t, ['send', file, '--to', `nas@${address}`], there);
+  t.is(changed.code, 4);
+  const who = `what answers at ${address} did not prove to be nas, whose key is ${fingerprint}`;
+  t.true(changed.stderr.startsWith(`hawser: ${who}: the key there has changed, or `), changed.stderr);
+  t.regex(changed.stderr, /Ask there what "hawser id" says/);
+  t.notRegex(changed.stderr, /same command|--allow/);
+  const json = await run(t, ['send', file, '--to', `NAS@${address}`, '--json'], there);
+  const mismatch = {name: 'nas', address, known: fingerprint, offered: null};
+  t.like(parseEvents(json.stdout).at(-1), {event: 'error', code: 'KEY_CHANGED', mismatch});
 });
 
 const reachable = ownAddress === undefined ? test.skip : test;
@@ -128,7 +158,7 @@ test('who is not known, and where, is 2', async (t) => {
     [['share', file, '--allow', 'abcd-efgh-ijkl-mnop'], /a public key need not be known/],
     [['send', file, '--to', 'nobody@127.0.0.1'], /no known peer .+"nobody"/],
     [['send', file, '--to', 'nas'], /no address is known of nas: give it as nas@HOST/],
-    [['send', file, '--to', 'nas@'], /an address is a host and a port/],
+    [['send', file, '--to', 'nas@'], /behind nas@ goes a host, as in nas@192\.0\.2\.7/],
     [['send', file, '--to', 'nas@a:b:7'], /an address is a host and a port/],
     [['send', file, '--to', 'nas@host:70000'], /port must be a whole number from 1 to 65535/],
     [['send', file, '--to', 'nas@host_1'], /"host_1" is neither an IP address nor a host name/],

@@ -61,9 +61,22 @@ linux('no, and anything else, keeps it out, and the other side is told', async (
     t.regex(received.stdout, /the transfer was refused here/);
     const sent = await sender.ended();
     t.is(sent.code, 5);
-    t.regex(sent.stderr, /hawser: the other side refused the transfer\n/);
+    t.regex(sent.stderr, /hawser: the other side refused the transfer\n$/);
     t.deepEqual(readdirSync(inbox), []);
   }
+});
+
+linux('a sender sees that it waits to be accepted, and Ctrl-C then says that nothing was done', async (t) => {
+  const {folder, receiver, ticket} = await startAsking(t);
+  const sender = hawserOnTerminal(t, ['send', join(folder, 'tree'), '--to', ticket]);
+  await receiver.said('stdout', /Accept\? /);
+  await sender.said('stdout', /Waiting for the other side to accept…/);
+  sender.type('\u0003');
+
+  const {code, stdout} = await sender.ended();
+  t.is(code, 130);
+  t.notRegex(stdout, /files|same command|Continue/);
+  t.regex(stdout, /Interrupted before anything was transferred\.\r\n/);
 });
 
 linux('Ctrl-C at the question ends the receiver, and the sender hears of it', async (t) => {

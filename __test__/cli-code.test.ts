@@ -1,6 +1,15 @@
+import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {hawser, hawserOnTerminal, parseEvents, run, showCode} from './helpers/cli.ts';
+import {
+  commandLine,
+  hawser,
+  hawserOnTerminal,
+  onTerminal,
+  parseEvents,
+  run,
+  showCode,
+} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {listDelivered, writeFiles, writeSparse} from './helpers/tree.ts';
 
@@ -46,6 +55,47 @@ linux('the code is asked for on a terminal', async (t) => {
   t.deepEqual(await listDelivered(inbox), ['file']);
 });
 
+linux('a word that no code has is asked for again, and costs none of the tries', async (t) => {
+  const {file, inbox} = await prepare(t);
+  const {address, code} = await showCode(t, ['receive', inbox, '--once']);
+  const sender = hawserOnTerminal(t, ['send', file, '--to', address, '--code']);
+
+  await sender.said('stdout', /Code: /);
+  sender.type('window tiral vacant\n');
+  await sender.said('stdout', /no code has the word "tiral": did you mean "trial"\?\r\nCode: /);
+  sender.type('xylophone\u009b\n');
+  await sender.said('stdout', /no code has the word "xylophone": check how it is spelt\r\nCode: /);
+  sender.type('trial vacant\n');
+  await sender.said('stdout', /a code has 3 words[^]+Code: /);
+  sender.type(`${code}\n`);
+
+  const {code: exitCode, stdout} = await sender.ended();
+  t.is(exitCode, 0, stdout);
+  t.deepEqual(await listDelivered(inbox), ['file']);
+});
+
+linux('what is asked for is not among the events of --json', async (t) => {
+  const {file, inbox} = await prepare(t);
+  const events = `${inbox}.events`;
+  for (const [flags, prompt] of [
+    [['--to', '127.0.0.1:9', '--code'], /Code: /],
+    [[], /Ticket: /],
+  ] as const) {
+    const line = commandLine(['send', file, ...flags, '--json']);
+    const sender = onTerminal(t, `${line} > ${events}`);
+    await sender.said('stdout', prompt);
+    sender.type('window trial vacant\n');
+
+    const {stdout} = await sender.ended();
+    t.notRegex(stdout, /"event"/);
+    const [failed, ...others] = parseEvents(await readFile(events, 'utf8')).filter(
+      ({event}) => event !== 'progress',
+    );
+    t.is(failed?.['event'], 'error');
+    t.deepEqual(others, []);
+  }
+});
+
 linux('Ctrl-C where the code is asked for is 130, and no answer is wrong usage', async (t) => {
   for (const [key, code] of [
     ['\u0003', 130],
@@ -82,7 +132,11 @@ test('a wrong code is 4, and the third shows another, with a notice', async (t) 
   for (let guess = 1; guess <= 3; guess++) {
     const guessed = await run(t, ['send', file, '--to', address, '--code'], {HAWSER_CODE: wrong});
     t.is(guessed.code, 4, guessed.stderr);
-    t.regex(guessed.stderr, /the code is wrong.+\n {2}Ask for the code that is shown now/);
+    t.regex(
+      guessed.stderr,
+      /the code is wrong.+\n {2}Ask for the code that is shown there now.+ a wrong one costs one/,
+    );
+    t.notRegex(guessed.stderr, /ticket|same command|already delivered/);
   }
 
   const next = await receiver.said('stdout', /\n\S+ (\S+)\n/);
@@ -144,10 +198,43 @@ linux(
   },
 );
 
+test('who came by a code hears nothing of tickets', async (t) => {
+  const {file, inbox} = await prepare(t);
+  const env = {HAWSER_CONFIG_DIR: `${inbox}.config`};
+  writeSparse(`${file}.large`, 2 ** 32);
+  const {process: receiver, address, code} = await showCode(t, ['receive', inbox], env);
+  const args = ['send', `${file}.large`, '--to', address, '--code', '--limit', '20M'];
+  const sender = hawser(t, args, {HAWSER_CODE: code});
+  // The next one shows that this one is in.
+  await receiver.said('stdout', /\n\S+ \S+\n/);
+  await sender.said('stderr', /Connected to/);
+  receiver.kill('SIGKILL');
+  await receiver.ended();
+
+  const refused = await run(t, args, {HAWSER_CODE: wrong});
+  t.is(refused.code, 3, refused.stderr);
+  t.regex(refused.stderr, /Check that the other side still runs, and that this is the address/);
+  t.notRegex(refused.stderr, /ticket/);
+  const again = [
+    'receive',
+    inbox,
+    '--code',
+    '--bind',
+    '127.0.0.1',
+    '--port',
+    address.split(':').at(-1) ?? '',
+  ];
+  await hawser(t, again, env).said('stdout', /\n/);
+  const {code: exitCode, stderr} = await sender.ended();
+  t.is(exitCode, 4, stderr);
+  t.regex(stderr, /hawser: the other side has been started again.+: it takes a new code to go on\n/);
+  t.notRegex(stderr, /ticket/);
+});
+
 test('a code without an address, or with a ticket, is wrong usage', async (t) => {
   for (const args of [
-    ['send', 'file', '--code'],
-    ['send', 'file', '--code', '--to', 'hawser1abc'],
+    ['send', 'package.json', '--code'],
+    ['send', 'package.json', '--code', '--to', 'hawser1abc'],
     ['get', '--code'],
     ['receive', '--code', '--ticket-file', 'ticket'],
     ['receive', '--code', '--uses', '1'],
@@ -155,9 +242,9 @@ test('a code without an address, or with a ticket, is wrong usage', async (t) =>
   ]) {
     t.is((await run(t, args, {HAWSER_CODE: wrong})).code, 2, args.join(' '));
   }
-  const mistyped = await run(t, ['send', 'file', '--code', '--to', '127.0.0.1:9'], {
+  const mistyped = await run(t, ['send', 'package.json', '--code', '--to', '127.0.0.1:9'], {
     HAWSER_CODE: 'abandon able abut',
   });
   t.is(mistyped.code, 2);
-  t.regex(mistyped.stderr, /no code has the word "abut"/);
+  t.regex(mistyped.stderr, /no code has the word "abut": did you mean "about"/);
 });

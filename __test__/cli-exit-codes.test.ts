@@ -25,7 +25,7 @@ test('wrong usage is 2', async (t) => {
   await fails(t, 2, [], /Usage: hawser/);
   await fails(t, 2, ['recieve'], /Did you mean receive\?/);
   await fails(t, 2, ['send'], /missing required argument/);
-  await fails(t, 2, ['send', 'file'], /no ticket/);
+  await fails(t, 2, ['send', 'package.json'], /no ticket/);
   await fails(t, 2, ['get'], /no ticket/);
   await fails(t, 2, ['send', 'file', '--to', 'x', '--lanes', '17'], /from 1 to 16/);
   await fails(t, 2, ['receive', '--port', 'http'], /from 0 to 65535/);
@@ -38,7 +38,7 @@ test('wrong usage is 2', async (t) => {
 test('a mistyped ticket is 2', async (t) => {
   const {ticket} = await startReceiver(t, makeFolder(t));
 
-  await fails(t, 2, ['send', 'file', '--to', ticket.slice(0, -1)], /Copy the whole ticket/);
+  await fails(t, 2, ['send', 'package.json', '--to', ticket.slice(0, -1)], /Copy the whole ticket/);
   await fails(t, 2, ['get', 'hawser1nonsense'], /Copy the whole ticket/);
 });
 
@@ -66,7 +66,12 @@ test('the ticket of an earlier run is 4', async (t) => {
   await earlier.close();
   await listenOn(t, ['receive', folder], String(earlier.port));
 
-  await fails(t, 4, ['send', 'package.json', '--to', earlier.ticket], /ticket.*\n.*Ask for a new ticket/);
+  await fails(
+    t,
+    4,
+    ['send', 'package.json', '--to', earlier.ticket],
+    /ticket.*\n.*With a ticket: ask for a new one/,
+  );
 });
 
 test('a port that is taken is 7 when it was asked for', async (t) => {
@@ -91,7 +96,7 @@ test('a target folder that cannot be one is 7', async (t) => {
   await fails(t, 7, ['receive', join(folder, 'file/inbox'), '--bind', '127.0.0.1'], /file/);
 });
 
-test('a path that does not exist is 8, with the others delivered', async (t) => {
+test('a path that does not exist is 8, with the others delivered, and 7 where there are none', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {file: 'there'});
   const {ticket} = await startReceiver(t, join(folder, 'inbox'));
@@ -102,4 +107,5 @@ test('a path that does not exist is 8, with the others delivered', async (t) => 
     ['send', join(folder, 'gone'), join(folder, 'file'), '--to', ticket],
     /failed: gone: .+\nSent 1 file/,
   );
+  await fails(t, 7, ['send', join(folder, 'gone'), '--to', ticket], /gone": it is not there/);
 });

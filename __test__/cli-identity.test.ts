@@ -1,6 +1,6 @@
 import {execFileSync} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
-import {chmod, open, readFile, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
+import {chmod, mkdir, open, readFile, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {hawser, listenOn, parseEvents, run} from './helpers/cli.ts';
@@ -75,6 +75,18 @@ test('a key that others may read, or that is none, is an error and stays', async
   const readable = await run(t, ['receive', folder], env);
   t.is(readable.code, 7);
   t.regex(readable.stderr, /others have access to .+identity\.pem/);
+});
+
+test('why a key cannot be read is said in words', async (t) => {
+  const folder = makeFolder(t);
+  const path = join(folder, 'identity.pem');
+  await mkdir(path, {mode: 0o700});
+
+  const {code, stderr} = await run(t, ['id'], {HAWSER_CONFIG_DIR: folder});
+
+  t.is(code, 7);
+  t.regex(stderr, /^hawser: cannot read .+identity\.pem: [a-z ]+\n/);
+  t.notRegex(stderr, /E[A-Z]{4,}|port/);
 });
 
 test('where no key can be kept, a new one is used, and said to be', async (t) => {

@@ -41,18 +41,23 @@ test('--json tells which entries failed and why, on both sides', async (t) => {
     '--json',
   ]);
 
-  const sent = await run(t, ['send', join(folder, 'gone'), '--to', ticket, '--json']);
+  await writeFiles(folder, {file: 'file'});
+  const paths = [join(folder, 'gone'), join(folder, 'file')];
+  const sent = await run(t, ['send', ...paths, '--to', ticket, '--json']);
 
   for (const {code, stdout} of [sent, await receiver.ended()]) {
     t.is(code, 8);
     const events = parseEvents(stdout);
-    t.like(events.at(-2), {v: 1, event: 'entry', path: 'gone', fate: 'failed', code: 'SOURCE_GONE'});
-    t.like(events.at(-1), {v: 1, event: 'finished', files: 0, bytes: 0, failed: 1});
+    t.like(
+      events.find(({fate}) => fate === 'failed'),
+      {v: 1, event: 'entry', path: 'gone', code: 'SOURCE_GONE'},
+    );
+    t.like(events.at(-1), {v: 1, event: 'finished', files: 1, bytes: 4, failed: 1});
   }
 });
 
 test('--json prints failures as events too', async (t) => {
-  const {code, stdout, stderr} = await run(t, ['send', 'file', '--to', 'nonsense', '--json']);
+  const {code, stdout, stderr} = await run(t, ['send', 'package.json', '--to', 'hawser1nonsense', '--json']);
 
   t.is(code, 2);
   t.is(stderr, '');

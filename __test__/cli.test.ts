@@ -143,15 +143,16 @@ test('--quiet says nothing but the ticket and what failed', async (t) => {
 test('entries that failed are listed before the summary, up to twenty', async (t) => {
   const folder = makeFolder(t);
   const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+  await writeFiles(folder, {file: 'file'});
   const gone = Array.from({length: 1023}, (_, index) => join(folder, `gone ${index}`));
 
-  const sent = await run(t, ['send', ...gone, '--to', ticket]);
+  const sent = await run(t, ['send', ...gone, join(folder, 'file'), '--to', ticket]);
 
   t.is(sent.code, 8);
   const lines = sent.stderr.trimEnd().split('\n').slice(1);
   t.is(lines.filter((line) => /^failed: gone \d+: /.test(line)).length, 20);
   t.is(lines.at(-2), 'failed: and 1,003 more');
-  t.regex(lines.at(-1) ?? '', /^Sent 0 files, .+; 1,023 failed$/);
+  t.regex(lines.at(-1) ?? '', /^Sent 1 file, .+; 1,023 failed$/);
 });
 
 test('where no terminal is there are no colours', async (t) => {

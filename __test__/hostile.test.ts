@@ -45,10 +45,12 @@ test('a stranger who sends garbage is hung up on', async (t) => {
 
 unix('terminal escapes in the name of a file are shown escaped', async (t) => {
   const folder = makeFolder(t);
-  execFileSync('mkfifo', [join(folder, '\u001b[2Jevil\u202efifo')]);
+  await writeFiles(folder, {file: 'file'});
+  const fifo = join(folder, '\u001b[2Jevil\u202efifo');
+  execFileSync('mkfifo', [fifo]);
   const {process: receiver, ticket} = await listenOn(t, ['receive', join(folder, 'inbox'), '--once']);
 
-  const sent = await run(t, ['send', join(folder, '\u001b[2Jevil\u202efifo'), '--to', ticket]);
+  const sent = await run(t, ['send', fifo, join(folder, 'file'), '--to', ticket]);
 
   for (const {code, stderr} of [sent, await receiver.ended()]) {
     t.is(code, 8);

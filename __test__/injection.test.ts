@@ -40,7 +40,7 @@ unix('names that a terminal would obey are shown escaped by both sides', async (
   execFileSync('mkfifo', paths);
   const {process: receiver, ticket} = await listenOn(t, ['receive', join(folder, 'inbox'), '--once']);
 
-  const sent = await run(t, ['send', ...paths, '--to', ticket]);
+  const sent = await run(t, ['send', ...paths, 'package.json', '--to', ticket]);
 
   for (const {code, stderr} of [sent, await receiver.ended()]) {
     t.is(code, 8);
@@ -63,13 +63,13 @@ unix(
       '--json',
     ]);
 
-    const sent = await run(t, ['send', ...paths, '--to', ticket, '--json']);
+    const sent = await run(t, ['send', ...paths, 'package.json', '--to', ticket, '--json']);
 
     for (const {code, stdout, stderr} of [sent, await receiver.ended()]) {
       t.is(code, 8);
       t.is(stderr, '');
       t.notRegex(stdout, raw);
-      const entries = parseEvents(stdout).filter(({event}) => event === 'entry');
+      const entries = parseEvents(stdout).filter(({fate}) => fate === 'failed');
       t.deepEqual(
         entries.map(({path}) => path),
         Object.keys(names),
@@ -86,7 +86,10 @@ unix('names that a terminal would obey in the words of an error are shown escape
     ['receive', folder],
     ['verify', folder],
     ['partials', folder],
-    ['send', 'x', '--to', '\u001b[2J\u009b'],
+    ['send', 'package.json', '--to', '\u001b[2J\u009b'],
+    ['send', '\u001b[2J\u009b', '--to', 'hawser1abc'],
+    ['send', '\u001b[2J:\u009b', '--to', 'hawser1abc'],
+    ['get', '\u001b[2J:\u009b'],
   ]) {
     const text = await run(t, args);
     t.not(text.code, 0);

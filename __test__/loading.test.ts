@@ -16,7 +16,7 @@ test('importing the package loads no binary', async (t) => {
   t.deepEqual(result, {
     code: 0,
     stdout:
-      'HawserError,KnownPeers,get,isHawserError,partials,protectMemory,publicIdentity,receive,removePartials,send,' +
+      'HawserError,KnownPeers,checkCode,get,isHawserError,partials,protectMemory,publicIdentity,receive,removePartials,send,' +
       'share,verify\n',
     stderr: '',
   });

@@ -1,3 +1,4 @@
+import {EventEmitter, once} from 'node:events';
 import {mkdirSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
@@ -55,8 +56,12 @@ test('an offer says who and what, before anything is written, and is received wh
     return true;
   });
 
-  const {files, bytes} = await sendTree(asked).finished();
+  const sending = sendTree(asked);
+  let acceptedLast = false;
+  for await (const {accepted} of sending.progress(10)) acceptedLast = accepted;
+  const {files, bytes} = await sending.finished();
 
+  t.true(acceptedLast);
   t.deepEqual(inboxThen, []);
   t.like(offered, {peer: {name: 'source'}, files: 3, folders: 2, links: 0, bytes: 10, complete: true});
   const entries = offered?.entries.toSorted((a, b) => (a.path < b.path ? -1 : 1));
@@ -71,6 +76,32 @@ test('an offer says who and what, before anything is written, and is received wh
   await (await asked.incoming).finished();
   await assertSameTree(t, join(asked.inbox, 'tree'), join(asked.folder, 'tree'));
   t.false(offered?.signal.aborted, 'it was answered');
+});
+
+test('while an offer is not answered, neither side has it for accepted', async (t) => {
+  const user = new EventEmitter();
+  const isAsked = once(user, 'asked');
+  const asked = await startAsking(t, async () => {
+    const answered = once(user, 'answered');
+    user.emit('asked');
+    await answered;
+    return true;
+  });
+  const [sending, incoming] = [sendTree(asked), await asked.incoming];
+  await isAsked;
+
+  for (const transfer of [sending, incoming]) {
+    for await (const {state, walking, accepted} of transfer.progress(10)) {
+      t.false(accepted);
+      if (state === 'running' && (transfer === incoming || !walking)) break;
+    }
+  }
+  user.emit('answered');
+
+  for (const transfer of [sending, incoming]) {
+    await transfer.finished();
+    for await (const {accepted} of transfer.progress()) t.true(accepted);
+  }
 });
 
 test('a refused offer fails on both sides, with the reason, and nothing is written', async (t) => {

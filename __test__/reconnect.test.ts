@@ -167,7 +167,7 @@ test('a receiver that comes back with another ticket stops the sender with 4', a
 
   const {code, stderr} = await sender.ended();
   t.is(code, 4, stderr);
-  t.regex(stderr, /Ask for a new ticket/);
+  t.regex(stderr, /With a ticket: ask for a new one/);
 });
 
 test('--once does not end with a connection that is lost', async (t) => {

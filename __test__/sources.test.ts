@@ -1,11 +1,11 @@
 import {execFileSync} from 'node:child_process';
 import {appendFileSync, truncateSync} from 'node:fs';
 import {mkdir, readFile, symlink} from 'node:fs/promises';
-import {join} from 'node:path';
+import {join, parse} from 'node:path';
 import test from 'ava';
-import {send, type FailedEntry, type Report} from '../src/index.ts';
+import {send, share, type FailedEntry, type Report} from '../src/index.ts';
 import {makeFolder} from './helpers/folder.ts';
-import {deliver, startReceiver} from './helpers/loopback.ts';
+import {deliver, loopback, startReceiver} from './helpers/loopback.ts';
 import {assertSameTree, listDelivered, writeFiles, writeSparse} from './helpers/tree.ts';
 
 const unix = process.platform === 'win32' ? test.skip : test;
@@ -24,6 +24,22 @@ test('a path that does not exist fails alone', async (t) => {
   t.deepEqual(failures(report), {'not there': 'SOURCE_GONE'});
   t.is(report.files, 1);
   t.is(await readFile(join(folder, 'inbox/there'), 'utf8'), 'there');
+});
+
+test('where nothing is there to be sent, nothing is started', async (t) => {
+  const folder = makeFolder(t);
+  const receiver = await startReceiver(t, join(folder, 'inbox'));
+  const gone = [join(folder, 'gone'), join(folder, 'too')];
+
+  t.throws(() => send(gone, {to: receiver.ticket}), {
+    code: 'NOT_FOUND',
+    message: /cannot send .+gone: it is not there/,
+  });
+  await t.throwsAsync(async () => share(gone, {bind: loopback}), {code: 'NOT_FOUND'});
+  t.throws(() => send([parse(folder).root], {to: receiver.ticket}), {
+    code: 'INVALID_OPTION',
+    message: /root folder/,
+  });
 });
 
 unix('what is neither file, folder nor link fails alone', async (t) => {

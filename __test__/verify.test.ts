@@ -158,7 +158,7 @@ test('a record that is none is an error that says where', async (t) => {
 
   await t.throwsAsync(verify(inbox).finished(), {
     code: 'IO',
-    message: /99991231T235959\.999Z-00000000\.b3: its line 1 is not one of a record$/,
+    message: /99991231T235959\.999Z-0000000000000000\.b3: its line 1 is not one of a record$/,
   });
   t.deepEqual(await differences(inbox, (await listRecords(inbox))[0]), []);
 });

@@ -1,6 +1,6 @@
 import test from 'ava';
-import type {FinishedEvent} from '../src/cli/events.ts';
-import {summaryText} from '../src/cli/wording.ts';
+import type {ErrorEvent, FinishedEvent} from '../src/cli/events.ts';
+import {interruptedLines, summaryText} from '../src/cli/wording.ts';
 
 const nothing: FinishedEvent = {
   event: 'finished',
@@ -36,4 +36,19 @@ test('a file that started over need not have changed', (t) => {
     summaryText('get', undefined, {...nothing, files: 1, bytes: 100, bytesMoved: 100, restarted: 1}),
     'Received 1 file, 100 B in 1.0 s (100 B/s); 1 begun before had to start over',
   );
+});
+
+test('what was interrupted before anything was accepted has nothing to go on with', (t) => {
+  const interrupted: ErrorEvent = {
+    event: 'error',
+    code: 'CANCELLED',
+    message: 'interrupted',
+    retryable: true,
+  };
+  for (const command of ['send', 'get', 'receive', 'share'] as const) {
+    t.deepEqual(interruptedLines(command, interrupted), ['Interrupted before anything was transferred.']);
+    t.true(
+      interruptedLines(command, {...interrupted, accepted: true})[0]?.includes('0 files (0 B) are delivered'),
+    );
+  }
 });

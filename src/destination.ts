@@ -13,6 +13,8 @@ export interface KnownListener {
   readonly address: string;
   /** The key that it must prove to have: 52 characters of base32. */
   readonly publicKey: string;
+  /** By which name that key is known, for errors. See {@link KnownPeer.name}. */
+  readonly name?: string | undefined;
 }
 
 /** A listener that shows a code to whoever it wants to let in, see {@link Listener.codes}. */
@@ -32,9 +34,11 @@ export interface CodeListener {
 export function toNativeDestination(destination: Destination): NativeDestination {
   if (typeof destination === 'string') return {ticket: destination};
   if (typeof destination !== 'object' || destination === null) throw noDestination();
-  const {publicKey, code, known} = destination as Partial<KnownListener & CodeListener>;
+  const {publicKey, name, code, known} = destination as Partial<KnownListener & CodeListener>;
   const address = splitAddress(destination.address);
-  if (typeof publicKey === 'string' && code === undefined) return {...address, publicKey};
+  if (typeof publicKey === 'string' && code === undefined) {
+    return {...address, publicKey, ...(name !== undefined && {known: {name, publicKey}})};
+  }
   if (typeof code === 'string' && publicKey === undefined) {
     return {...address, code, ...(known && {known: {name: known.name, publicKey: known.publicKey}})};
   }

@@ -20,13 +20,19 @@ export type ErrorCode =
   | 'CONNECTION_LOST'
   /** The ticket expired, or the clocks of the two machines differ. What was let in before may come again. */
   | 'TICKET_EXPIRED'
-  /** The code is wrong, used up or too old, or somebody else answered. It is not tried again by itself. */
+  /**
+   * The code is wrong, used up or too old, or somebody else answered. It is not tried again by itself. Or, later, the other
+   * side has forgotten whom it let in by it.
+   */
   | 'CODE_REJECTED'
-  /** The other side is not who the ticket says, or it does not accept the ticket. */
+  /**
+   * The other side is not the one that made the ticket, or does not accept it, or does not let this side's key in without
+   * one.
+   */
   | 'AUTHENTICATION_FAILED'
   /**
-   * An address or a name is known with another key: that of {@link KnownPeers.check}, or one of `reservedNames`. The
-   * message has both fingerprints.
+   * An address or a name is known with another key: that of {@link KnownPeers.check}, of a code's `known`, of a
+   * {@link KnownListener}, or one of `reservedNames`. The message and `mismatch` have the fingerprints.
    */
   | 'KEY_CHANGED'
   /** The peer understood and declined, or this side's `onOffer` did. */
@@ -97,12 +103,26 @@ export type EntryErrorCode =
   /** The bytes that arrived do not have the hash of the bytes that were read. */
   | 'INTEGRITY';
 
+/** Whose key was expected, and what came in its place. */
+export interface KeyMismatch {
+  /** The name by which the expected key is known; undefined where there is none. */
+  readonly name: string | undefined;
+  /** Where the other key is, or was to be dialled. */
+  readonly address: string;
+  /** The fingerprint of the expected key. */
+  readonly known: string;
+  /** The fingerprint of the other one; undefined where it has not said which: a listener says so only to who has it. */
+  readonly offered: string | undefined;
+}
+
 /** What {@link HawserError} is made of besides its code and message. */
 export interface HawserErrorOptions {
   /** Whether the same call may succeed later without a change. Default: false. */
   readonly retryable?: boolean;
   /** The error underneath, where there is one. */
   readonly cause?: unknown;
+  /** Of a `KEY_CHANGED`. */
+  readonly mismatch?: KeyMismatch | undefined;
 }
 
 /** Every failure that hawser itself reports. Tell them apart by `code`; `message` is for people and may change. */
@@ -112,11 +132,14 @@ export class HawserError extends Error {
   readonly code: ErrorCode;
   /** Whether the same call may succeed later without a change. */
   readonly retryable: boolean;
+  /** Of a `KEY_CHANGED`: whose key it is, and the fingerprints; else undefined. */
+  readonly mismatch: KeyMismatch | undefined;
 
   constructor(code: ErrorCode, message: string, options: HawserErrorOptions = {}) {
     super(message, 'cause' in options ? {cause: options.cause} : {});
     this.code = code;
     this.retryable = options.retryable ?? false;
+    this.mismatch = options.mismatch;
   }
 }
 

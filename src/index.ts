@@ -1,8 +1,9 @@
+export {checkCode} from './code.ts';
 export type {CodeListener, Destination, KnownListener} from './destination.ts';
 export type {DialOptions} from './dial.ts';
 export type {DeliveredEntry, Entry, FailedEntry, PresentEntry} from './entry.ts';
 export {HawserError, isHawserError} from './errors.ts';
-export type {EntryErrorCode, ErrorCode, HawserErrorOptions} from './errors.ts';
+export type {EntryErrorCode, ErrorCode, HawserErrorOptions, KeyMismatch} from './errors.ts';
 export {get} from './get.ts';
 export type {GetOptions} from './get.ts';
 export {publicIdentity} from './identity.ts';

@@ -28,7 +28,8 @@ export interface ListenOptions extends SessionOptions {
   readonly ticketLimits?: TicketLimits | undefined;
   /**
    * A file that remembers who has used the ticket and how much they brought, for a later listener with the same `ticket`:
-   * without it the limits begin anew. It is on disk before anybody new is let in. Default: none.
+   * without it the limits begin anew. It is on disk before anybody new is let in, and has one listener at a time, which
+   * holds a lock beside it. Default: none.
    */
   readonly ledger?: FilePath | undefined;
   /** Whether to let in whoever knows a short code, too: see {@link Listener.codes}. Default: false. */

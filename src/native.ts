@@ -127,6 +127,15 @@ export function forgetPeer(file: Uint8Array, peer: string): Promise<NativeKnownP
 }
 
 /**
+ * Whether a text may be a code. Throws a HawserError.
+ * @internal
+ */
+export function checkCode(code: string): void {
+  const failure = load().checkCode(code);
+  if (failure) throw toError(failure);
+}
+
+/**
  * Keeps the memory of this process to itself. Throws a HawserError.
  * @internal
  */
@@ -141,7 +150,14 @@ export function protectMemory(): void {
  * @internal
  */
 export function toError(failure: NativeFailure): HawserError {
-  return new HawserError(failure.code as ErrorCode, failure.message, {retryable: failure.retryable});
+  const {code, message, retryable, mismatch: native} = failure;
+  const mismatch = native && {
+    name: native.name,
+    address: native.address,
+    known: native.known,
+    offered: native.offered,
+  };
+  return new HawserError(code as ErrorCode, message, {retryable, mismatch});
 }
 
 /** A call that takes a private key: the binding has its own copy then, which it wipes when it is done. */

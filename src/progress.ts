@@ -8,6 +8,11 @@ import {RateMeter} from './rate.ts';
 export interface Progress {
   /** `reconnecting` while all connections are lost; `ended` also when it failed: `finished()` tells. */
   readonly state: 'connecting' | 'running' | 'reconnecting' | 'ended';
+  /**
+   * Whether the side that writes has begun to take what is offered. Until then its user may be thinking about it: see
+   * {@link OfferOption.onOffer}.
+   */
+  readonly accepted: boolean;
   /** Whether the source is still finding entries, so that the totals still grow. */
   readonly walking: boolean;
   /** Files found so far. */
@@ -69,6 +74,7 @@ export class ProgressReader {
     const bytesPerSecond = this.#meter.measure(native.bytesMoved, native.elapsedMs);
     return {
       state: native.state,
+      accepted: native.accepted,
       walking: native.walking,
       filesTotal: native.filesTotal,
       filesDone: native.filesDone,

@@ -11,8 +11,9 @@ export interface SendOptions extends DialOptions, CheckOptions {
 }
 
 /**
- * Sends files and folders, all at once, to a receiver. Each arrives under its own last name; a
- * path that cannot be read fails alone. Throws a {@link HawserError} where nothing could be started: `TICKET_INVALID`,
+ * Sends files and folders, all at once, to a receiver. Each arrives under its own last name; a path that is not there
+ * or cannot be read fails alone, if there are others. Throws a {@link HawserError} where nothing could be started, before
+ * anything is dialled: `NOT_FOUND` or `PERMISSION_DENIED` where none of the paths is there or can be read, `TICKET_INVALID`,
  * `TICKET_DIRECTION`, `INVALID_OPTION`, `NATIVE_LOAD`. All that happens later rejects `finished()`.
  */
 export function send(paths: readonly FilePath[], options: SendOptions): Transfer {

@@ -18,7 +18,10 @@ export interface TicketLimits {
    * for which not enough are left fails with `QUOTA`.
    */
   readonly bytes?: number | undefined;
-  /** Files, folders and links that all of them together may bring to a receiver, 1 or more. Further ones fail with `QUOTA`. */
+  /**
+   * Files, folders and links that all of them together may bring to a receiver, 1 or more. A file that is begun and not
+   * finished counts, too, and does not count again when it goes on. Further ones fail with `QUOTA`.
+   */
   readonly entries?: number | undefined;
 }
 
@@ -28,7 +31,7 @@ export interface TicketUse {
   readonly peers: number;
   /** Bytes of files that they have brought to a receiver, those included that came in vain. */
   readonly bytes: number;
-  /** Files, folders and links that they have brought to a receiver, and that were new there. */
+  /** Files, folders and links that they have brought to a receiver, and that were new there, or begun and kept. */
   readonly entries: number;
 }
 

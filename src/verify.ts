@@ -17,8 +17,9 @@ export interface VerifyOptions {
 /**
  * Hashes what past sessions delivered into a folder again and compares it with their records, of which the folder
  * keeps the newest 16. Changes nothing. Files that a session found there with their size and time, it did not hash:
- * they are on no record of its own. Throws a {@link HawserError} where nothing could be started: `INVALID_OPTION`,
- * `NATIVE_LOAD`. All that happens later rejects `finished()`.
+ * they are on no record of its own. A session whose record would have taken more than 64 MiB, which is half a million
+ * files, has an empty one, and that is an error. Throws a {@link HawserError} where nothing could be started:
+ * `INVALID_OPTION`, `NATIVE_LOAD`. All that happens later rejects `finished()`.
  */
 export function verify(directory: FilePath, options: VerifyOptions = {}): Verification {
   const {session = 'newest', signal} = options;

@@ -12,7 +12,7 @@ export async function listRecords(folder: string): Promise<string[]> {
 /** Puts a record of this text, newer than any, into a folder. */
 export async function writeRecord(folder: string, text: string): Promise<void> {
   await mkdir(join(folder, '.hawser/records'), {recursive: true});
-  await writeFile(join(folder, '.hawser/records/99991231T235959.999Z-00000000.b3'), text);
+  await writeFile(join(folder, '.hawser/records/99991231T235959.999Z-0000000000000000.b3'), text);
 }
 
 /** A record that names a file that is not empty as if it were: a verification has to read all of it. */

@@ -1,34 +1,36 @@
-import {HawserError, type CodeListener} from '../index.ts';
+import {checkCode, HawserError, isHawserError} from '../index.ts';
+import {displayName} from './display.ts';
 import {hasTerminal, readLine} from './prompt.ts';
 import type {CommandContext} from './run.ts';
-import {looksLikeTicket} from './ticket.ts';
 
 /**
- * The listener at an address, with the code that it shows: that of the environment, or the answer to a prompt on the
- * terminal, or, without one, a line of standard input. Never an argument, which others on this machine see.
+ * The code that the other side shows: that of the environment, or the answer to a prompt on the terminal, or, without
+ * one, a line of standard input. Never an argument, which others on this machine see.
  */
-export async function findCodeListener(
-  address: string | undefined,
-  context: CommandContext,
-): Promise<CodeListener> {
-  if (address === undefined || looksLikeTicket(address)) {
-    const text =
-      address === undefined
-        ? 'with --code, say where the other side listens, as HOST or HOST:PORT'
-        : 'a ticket needs no code: leave out one of the two';
-    throw new HawserError('INVALID_OPTION', text);
-  }
-  return {address, code: await findCode(context)};
-}
-
-async function findCode({report, signal}: CommandContext): Promise<string> {
+export async function findCode({report, signal}: CommandContext): Promise<string> {
   const kept = process.env['HAWSER_CODE'];
   if (kept) return kept;
-  if (process.stdin.isTTY && !hasTerminal()) throw noCode();
-  if (!process.stdin.isTTY) report({event: 'notice', message: 'reading the code from standard input'});
-  const code = await readLine('Code: ', signal);
+  if (hasTerminal()) return askForCode(signal);
+  if (process.stdin.isTTY) throw noCode();
+  report({event: 'notice', message: 'reading the code from standard input'});
+  const code = await readLine('', signal);
   if (!code) throw noCode();
   return code;
+}
+
+/** Asks until it may be one: a slip is to cost none of the tries that a code has. */
+async function askForCode(signal: AbortSignal): Promise<string> {
+  for (;;) {
+    const code = await readLine('Code: ', signal);
+    if (!code) throw noCode();
+    try {
+      checkCode(code);
+      return code;
+    } catch (error) {
+      if (!isHawserError(error) || error.code !== 'INVALID_OPTION') throw error;
+      process.stderr.write(`${displayName(error.message)}\n`);
+    }
+  }
 }
 
 function noCode(): HawserError {

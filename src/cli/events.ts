@@ -191,18 +191,29 @@ export interface ErrorEvent {
   /** Of a transfer: the files that it had delivered, which stay, and their bytes. */
   readonly filesDelivered?: number;
   readonly bytesDelivered?: number;
+  /** Of a transfer: whether the side that writes had begun to take what was offered, in any of its connections. */
+  readonly accepted?: boolean;
   readonly code: ErrorCode;
   readonly message: string;
   /** The user has ended it. */
   readonly interrupted?: true;
   /** Whether the same command may succeed later without a change. */
   readonly retryable: boolean;
+  /** Of `KEY_CHANGED`: whose key was expected, and the fingerprints, as in {@link KeyMismatch}. */
+  readonly mismatch?: {
+    readonly name: string | null;
+    readonly address: string;
+    readonly known: string;
+    readonly offered: string | null;
+  };
 }
 
 export function errorEvent(error: unknown): ErrorEvent {
   if (isHawserError(error)) {
-    const {code, message, retryable} = error;
-    return {event: 'error', code, message, retryable};
+    const {code, message, retryable, mismatch} = error;
+    if (!mismatch) return {event: 'error', code, message, retryable};
+    const {name = null, address, known, offered = null} = mismatch;
+    return {event: 'error', code, message, retryable, mismatch: {name, address, known, offered}};
   }
   const message = error instanceof Error ? error.message : String(error);
   return {event: 'error', code: 'INTERNAL', message, retryable: false};

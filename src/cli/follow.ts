@@ -15,6 +15,7 @@ export async function follow(
 ): Promise<ExitCode> {
   let introduced: Promise<void> | undefined;
   let last: Progress | undefined;
+  let accepted = false;
   const introduce = async (peer: Peer): Promise<void> => {
     const acquaintance = await remember(peer);
     report({event: 'peer', transfer: id, ...peer, ...acquaintance});
@@ -33,6 +34,7 @@ export async function follow(
       report({event: 'reconnecting', transfer: id, attempt, elapsedMs, retryMs, message});
     }
     report({event: 'progress', transfer: id, ...progress});
+    accepted ||= progress.accepted;
     last = progress;
   }
   await introduced;
@@ -45,7 +47,14 @@ export async function follow(
   } catch (error) {
     const {filesDelivered = 0, bytesDelivered = 0} = last ?? {};
     const interrupted = signal.aborted && error === signal.reason ? ({interrupted: true} as const) : {};
-    report({...errorEvent(error), transfer: id, filesDelivered, bytesDelivered, ...interrupted});
+    report({
+      ...errorEvent(error),
+      transfer: id,
+      filesDelivered,
+      bytesDelivered,
+      accepted,
+      ...interrupted,
+    });
     return exitCodeOf(error);
   }
 }

@@ -1,12 +1,13 @@
 import {get} from '../index.ts';
-import {findCodeListener} from './code.ts';
 import type {Command} from './commander.ts';
+import {findDestination} from './destination.ts';
 import {follow} from './follow.ts';
 import {warnHome} from './home.ts';
 import * as options from './options.ts';
 import {warnRoot} from './root.ts';
 import {run} from './run.ts';
-import {findTicket, looksLikeTicket, ticketFromEnvironment} from './ticket.ts';
+import {checkFolder} from './sources.ts';
+import {looksLikeTicket, ticketFromEnvironment} from './ticket.ts';
 
 /** `hawser get [ticket] [directory]` */
 export function addGet(program: Command): void {
@@ -36,22 +37,22 @@ export function addGet(program: Command): void {
     .addOption(options.json)
     .addOption(options.quiet)
     .addHelpText('after', examples)
-    .action((first, second, flags) =>
+    .allowExcessArguments()
+    .action((first, second, flags, command) =>
       run('get', flags, async (context) => {
         const {report, signal} = context;
         const {given, directory} = placeArguments(first, second, flags.code);
-        const byCode = flags.code && (await findCodeListener(given, context));
-        const source = byCode ?? (await findTicket(given, signal));
+        const byCode = flags.code ?? false;
+        checkFolder(directory, command.args.length > 2, byCode);
         await warnRoot(directory, report);
         const {lanes, limit, retry: retryMs, checksum, verify, durability} = flags;
         const {findIdentity} = await import('./identity.ts');
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(report);
+        const from = await findDestination(given, byCode, memory, context);
         const identity = await findIdentity(report);
         const onOffer = flags.ask && (await import('./ask.ts')).createAsker(context, memory);
         if (!onOffer) await warnHome(directory, report);
-        const from = typeof source === 'string' ? await memory.find(source) : await memory.expect(source);
-        await memory.check(from);
         const transfer = get(from, {
           directory,
           onOffer,

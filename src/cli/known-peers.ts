@@ -4,15 +4,16 @@ import {
   KnownPeers,
   type CodeListener,
   type Destination,
+  type KnownListener,
   type KnownPeer,
   type Peer,
   type ReservedName,
 } from '../index.ts';
+import {looksLikeScp} from './destination.ts';
 import {displayName} from './display.ts';
 import type {Acquaintance} from './events.ts';
 import {configFolder, NotKept} from './identity.ts';
 import type {Reporter} from './reporter.ts';
-import {looksLikeTicket} from './ticket.ts';
 
 /** The file of the user's known peers: beside the user's key. */
 export function openKnownPeers(): KnownPeers {
@@ -26,6 +27,7 @@ export class Memory {
   /** Keys of those who were not known when the command was started. */
   readonly #newcomers = new Set<string>();
   #complained = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(report: Reporter) {
     this.#peers = findKnownPeers();
@@ -43,32 +45,50 @@ export class Memory {
     return peers.map((peer) => keyOf(known, peer));
   }
 
-  /** Whom a ticket, `name@host`, `name@host:port` or the name of a peer stands for. */
-  async find(to: string): Promise<Destination> {
-    if (looksLikeTicket(to)) return to;
+  /** Whom `name@host`, `name@host:port` or the name of a peer stands for; undefined where it is none of these. */
+  async find(to: string): Promise<KnownListener | undefined> {
+    if (looksLikeScp(to)) return undefined;
     const at = to.lastIndexOf('@');
     const known = await this.#list();
-    if (at >= 0) return {address: to.slice(at + 1), publicKey: keyOf(known, to.slice(0, at))};
-    const peer = findMeant(known, to);
-    // Whatever else it is, it is no ticket, and will be said to be none.
-    if (!peer) return to;
-    const {name, address, publicKey} = peer;
-    if (address !== undefined) return {address, publicKey};
-    throw new HawserError('INVALID_OPTION', `no address is known of ${name}: give it as ${name}@HOST`);
+    const who = at >= 0 ? to.slice(0, at) : to;
+    const peer = findMeant(known, who);
+    if (at < 0 && !peer) return undefined;
+    const name = peer?.name;
+    const publicKey = keyOf(known, who);
+    const address = at >= 0 ? to.slice(at + 1) : peer?.address;
+    if (address) return {address, publicKey, name};
+    const text =
+      at < 0
+        ? `no address is known of ${name}: give it as ${name}@HOST`
+        : `behind ${who}@ goes a host, as in ${who}@192.0.2.7`;
+    throw new HawserError('INVALID_OPTION', text);
   }
 
-  /** The same listener, and who is known to listen there. */
-  async expect(listener: CodeListener): Promise<Destination> {
-    return {...listener, known: await this.#peers?.at(listener.address)};
+  /** The listener at an address, and who is known to listen there. */
+  async expectAt(address: string): Promise<Pick<CodeListener, 'address' | 'known'>> {
+    return {address, known: await this.#peers?.at(address)};
   }
 
-  /** Rejects when another key is known at an address of a ticket. Whoever is dialled without one is known. */
-  async check(to: Destination): Promise<void> {
-    if (typeof to === 'string') await this.#peers?.check(to);
+  /** Rejects when another key is known at an address of a ticket. */
+  async check(ticket: string): Promise<void> {
+    await this.#peers?.check(ticket);
   }
 
   /** Remembers a peer, dialled or not. That it cannot be remembered is a notice, the first time. */
-  async remember(peer: Peer, dialled?: Destination): Promise<Acquaintance> {
+  remember(peer: Peer, dialled?: Destination): Promise<Acquaintance> {
+    // One after the other: who comes second must have heard from the first who is new.
+    const remembered = this.#turn.then(() => this.#rememberNow(peer, dialled));
+    this.#turn = remembered;
+    return remembered;
+  }
+
+  /** Whom somebody is asked about: who was not known when the command was started stays new to it. */
+  async recall(peer: Peer): Promise<Acquaintance> {
+    const {knownAs} = await this.remember(peer);
+    return {knownAs, isNew: this.#newcomers.has(peer.publicKey)};
+  }
+
+  async #rememberNow(peer: Peer, dialled: Destination | undefined): Promise<Acquaintance> {
     if (!this.#peers) return stranger;
     try {
       const {peer: known, isNew} = await this.#peers.remember(peer, {dialled});
@@ -81,12 +101,6 @@ export class Memory {
       const known = await this.#peers.list().catch(() => []);
       return {...stranger, knownAs: known.find(({publicKey}) => publicKey === peer.publicKey)?.name ?? null};
     }
-  }
-
-  /** Whom somebody is asked about: who was not known when the command was started stays new to it. */
-  async recall(peer: Peer): Promise<Acquaintance> {
-    const {knownAs} = await this.remember(peer);
-    return {knownAs, isNew: this.#newcomers.has(peer.publicKey)};
   }
 
   async #list(): Promise<readonly KnownPeer[]> {

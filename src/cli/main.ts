@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import {createRequire} from 'node:module';
 import {Command, CommanderError} from './commander.ts';
+import {howToSayCodes} from './destination.ts';
 import {exit} from './exit.ts';
 import {addGet} from './get.ts';
 import {addId} from './id.ts';
@@ -36,6 +37,13 @@ Exit codes:
   2 usage               5 refused by the peer   8 finished, some entries failed
   11 another version    130 interrupted`;
 
+/** An option that takes no value, and is given one which should not be repeated. */
+function explainOption(text: string): string {
+  return text.startsWith("error: unknown option '--code=")
+    ? `error: leave out the words of the code: ${howToSayCodes}\n`
+    : text;
+}
+
 const program = new Command('hawser')
   .description('Moves files and folders from one machine to another, many at once, encrypted.')
   .version(version, '-V, --version', 'print the version')
@@ -44,6 +52,7 @@ const program = new Command('hawser')
   .addHelpText('after', overview)
   .configureHelp({subcommandTerm: (command) => command.name()})
   .showHelpAfterError('See --help.')
+  .configureOutput({outputError: (text, write) => write(explainOption(text))})
   .exitOverride();
 
 addReceive(program);

@@ -16,7 +16,9 @@ export function offerLines(offer: Offer, acquaintance: Acquaintance, columns: nu
     `${identityText({...peer, ...acquaintance})} offers ${amount(offer)}:`,
     ...largest.map((entry) => `${sizeText(entry).padStart(sizeWidth)}  ${displayName(entry.path, width)}`),
     ...(more > 0 ? [`${' '.repeat(sizeWidth)}  and ${formatCount(more)} more`] : []),
-    ...(complete ? [] : ['That is not all: the list is longer than can be shown beforehand.']),
+    ...(complete
+      ? []
+      : ['That is not all: whatever else it sends is accepted with these, and not shown before.']),
     ...(sensitive.length > 0 ? [sensitiveText(sensitive, columns)] : []),
   ];
 }

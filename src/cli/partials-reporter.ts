@@ -54,7 +54,7 @@ export class PartialsReporter {
 
   #explain({code, message}: ErrorEvent): void {
     this.#voice.complain('hawser:', displayName(message, 1000));
-    for (const line of adviceFor(code, false, false)) this.#voice.screen.line(`  ${line}`);
+    for (const line of adviceFor(code)) this.#voice.screen.line(`  ${line}`);
   }
 }
 

@@ -58,8 +58,7 @@ export class PeersReporter {
 
   #explain({code, message}: ErrorEvent): void {
     this.#voice.complain('hawser:', displayName(message, 1000));
-    const advice =
-      code === 'INVALID_OPTION' ? ['"hawser peers" lists whom you know.'] : adviceFor(code, false, false);
+    const advice = code === 'INVALID_OPTION' ? ['"hawser peers" lists whom you know.'] : adviceFor(code);
     for (const line of advice) this.#voice.screen.line(`  ${line}`);
   }
 }

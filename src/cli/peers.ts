@@ -14,7 +14,8 @@ export function addPeers(program: Command): void {
     .description(
       'Lists the peers that you have met: the fingerprint of the key, the day it was last seen, who gave the name ' +
         '(you: "named", the peer itself: "label"), the name, and where it was last dialled. Peers are remembered by ' +
-        'themselves. When another key answers where one is known, or comes by a name that you gave, that ends it.',
+        'themselves. When another key answers where one is known, or comes by a name that you gave, that ends it. Who comes ' +
+        'with a ticket or a code by any other name is let in, and shown as new.',
     )
     .configureHelp({showGlobalOptions: true})
     .addOption(options.json)
@@ -27,7 +28,10 @@ export function addPeers(program: Command): void {
   peers
     .command('name')
     .summary('give a peer a name of your own')
-    .description('Gives a peer a name. Nobody with another key is let in by that name any more.')
+    .description(
+      'Gives a peer a name, which then stands for its key, and for no other: in --to and --allow, and for whoever calls ' +
+        'itself by it. It keeps out nobody who calls itself something else and has a ticket or a code.',
+    )
     .argument('<peer>', 'its name, fingerprint or public key')
     .argument('<new-name>', '1 to 64 ASCII letters, digits, ".", "_" and "-"')
     .action((peer, name, _flags, command) =>

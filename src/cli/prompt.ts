@@ -8,7 +8,11 @@ export function hasTerminal(): boolean {
 /** The next line of standard input, without white space around it, after a prompt where it is a terminal. */
 export async function readLine(prompt: string, signal: AbortSignal): Promise<string | undefined> {
   const {stdin} = process;
-  if (stdin.isTTY) process.stderr.write(prompt);
+  if (stdin.isTTY) {
+    process.stderr.write(prompt);
+    // It may have been asked before.
+    stdin.ref();
+  }
   try {
     for await (const line of createInterface({input: stdin, signal})) return line.trim();
   } finally {

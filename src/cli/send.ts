@@ -1,10 +1,10 @@
 import {send} from '../index.ts';
-import {findCodeListener} from './code.ts';
 import type {Command} from './commander.ts';
+import {findDestination} from './destination.ts';
 import {follow} from './follow.ts';
 import * as options from './options.ts';
 import {run} from './run.ts';
-import {findTicket} from './ticket.ts';
+import {checkSources} from './sources.ts';
 
 /** `hawser send <paths...> --to TICKET` */
 export function addSend(program: Command): void {
@@ -12,7 +12,8 @@ export function addSend(program: Command): void {
     .command('send')
     .summary("send files and folders to a receiver's ticket")
     .description(
-      'Sends files and folders, all at once, to the "hawser receive" that printed the ticket. Without --to the ticket ' +
+      'Sends files and folders, all at once, to the "hawser receive" that printed the ticket. A path that is not there ' +
+        'fails alone, if there are others. Without --to the ticket ' +
         'is taken from the environment variable HAWSER_TICKET, which other users of this machine do not see, or asked ' +
         'for on the terminal. With --code, --to is an address, and the three words that the other side shows are asked ' +
         'for, or taken from HAWSER_CODE, or, without a terminal, from standard input. A lost connection is made again by itself. Interrupted? The same ' +
@@ -36,14 +37,13 @@ export function addSend(program: Command): void {
     .action((paths, flags) =>
       run('send', flags, async (context) => {
         const {report, signal} = context;
-        const byCode = flags.code && (await findCodeListener(flags.to, context));
-        const given = byCode ?? (await findTicket(flags.to, signal));
+        const byCode = flags.code ?? false;
+        await checkSources(paths, byCode);
         const {findIdentity} = await import('./identity.ts');
         const {Memory} = await import('./known-peers.ts');
         const memory = new Memory(report);
+        const to = await findDestination(flags.to, byCode, memory, context);
         const identity = await findIdentity(report);
-        const to = typeof given === 'string' ? await memory.find(given) : await memory.expect(given);
-        await memory.check(to);
         const transfer = send(paths, {
           to,
           lanes: flags.lanes,

@@ -107,13 +107,14 @@ function listenForRevocation(
   {report}: CommandContext,
 ): () => void {
   const revokeAndTell = async (): Promise<void> => {
+    const before = listener.ticket;
     try {
       await revoke(listener, ticketFile);
     } catch (error) {
       report(errorEvent(error));
     }
     // With codes there is no ticket to show: the next code says that it was revoked.
-    if (!code) report({event: 'revoked', ticket: listener.ticket});
+    if (!code && listener.ticket !== before) report({event: 'revoked', ticket: listener.ticket});
   };
   let revoking = Promise.resolve();
   const close = openKeys((key) => {
@@ -132,6 +133,11 @@ async function revoke(listener: Listener, ticketFile: string | undefined): Promi
   }
   const {dropTicket, keepTicket} = await import('./ticket-file.ts');
   // First, so that the old one does not come back should this process end in between.
-  await dropTicket(ticketFile);
-  await keepTicket(ticketFile, listener.revoke());
+  let ticket;
+  try {
+    await dropTicket(ticketFile);
+  } finally {
+    ticket = listener.revoke();
+  }
+  await keepTicket(ticketFile, ticket);
 }

@@ -1,4 +1,4 @@
-import {adviceFor} from './advice.ts';
+import {adviceForTransfer} from './advice.ts';
 import {displayName} from './display.ts';
 import type {
   CodeEvent,
@@ -51,7 +51,10 @@ export class TextReporter {
       case 'progress':
         // A log has one line about an outage, and one when it is over.
         if (event.outage && !this.#voice.screen.isLive) return;
-        return this.#voice.progress(event.transfer, this.#from(event.transfer) + wording.progressText(event));
+        return this.#voice.progress(
+          event.transfer,
+          this.#from(event.transfer) + wording.progressText(this.#command, event),
+        );
       case 'entry':
         return this.#countFailure(event);
       case 'finished':
@@ -115,7 +118,7 @@ export class TextReporter {
   }
 
   #explain(event: ErrorEvent): void {
-    const {transfer, code, message} = event;
+    const {transfer, message} = event;
     const connected = transfer !== undefined && this.#peers.has(transfer);
     const from = transfer === undefined ? '' : this.#from(transfer);
     if (transfer !== undefined) this.#forget(transfer);
@@ -126,8 +129,8 @@ export class TextReporter {
       return;
     }
     this.#voice.complain('hawser:', from + displayName(message, 1000));
-    for (const line of adviceFor(code, this.#listens, connected, this.#byCode))
-      this.#voice.screen.line(`  ${line}`);
+    const situation = {listens: this.#listens, connected, byCode: this.#byCode};
+    for (const line of adviceForTransfer(event, situation)) this.#voice.screen.line(`  ${line}`);
   }
 
   /** A listener serves many: its lines begin with whom they are about. */

@@ -56,7 +56,7 @@ export class VerifyReporter {
   #explain({code, message}: ErrorEvent): void {
     this.#voice.screen.end(onlyId);
     this.#voice.complain('hawser:', displayName(message, 1000));
-    const advice = code === 'NOT_FOUND' ? [whereRecordsAre] : adviceFor(code, false, false);
+    const advice = code === 'NOT_FOUND' ? [whereRecordsAre] : adviceFor(code);
     for (const line of advice) this.#voice.screen.line(`  ${line}`);
   }
 }

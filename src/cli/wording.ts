@@ -115,8 +115,9 @@ export function lostText({retryMs}: ReconnectingEvent): string {
 /** What became of what an interrupted transfer had done, and how to go on. */
 export function interruptedLines(
   command: TransferCommand,
-  {filesDelivered = 0, bytesDelivered = 0}: ErrorEvent,
+  {filesDelivered = 0, bytesDelivered = 0, accepted}: ErrorEvent,
 ): string[] {
+  if (!accepted) return ['Interrupted before anything was transferred.'];
   const delivered = `${formatFiles(filesDelivered)} (${formatBytes(bytesDelivered)})`;
   const stay = `Interrupted. ${delivered} ${filesDelivered === 1 ? 'is delivered and stays' : 'are delivered and stay'}`;
   switch (command) {
@@ -143,9 +144,11 @@ function continueLines(): string[] {
 }
 
 /** ` 62%  911/1,204 files  23.7 GB/38.2 GB  1.08 GB/s  ETA 0:14`; a `+` marks totals that still grow. */
-export function progressText(progress: Progress): string {
+export function progressText(command: TransferCommand, progress: Progress): string {
   if (progress.state === 'connecting') return 'Connecting…';
   if (progress.outage) return outageText(progress.outage);
+  if (!progress.accepted)
+    return isSource(command) ? 'Waiting for the other side to accept…' : 'Not accepted yet…';
   const {walking, filesDone, filesTotal, bytesDone, bytesTotal, bytesPerSecond, etaMs} = progress;
   const more = walking ? '+' : '';
   return [
@@ -182,7 +185,7 @@ export function summaryText(
   } = totals;
   const rate = durationMs > 0 ? ` (${formatRate((bytesMoved / durationMs) * 1000)})` : '';
   const moved = `${formatFiles(files)}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}`;
-  const verb = command === 'send' || command === 'share' ? 'Sent' : 'Received';
+  const verb = isSource(command) ? 'Sent' : 'Received';
   const nothingNew = files === 0 && filesPresent > 0;
   return [
     nothingNew
@@ -216,6 +219,10 @@ export function verifiedText(verified: VerifiedEvent): string {
   const result = found.map(([change, count]) => `${formatCount(count)} ${change}`).join(', ');
   const looked = `${formatFiles(files)}${of}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
   return `Verified ${looked}: ${result || 'all as delivered'}`;
+}
+
+function isSource(command: TransferCommand): boolean {
+  return command === 'send' || command === 'share';
 }
 
 /** A listener serves many: say who. */

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hawser_engine::peers::{Change, PeerName};
 use hawser_engine::{
-    CodeError, Destination, DialOptions, Durability, Error, Host, Job, Limit, ListenOptions, Offers,
+    Code, CodeError, Destination, DialOptions, Durability, Error, Host, Job, Limit, ListenOptions, Offers,
     PublicKey, Requests, StaticKey, Ticket, TicketLimits, Work,
 };
 use napi::bindgen_prelude::Uint8Array;
@@ -143,7 +143,7 @@ pub struct NativeDestination {
     pub code: Option<String>,
     /// In base32: that of a listener that knows this side.
     pub public_key: Option<String>,
-    /// Beside a code: who is known to listen there.
+    /// Beside a code: who is known to listen there; beside a public key: by which name that is known.
     pub known: Option<NativeReservedName>,
 }
 
@@ -153,13 +153,16 @@ impl TryFrom<NativeDestination> for Destination {
     fn try_from(destination: NativeDestination) -> Result<Self, Error> {
         match destination {
             NativeDestination { ticket: Some(ticket), .. } => self::ticket(ticket).map(Self::Ticket),
-            NativeDestination { host: Some(host), port: Some(port), public_key: Some(key), .. } => {
-                Ok(Self::Known { host: parse_host(&host)?, port, key: public_key(&key)? })
+            NativeDestination {
+                host: Some(host), port: Some(port), public_key: Some(key), known, ..
+            } => {
+                let known = known.as_ref().map(reserved).transpose()?;
+                let name = known.map(|(name, _)| name);
+                Ok(Self::Known { host: parse_host(&host)?, port, key: public_key(&key)?, name })
             }
             NativeDestination { host: Some(host), port: Some(port), code: Some(code), known, .. } => {
                 let host = parse_host(&host)?;
-                let code =
-                    code.parse().map_err(|error: CodeError| Error::InvalidOption(error.to_string()))?;
+                let code = parse_code(code)?;
                 let known = known.as_ref().map(reserved).transpose()?;
                 Ok(Self::Code { host, port, code, known })
             }
@@ -237,6 +240,12 @@ fn reserved(of: &NativeReservedName) -> Result<(PeerName, PublicKey), Error> {
 /// The key that a text stands for.
 pub fn public_key(text: &str) -> Result<PublicKey, Error> {
     text.parse().map_err(|_| Error::InvalidOption("a public key has 52 characters of base32".into()))
+}
+
+/// The code that a text is. This copy of the text is wiped; JavaScript has its own.
+pub fn parse_code(text: String) -> Result<Code, Error> {
+    let invalid = |error: CodeError| Error::InvalidOption(error.to_string());
+    Zeroizing::new(text).parse().map_err(invalid)
 }
 
 /// The ticket that a text is. This copy of the text is wiped; JavaScript has its own.

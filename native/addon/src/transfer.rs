@@ -13,7 +13,7 @@ use napi_derive::napi;
 use crate::NativeFailure;
 use crate::environment::environment;
 use crate::offer::NativeOffer;
-use crate::options::{NativeDialOptions, display_name, limit, milliseconds, number};
+use crate::options::{NativeDialOptions, display_name, limit, milliseconds, number, parse_code};
 
 /// A running transfer, on either side and in either direction.
 #[napi]
@@ -96,6 +96,12 @@ pub fn dial(env: Env, options: NativeDialOptions) -> Result<Either<NativeTransfe
     })
 }
 
+/// Null for a text that may be a code, or why it is none. Nobody is asked.
+#[napi(catch_unwind)]
+pub fn check_code(code: String) -> Option<NativeFailure> {
+    parse_code(code).err().map(NativeFailure::from)
+}
+
 /// Which settled entries takeEntries() yields.
 #[napi(string_enum = "lowercase")]
 pub enum NativeKeep {
@@ -168,6 +174,8 @@ pub struct NativeOutage {
 #[napi(object)]
 pub struct NativeProgress {
     pub state: NativeState,
+    /// Whether the sink has begun to take what is offered.
+    pub accepted: bool,
     /// Whether the walk of the source is still finding entries.
     pub walking: bool,
     /// Files found so far.
@@ -217,6 +225,7 @@ impl From<Progress> for NativeProgress {
                 Phase::Reconnecting => NativeState::Reconnecting,
                 Phase::Ended => NativeState::Ended,
             },
+            accepted: progress.accepted,
             walking: progress.walking,
             files_total: number(progress.files_total),
             files_done: number(progress.files_done),

@@ -29,7 +29,7 @@ pub struct TicketLimits {
     pub uses: Option<u32>,
     /// Bytes of files that all of them together may bring.
     pub bytes: Option<u64>,
-    /// Files, folders and links that all of them together may bring.
+    /// Files, folders and links that all of them together may bring; a file that was begun counts once.
     pub entries: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ pub struct TicketUse {
     pub peers: usize,
     /// Bytes of files that they have brought.
     pub bytes: u64,
-    /// Files, folders and links that they have brought, and that were new here.
+    /// Files, folders and links that they have brought, and that were new here, or begun and kept.
     pub entries: u64,
 }
 
@@ -92,13 +92,16 @@ impl Admission {
         let book = match ledger {
             None => None,
             Some(path) => {
-                match Ledger::read(&path)?.filter(|ledger| ledger.ticket == id) {
-                    Some(ledger) => known = ledger,
-                    // Who has used it is not known: as good as everybody.
-                    None if !is_new => return Err(Error::NoLedger { path: path.display().to_string() }),
-                    None => {}
-                }
-                Some(Book::begin(path, known.clone())?)
+                let shown = path.display().to_string();
+                Some(Book::begin(path, |found| {
+                    match found.filter(|ledger| ledger.ticket == id) {
+                        Some(ledger) => known = ledger,
+                        // Who has used it is not known: as good as everybody.
+                        None if !is_new => return Err(Error::NoLedger { path: shown }),
+                        None => {}
+                    }
+                    Ok(known.clone())
+                })?)
             }
         };
         let keys = Keys::new(ticket, limits, known.used, book.as_ref());
@@ -211,6 +214,11 @@ impl Admission {
         let mut keys = lock(&self.keys);
         keys.returns.insert(ticket.id(), (ticket.psk(), peer));
         keys.quota.clone()
+    }
+
+    /// Nobody comes any more.
+    pub fn close(&self) {
+        self.ledger.iter().for_each(|book| book.close());
     }
 
     /// A session is over: what it brought is written down. Where that fails, the ledger says more than that.

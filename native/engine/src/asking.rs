@@ -14,7 +14,7 @@ use hawser_protocol::limits::MAX_UNSETTLED;
 use hawser_protocol::manifest::{Entry, EntryId, Kind};
 use hawser_protocol::receiver::ReceiverEvent;
 
-use crate::limits::{MAX_UNDECIDED_BYTES, OFFER_QUIET};
+use crate::limits::{MAX_UNDECIDED_BYTES, OFFER_QUIET, OFFER_WITHIN};
 use crate::offer::{Accepted, Offer, OfferedEntry, Offers, Undecided, Verdict};
 use crate::session::{Awaited, Session};
 use crate::sink_side::SinkSide;
@@ -31,10 +31,10 @@ pub(crate) struct Asking {
     gathered: Mutex<Gathered>,
     /// There is an answer.
     answered: Condvar,
+    /// `None` where no others could want it, or when there is an answer.
     place: Mutex<Option<Undecided>>,
 }
 
-#[derive(Default)]
 struct Gathered {
     /// What is to be done about all that came, in order.
     events: Vec<ReceiverEvent>,
@@ -43,10 +43,12 @@ struct Gathered {
     entries: Vec<OfferedEntry>,
     /// Entries of any kind and name: nothing is settled yet, so the source may offer so many.
     offered: u32,
-    /// Of paths and names.
+    /// Of paths, names and targets.
     bytes: usize,
-    /// When the last of it came.
-    last: Option<Instant>,
+    /// When it began.
+    begun: Instant,
+    /// When the last of it came that there is to show.
+    last: Instant,
     /// It is all there is.
     is_complete: bool,
     /// The source waits for answers.
@@ -57,32 +59,40 @@ struct Gathered {
     is_over: bool,
 }
 
+/// Whether to go on gathering.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    Gathering,
+    /// It is to be asked about, or needs no asking.
+    Ready,
+    /// There is nothing to ask about, and nothing comes.
+    Idle,
+}
+
 impl Asking {
-    /// `earlier` is the session that this side, if it has dialled, goes on with.
+    /// `place` is what others may be waiting for, if there are any; `earlier` is the session that this side,
+    /// if it has dialled, goes on with.
     pub fn new(
         offers: Offers,
-        place: Undecided,
+        place: Option<Undecided>,
         id: SessionId,
         peer: PublicKey,
         earlier: Option<SessionId>,
     ) -> Self {
         let earlier = earlier.and_then(|earlier| offers.go_on(earlier, id, peer));
-        let gathered = Mutex::new(Gathered { earlier, ..Gathered::default() });
-        Self { offers, id, peer, gathered, answered: Condvar::new(), place: Mutex::new(Some(place)) }
+        let gathered = Mutex::new(Gathered { earlier, ..Gathered::new(Instant::now()) });
+        Self { offers, id, peer, gathered, answered: Condvar::new(), place: Mutex::new(place) }
     }
 
     /// Keeps what a frame of the source meant.
     pub fn gather(&self, session: &Session<SinkSide>, kind: FrameType, events: Vec<ReceiverEvent>) {
         let mut gathered = lock(&self.gathered);
-        for event in events {
-            if let ReceiverEvent::Hello(hello) = &event {
-                let earlier = hello.continues.filter(|earlier| *earlier != self.id);
-                let known = earlier.and_then(|earlier| self.offers.go_on(earlier, self.id, self.peer));
-                gathered.earlier = known.or(gathered.earlier.take());
-            }
-            gathered.add(event);
+        if let Some(ReceiverEvent::Hello(hello)) = events.first() {
+            let earlier = hello.continues.filter(|earlier| *earlier != self.id);
+            let known = earlier.and_then(|earlier| self.offers.go_on(earlier, self.id, self.peer));
+            gathered.earlier = known.or(gathered.earlier.take());
         }
-        gathered.last = Some(Instant::now());
+        gathered.add_all(events, Instant::now());
         gathered.is_complete |= kind == FrameType::ManifestEnd;
         gathered.is_full |= gathered.offered >= MAX_UNSETTLED || gathered.bytes > MAX_UNDECIDED_BYTES;
         drop(gathered);
@@ -95,7 +105,13 @@ impl Asking {
     /// Waits until there is an answer; `None` when the session has ended.
     pub fn ask(&self, session: &Arc<Session<SinkSide>>) -> Option<Accepted> {
         let _over = Over(self);
-        while !self.is_ready() {
+        loop {
+            match lock(&self.gathered).standing(Instant::now()) {
+                Standing::Ready => break,
+                // Others may have more to say.
+                Standing::Idle if lock(&self.place).is_some() => session.end(Err(Error::Parked)),
+                Standing::Idle | Standing::Gathering => {}
+            }
             let mut state = session.state();
             if state.is_ended() {
                 return None;
@@ -135,22 +151,13 @@ impl Asking {
     /// All that was gathered. Nothing is, from now on.
     pub fn take(&self) -> Vec<ReceiverEvent> {
         let mut gathered = lock(&self.gathered);
-        let kept = Gathered { is_over: true, ..Gathered::default() };
+        let kept = Gathered { is_over: true, ..Gathered::new(Instant::now()) };
         std::mem::replace(&mut *gathered, kept).events
     }
 
     /// No session takes the place of this one.
     pub fn forget(&self) {
         self.offers.forget(self.id);
-    }
-
-    fn is_ready(&self) -> bool {
-        let gathered = lock(&self.gathered);
-        let is_quiet =
-            !gathered.entries.is_empty() && gathered.last.is_some_and(|last| last.elapsed() >= OFFER_QUIET);
-        // Where whatever came was accepted, nothing need be looked at.
-        let accepts_all = gathered.earlier.as_ref().is_some_and(|earlier| earlier.digest.is_none());
-        gathered.is_complete || gathered.is_full || is_quiet || accepts_all
     }
 
     fn end(&self) {
@@ -187,13 +194,54 @@ fn wait_for_verdict(session: &Session<SinkSide>, offer: &Offer) -> Option<Verdic
 }
 
 impl Gathered {
-    fn add(&mut self, event: ReceiverEvent) {
-        if let ReceiverEvent::Offered(..) | ReceiverEvent::Refused { .. } = event {
-            self.offered += 1;
+    fn new(now: Instant) -> Self {
+        Self {
+            events: Vec::new(),
+            folders: HashMap::new(),
+            entries: Vec::new(),
+            offered: 0,
+            bytes: 0,
+            begun: now,
+            last: now,
+            is_complete: false,
+            is_full: false,
+            earlier: None,
+            is_over: false,
         }
+    }
+
+    fn standing(&self, now: Instant) -> Standing {
+        // Where whatever came was accepted, nothing need be looked at.
+        let accepts_all = self.earlier.as_ref().is_some_and(|earlier| earlier.digest.is_none());
+        if self.is_complete || self.is_full || accepts_all {
+            return Standing::Ready;
+        }
+        let is_quiet = now.duration_since(self.last) >= OFFER_QUIET;
+        match self.entries.is_empty() {
+            true if is_quiet => Standing::Idle,
+            false if is_quiet || now.duration_since(self.begun) >= OFFER_WITHIN => Standing::Ready,
+            _ => Standing::Gathering,
+        }
+    }
+
+    fn add_all(&mut self, events: Vec<ReceiverEvent>, now: Instant) {
+        let shown = self.entries.len();
+        events.into_iter().for_each(|event| self.add(event));
+        if self.entries.len() > shown {
+            self.last = now;
+        }
+    }
+
+    fn add(&mut self, event: ReceiverEvent) {
         match &event {
-            ReceiverEvent::Offered(id, entry) => self.add_entry(*id, entry),
-            ReceiverEvent::Refused { name, .. } => self.bytes += name.len(),
+            ReceiverEvent::Offered(id, entry) => {
+                self.offered += 1;
+                self.add_entry(*id, entry);
+            }
+            ReceiverEvent::Refused { name, .. } => {
+                self.offered += 1;
+                self.bytes += name.len();
+            }
             ReceiverEvent::Left(folder) => drop(self.folders.remove(folder)),
             _ => {}
         }
@@ -201,6 +249,11 @@ impl Gathered {
     }
 
     fn add_entry(&mut self, id: EntryId, entry: &Entry) {
+        // All of it is kept, whatever is shown of it.
+        self.bytes += entry.name.as_bytes().len();
+        if let Kind::Link { target } = &entry.kind {
+            self.bytes += target.as_bytes().len();
+        }
         let name = String::from_utf8_lossy(entry.name.as_bytes());
         let path = match self.folders.get(&entry.parent) {
             Some(folder) => format!("{folder}/{name}"),
@@ -208,14 +261,11 @@ impl Gathered {
             // In a folder that is refused for its name, and with it whatever is in it.
             None => return,
         };
-        self.bytes += path.len() + entry.name.as_bytes().len();
+        self.bytes += path.len();
         let (kind, size) = match &entry.kind {
             Kind::File { size } => (EntryKind::File, *size),
             Kind::Folder => (EntryKind::Folder, 0),
-            Kind::Link { target } => {
-                self.bytes += target.as_bytes().len();
-                (EntryKind::Link, 0)
-            }
+            Kind::Link { .. } => (EntryKind::Link, 0),
         };
         if kind == EntryKind::Folder {
             self.folders.insert(id, path.clone());

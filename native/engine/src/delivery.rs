@@ -23,6 +23,7 @@ use crate::quota::Quota;
 use crate::session::{Awaited, Flow, Session};
 use crate::sink_side::SinkSide;
 use crate::sink_work::SinkWork;
+use crate::target::TargetFolder;
 use crate::transfer::lock;
 use crate::{EntryKind, Error, Settled};
 
@@ -34,8 +35,8 @@ pub(crate) struct Plan {
     pub directory: PathBuf,
     pub durability: Durability,
     pub requests: Requests,
-    /// Whether the folder is claimed for longer than the session.
-    pub is_claimed: bool,
+    /// That folder, if its user chooses no other.
+    pub target: TargetFolder,
     pub id: SessionId,
     pub peer: PublicKey,
     /// What this side, if it has dialled, goes on with.
@@ -72,12 +73,14 @@ impl Delivery {
             None => (None, Vec::new()),
         };
         let chosen = chosen.filter(|chosen| !is_same(chosen, &plan.directory));
-        let is_claimed = plan.is_claimed && chosen.is_none();
+        let is_claimed = plan.target.is_claimed() && chosen.is_none();
+        let target = if chosen.is_some() { TargetFolder::default() } else { plan.target.clone() };
         let directory = chosen.unwrap_or_else(|| plan.directory.clone());
-        let sink = Sink::open_within(&directory, plan.id.0, plan.peer.0, plan.quota.clone());
-        let sink = sink.map_err(|error| Error::disk("open", &directory, &error))?;
-        let claim = if is_claimed { None } else { Some(Claim::shared(&directory)) };
+        let failed = |error| Error::disk("open", &directory, &error);
+        let target = target.open(&directory).map_err(failed)?;
+        let claim = if is_claimed { None } else { Some(Claim::shared(&target)) };
         let claim = claim.transpose().map_err(|Taken| in_use(&directory))?;
+        let sink = Sink::within(target, plan.id.0, plan.peer.0, plan.quota.clone()).map_err(failed)?;
         if let Some(earlier) = plan.continues {
             sink.go_on(earlier.0);
         }

@@ -1,5 +1,6 @@
 //! Whom to dial, and how to get in.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,7 @@ use hawser_protocol::identity::PublicKey;
 use hawser_protocol::ticket::{Host, Ticket};
 
 use crate::Error;
-use crate::peers::{Mismatch, PeerName};
+use crate::peers::{Address, Mismatch, PeerName};
 
 /// Whom to dial.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub enum Destination {
         port: u16,
         /// The key it must prove.
         key: PublicKey,
+        /// By which name that key is known here, for errors.
+        name: Option<PeerName>,
     },
     /// A listener that shows a code, whoever it is.
     Code {
@@ -38,6 +41,27 @@ pub enum Destination {
     },
 }
 
+/// A listener that is dialled by its key.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Where it should be.
+    pub address: String,
+    /// By which name the key is known here.
+    pub name: Option<PeerName>,
+    /// The key that it must prove.
+    pub key: PublicKey,
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key.fingerprint();
+        match &self.name {
+            Some(name) => write!(f, "{name}, whose key is {key}"),
+            None => write!(f, "the peer with the key {key}"),
+        }
+    }
+}
+
 /// The same, as dialling takes it.
 pub(crate) struct Target {
     pub hosts: Vec<Host>,
@@ -45,6 +69,10 @@ pub(crate) struct Target {
     pub door: Door,
     /// When the ticket ends, in seconds since 1970.
     expires: Option<u64>,
+    /// By which name the listener is known here, if it is dialled by that.
+    name: Option<PeerName>,
+    /// Whether it was a code by which it was met.
+    by_code: bool,
 }
 
 /// How to get in.
@@ -63,17 +91,20 @@ impl From<Destination> for Target {
                 hosts: ticket.addresses().to_vec(),
                 port: ticket.port(),
                 expires: ticket.expires(),
+                name: None,
+                by_code: false,
                 door: Door::Known {
                     key: ticket.key(),
                     credential: Credential::Ticket(ticket.secret().clone()),
                 },
             },
-            Destination::Known { host, port, key } => {
+            Destination::Known { host, port, key, name } => {
                 let door = Door::Known { key, credential: Credential::Known };
-                Self { hosts: vec![host], port, expires: None, door }
+                Self { hosts: vec![host], port, expires: None, name, by_code: false, door }
             }
             Destination::Code { host, port, code, known } => {
-                Self { hosts: vec![host], port, expires: None, door: Door::Code { code, known } }
+                let door = Door::Code { code, known };
+                Self { hosts: vec![host], port, expires: None, name: None, by_code: true, door }
             }
         }
     }
@@ -100,11 +131,29 @@ impl Target {
     pub fn explain(&self, error: Error) -> Error {
         match (error, &self.door, self.expires) {
             (Error::Authentication, Door::Code { .. }, _) => Error::WrongCode,
+            (Error::Authentication, ..) if self.by_code => Error::CodeForgotten,
             (Error::Authentication, _, Some(at)) if is_over(at) => Error::TicketExpired { at },
-            (Error::Authentication, Door::Known { key, credential: Credential::Known }, _) => {
-                Error::NotKnown { fingerprint: key.fingerprint() }
-            }
+            (Error::Authentication, ..) => self.known().map_or(Error::Authentication, Error::NotKnown),
             (error, ..) => error,
+        }
+    }
+
+    /// The same for one that has proven to be the right one.
+    pub fn explain_refusal(&self, error: Error) -> Error {
+        match error {
+            Error::Authentication => self.known().map_or(error, Error::NotLetIn),
+            error => error,
+        }
+    }
+
+    /// Who it must be, where its key is all that this side has.
+    fn known(&self) -> Option<Box<Known>> {
+        match (&self.door, self.hosts.first()) {
+            (Door::Known { key, credential: Credential::Known }, Some(host)) => {
+                let address = Address { host: host.clone(), port: self.port }.to_string();
+                Some(Box::new(Known { address, name: self.name.clone(), key: *key }))
+            }
+            _ => None,
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::retry::Retry;
 use crate::serve::{Beginning, start};
 use crate::session::{panicked, spawn};
 use crate::supply::Supply;
+use crate::target::TargetFolder;
 use crate::transfer::{Peer, Transfer};
 
 /// A listener with too many strangers at the door turns further ones away. They come again after
@@ -110,6 +111,7 @@ async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Res
     let mut target = Target::from(options.to.clone());
     let mut retry = Retry::new(options.retry);
     let mut earlier = None;
+    let folder = TargetFolder::default();
     loop {
         let (stop, stopped) = oneshot::channel();
         transfer.on_stop(move |why| drop(stop.send(why)));
@@ -134,7 +136,7 @@ async fn run(options: &DialOptions, key: &StaticKey, transfer: &Transfer) -> Res
                 }
                 let id = opened.session;
                 let hello = options.job.hello(earlier.replace(id));
-                converse(options, hello, opened, transfer).await
+                converse(options, folder.clone(), hello, opened, transfer).await
             }
             Err(error) => Err(target.explain(error)),
         };
@@ -155,6 +157,7 @@ async fn passed(deadline: Option<Instant>) {
 /// One session, to its end.
 async fn converse(
     options: &DialOptions,
+    target: TargetFolder,
     hello: Hello,
     opened: Opened,
     transfer: &Transfer,
@@ -165,14 +168,8 @@ async fn converse(
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let (tell, ended) = oneshot::channel();
     let closed = move |result| drop(tell.send(result));
-    let beginning = Beginning {
-        id,
-        peer,
-        hello,
-        is_claimed: false,
-        quota: Quota::unlimited(),
-        timers: Timers::default(),
-    };
+    let beginning =
+        Beginning { id, peer, hello, target, quota: Quota::unlimited(), timers: Timers::default() };
     let session = start(&options.job, beginning, transfer, connection, closed)?;
     let supply = Supply { session, transfer: transfer.clone(), id, secret, address };
     tokio::select! {
@@ -200,7 +197,9 @@ async fn open(target: &Target, key: &StaticKey, role: Role) -> Result<Opened, Er
         };
         match outcome {
             // Only one listener is let know that this side holds its ticket.
-            Ok(Ok(greeted)) => return greeted.enter().await,
+            Ok(Ok(greeted)) => {
+                return greeted.enter().await.map_err(|error| target.explain_refusal(error));
+            }
             Ok(Err(error)) => worst = Some(more_telling(worst, error)),
             Err(_) => worst = Some(Error::Internal("dialling failed".into())),
         }

@@ -1,15 +1,21 @@
 //! Why a session, a dial or a listener failed: one variant a cause, for whoever must act.
 
+mod text;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hawser_protocol::error::ProtocolError;
+use hawser_protocol::identity::PublicKey;
 use hawser_protocol::message::CloseCode;
 use hawser_protocol::ticket::TicketError;
 
+use crate::destination::Known;
 use crate::peers::{Broken, Change, Mismatch};
+pub(crate) use text::words;
+use text::{escaped, time_since};
 
 /// A failure of a whole session, dial or listener. Entries fail one by one, with a
 /// [`hawser_protocol::error::Reason`], and never end a session.
@@ -64,16 +70,17 @@ pub enum Error {
     Authentication,
     /// The listener does not show that code, or somebody else answered.
     WrongCode,
-    /// The same, for a ticket whose time is over.
+    /// The listener does not know any more whom it has let in by a code.
+    CodeForgotten,
+    /// The same as [`Error::Authentication`], for a ticket whose time is over.
     TicketExpired {
         /// When it ended, in seconds since 1970.
         at: u64,
     },
-    /// Whoever answered is not the known listener, or does not let this side's key in.
-    NotKnown {
-        /// Of the listener's key.
-        fingerprint: String,
-    },
+    /// Whoever answered has not proven to be the known listener.
+    NotKnown(Box<Known>),
+    /// The known listener does not let this side's key in.
+    NotLetIn(Box<Known>),
     /// All lanes were lost before the end.
     Lost,
     /// The peer ended the session.
@@ -142,7 +149,8 @@ pub enum Error {
     Peer(Change),
     /// Stopped by its user.
     Cancelled,
-    /// Stopped by its user for a while: the other side may continue it.
+    /// Stopped for a while, by its user or because it had nothing to ask about yet: the other side may
+    /// continue it.
     Parked,
     /// The dialler has opened another session in place of this one, whose lanes it had lost.
     Superseded,
@@ -179,8 +187,8 @@ impl Error {
             },
             Self::NotHawser { .. } | Self::Protocol(_) => "PROTOCOL",
             Self::Version { .. } => "VERSION_MISMATCH",
-            Self::Authentication | Self::NotKnown { .. } => "AUTHENTICATION_FAILED",
-            Self::WrongCode => "CODE_REJECTED",
+            Self::Authentication | Self::NotLetIn(_) => "AUTHENTICATION_FAILED",
+            Self::WrongCode | Self::CodeForgotten => "CODE_REJECTED",
             Self::TicketExpired { .. } => "TICKET_EXPIRED",
             Self::Lost | Self::HungUp { .. } | Self::Busy { .. } => "CONNECTION_LOST",
             Self::Superseded | Self::NotResumed { .. } => "CONNECTION_LOST",
@@ -198,11 +206,23 @@ impl Error {
             },
             Self::NoLedger { .. } => "NOT_FOUND",
             Self::FolderInUse { .. } => "FOLDER_IN_USE",
-            Self::KeyChanged(_) | Self::NameReserved(_) => "KEY_CHANGED",
+            Self::KeyChanged(_) | Self::NameReserved(_) | Self::NotKnown(_) => "KEY_CHANGED",
             Self::Peer(Change::Full) | Self::KnownPeers { .. } => "IO",
             Self::Peer(_) => "INVALID_OPTION",
             Self::Cancelled | Self::Parked => "CANCELLED",
             Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// Of [`Error::code`] `KEY_CHANGED`: whose key was expected where, and what came in its place.
+    pub fn expected(&self) -> Option<(Known, Option<PublicKey>)> {
+        match self {
+            Self::KeyChanged(mismatch) | Self::NameReserved(mismatch) => {
+                let Mismatch { address, name, known, offered } = (**mismatch).clone();
+                Some((Known { address, name: Some(name), key: known }, Some(offered)))
+            }
+            Self::NotKnown(known) => Some(((**known).clone(), None)),
+            _ => None,
         }
     }
 
@@ -252,10 +272,18 @@ impl fmt::Display for Error {
             Self::TicketExpired { at } => {
                 write!(f, "the ticket expired {} ago: ask for a new one", time_since(*at))
             }
-            Self::NotKnown { fingerprint } => write!(
-                f,
-                "what answers does not let this side's key in, or is not the peer with the key {fingerprint}"
+            Self::CodeForgotten => f.write_str(
+                "the other side has been started again, or has revoked what its code let in: it takes a new code to go on",
             ),
+            Self::NotKnown(known) => write!(
+                f,
+                "what answers at {} did not prove to be {known}: the key there has changed, or it is another machine; \
+                 nothing was sent",
+                known.address
+            ),
+            Self::NotLetIn(known) => {
+                write!(f, "{known}, does not let this side's key in without a ticket")
+            }
             Self::Lost => f.write_str("the connection was lost before the transfer was finished"),
             Self::ClosedByPeer { code, text } => {
                 f.write_str(match code {
@@ -270,6 +298,10 @@ impl fmt::Display for Error {
             }
             Self::Protocol(error) => error.fmt(f),
             Self::PortInUse { port } => write!(f, "port {port} is in use by another program"),
+            Self::Bind { address, kind: io::ErrorKind::PermissionDenied, text } if address.port() < 1024 => write!(
+                f,
+                "cannot listen on {address}: {text} (a port below 1024 often needs more rights than a higher one)"
+            ),
             Self::Bind { address, text, .. } => write!(f, "cannot listen on {address}: {text}"),
             Self::Disk { action, path, text, .. } => write!(f, "cannot {action} {path}: {text}"),
             Self::NoLedger { path } => write!(
@@ -297,7 +329,8 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "{address} comes as {name}, whose key is {known}, but has the key {offered}; it was refused before \
-                     anything was transferred. When you are sure of the new one: hawser peers forget {name}"
+                     anything was transferred. If that is another user or machine: hawser peers name {name} NEW-NAME, and \
+                     this name is free. If {name} has a new key, and you are sure of it: hawser peers forget {name}"
                 )
             }
             Self::KnownPeers { path, broken } => write!(
@@ -329,47 +362,19 @@ impl From<ProtocolError> for Error {
     }
 }
 
-/// How long ago a time in seconds since 1970 was, in its largest unit.
-fn time_since(at: u64) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seconds = now.as_secs().saturating_sub(at);
-    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
-    let (length, unit) = units.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "second"));
-    let count = seconds / length;
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
-
-/// The system's words for an error, without its number.
-pub(crate) fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(end) => text[..end].to_string(),
-        None => text,
-    }
-}
-
-/// What a peer says, made safe for wherever an error is shown or logged: what a terminal would obey or
-/// hide is `\u{…}`.
-fn escaped(text: &str) -> String {
-    let keep = |c: char| matches!(c, '"' | '\'' | '\\');
-    let mut shown = String::new();
-    for c in text.chars() {
-        if keep(c) { shown.push(c) } else { shown.extend(c.escape_debug()) }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_a_peer_says_at_the_end_is_escaped() {
-        let text = "it's \u{1b}[2J\n\u{9b}\u{202e}\u{200b} a\u{301}".to_string();
-        let error = Error::ClosedByPeer { code: CloseCode::Refused, text };
-        assert_eq!(
-            error.to_string(),
-            r"the other side refused the transfer: it's \u{1b}[2J\n\u{9b}\u{202e}\u{200b} a\u{301}"
-        );
+    fn ports_are_spoken_of_only_where_one_is_at_fault() {
+        let (kind, text) = (io::ErrorKind::PermissionDenied, "Permission denied".to_string());
+        let address = "127.0.0.1:80".parse().unwrap();
+        let error = Error::Bind { address, kind, text: text.clone() };
+        assert_eq!(error.code(), "PERMISSION_DENIED");
+        assert!(error.to_string().contains("port below 1024"), "{error}");
+        let error = Error::Disk { action: "read", path: "file".into(), kind, text };
+        assert_eq!(error.code(), "PERMISSION_DENIED");
+        assert_eq!(error.to_string(), "cannot read file: Permission denied");
     }
 }

@@ -1,14 +1,17 @@
 //! What a side of a session is to do with files.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hawser_protocol::error::Reason;
 use hawser_protocol::handshake::{Role, SessionId};
 use hawser_protocol::hello::Hello;
 
 pub use hawser_protocol::hello::Requests;
 
-use crate::disk::{Claim, Taken};
+use crate::disk::{Claim, Named, Taken};
+use crate::target::TargetFolder;
 use crate::{Error, Keep, Limit, Offers};
 
 /// What to do, under which label, how fast, and what to remember of it.
@@ -63,22 +66,22 @@ impl Job {
 }
 
 impl Work {
-    /// Finds out early what would fail every session: a folder that cannot be made or written to.
-    pub(crate) fn prepare(&self) -> Result<(), Error> {
+    /// Finds out early what would fail every session: nothing to read, or a folder that cannot be made or written to.
+    /// Opens that.
+    pub(crate) fn prepare(&self) -> Result<TargetFolder, Error> {
         self.check()?;
-        match self {
-            Self::Read(_) => Ok(()),
-            Self::Write(directory) => {
-                let made = std::fs::create_dir_all(directory);
-                made.map_err(|error| Error::disk("make the folder", directory, &error))
-            }
+        let target = TargetFolder::default();
+        if let Self::Write(directory) = self {
+            let opened = target.open(directory);
+            opened.map_err(|error| Error::disk("make the folder", directory, &error))?;
         }
+        Ok(target)
     }
 
     /// The same, without making it, for who has not reached anybody yet.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Read(_) => Ok(()),
+            Self::Read(paths) => sendable(paths),
             Self::Write(directory) => {
                 let directory = &std::path::absolute(directory)
                     .map_err(|error| Error::disk("write into", directory, &error))?;
@@ -94,10 +97,10 @@ impl Work {
     }
 
     /// Keeps others from receiving into the same folder, for a listener.
-    pub(crate) fn claim(&self) -> Result<Option<Claim>, Error> {
+    pub(crate) fn claim(&self, target: &mut TargetFolder) -> Result<Option<Claim>, Error> {
         match self {
             Self::Read(_) => Ok(None),
-            Self::Write(directory) => Ok(Some(Claim::alone(directory).map_err(|Taken| in_use(directory))?)),
+            Self::Write(directory) => target.claim().map_err(|Taken| in_use(directory)),
         }
     }
 
@@ -119,6 +122,35 @@ impl Work {
 /// Somebody else receives into `directory`.
 pub(crate) fn in_use(directory: &Path) -> Error {
     Error::FolderInUse { path: directory.display().to_string() }
+}
+
+/// Whether there is something to send. One path among others that leads to nothing fails alone, later.
+fn sendable(paths: &[PathBuf]) -> Result<(), Error> {
+    let mut first = None;
+    let mut is_there = false;
+    for path in paths {
+        let named = Named::resolve(path).map_err(|error| cannot_send(path, &error))?;
+        if !is_there {
+            match named.check() {
+                Ok(()) => is_there = true,
+                Err(reason) => first = first.or_else(|| Some(unsendable(path, reason))),
+            }
+        }
+    }
+    first.filter(|_| !is_there).map_or(Ok(()), Err)
+}
+
+fn unsendable(path: &Path, reason: Reason) -> Error {
+    let kind = match reason {
+        Reason::SourceGone => io::ErrorKind::NotFound,
+        Reason::SourceUnreadable => io::ErrorKind::PermissionDenied,
+        _ => return cannot_send(path, &reason),
+    };
+    Error::disk("send", path, &io::Error::new(kind, reason.to_string()))
+}
+
+fn cannot_send(path: &Path, why: &dyn fmt::Display) -> Error {
+    Error::InvalidOption(format!("cannot send {}: {why}", path.display()))
 }
 
 /// Whether files can be made in a folder, as far as that can be told before.

@@ -1,8 +1,8 @@
 //! What a listener remembers about its ticket when it is started again: who has come with it, and how much they
 //! have brought. A text file, so that people can read it.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use hawser_protocol::identity::PublicKey;
 use hawser_protocol::ticket::TicketId;
 
 use crate::Error;
+use crate::private_file::{open_lock, replace};
 use crate::quota::Amount;
 use crate::session::spawn;
 use crate::transfer::lock;
@@ -85,24 +86,47 @@ impl std::fmt::Display for Ledger {
 pub(crate) struct Book {
     path: PathBuf,
     ledger: Mutex<Ledger>,
+    /// Held while it may be written: a second listener would undo what this one writes.
+    lock: Mutex<Option<File>>,
     writer: Sender<(String, Sender<io::Result<()>>)>,
 }
 
 impl Book {
-    /// Puts a ledger in place of what is at `path`, and on disk, as each change of it is.
+    /// Puts a ledger in place of the one at `path`, from which `choose` makes it, and on disk, as each change of it
+    /// is. Nobody else does until it is closed.
     ///
     /// # Errors
-    /// [`Error::Disk`]; [`Error::Internal`] when no thread can be had.
-    pub fn begin(path: PathBuf, ledger: Ledger) -> Result<Arc<Self>, Error> {
-        replace(&path, &ledger.to_string())
-            .map_err(|error| Error::disk("write the ledger", &path, &error))?;
+    /// [`Error::Disk`], also when somebody else does; those of `choose`; [`Error::Internal`] when no thread can be had.
+    pub fn begin(
+        path: PathBuf,
+        choose: impl FnOnce(Option<Ledger>) -> Result<Ledger, Error>,
+    ) -> Result<Arc<Self>, Error> {
+        let failed = |error| Error::disk("write the ledger", &path, &error);
+        let lock = open_lock(&path).map_err(failed)?;
+        // Not every network's file system can lock.
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            let text = "another listener keeps it: close that one, or give this one a ticket of its own";
+            return Err(Error::disk(
+                "use the ledger",
+                &path,
+                &io::Error::new(io::ErrorKind::ResourceBusy, text),
+            ));
+        }
+        let ledger = choose(Ledger::read(&path)?)?;
+        replace(&path, ledger.to_string().as_bytes()).map_err(failed)?;
         let (writer, texts) = channel::<(String, Sender<_>)>();
         let file = path.clone();
         spawn("hawser-ledger".into(), move || {
             // Whoever has gone does not wait.
-            texts.iter().for_each(|(text, done)| drop(done.send(replace(&file, &text))));
+            texts.iter().for_each(|(text, done)| drop(done.send(replace(&file, text.as_bytes()))));
         })?;
-        Ok(Arc::new(Self { path, ledger: Mutex::new(ledger), writer }))
+        Ok(Arc::new(Self { path, ledger: Mutex::new(ledger), lock: Mutex::new(Some(lock)), writer }))
+    }
+
+    /// Leaves it to another listener: nothing is written any more.
+    pub fn close(&self) {
+        let _ledger = lock(&self.ledger);
+        lock(&self.lock).take();
     }
 
     pub fn path(&self) -> &Path {
@@ -135,6 +159,9 @@ impl Book {
     }
 
     fn write(&self, ledger: &Ledger) -> io::Result<()> {
+        if lock(&self.lock).is_none() {
+            return Err(io::Error::other("the listener is closed"));
+        }
         let (done, written) = channel();
         // It ends with this, not before.
         let gone = || io::Error::other("the thread that writes the ledger has ended");
@@ -167,26 +194,6 @@ fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     bytes?.try_into().ok()
 }
 
-/// Puts `text` in place of a file that only its owner may read; what is there afterwards is the old or the new,
-/// also after a loss of power.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    #[cfg(unix)]
-    File::open(path.parent().filter(|folder| folder != &Path::new("")).unwrap_or(Path::new(".")))?
-        .sync_all()?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,7 +213,7 @@ mod tests {
         assert_eq!(Ledger::read(&path).unwrap(), None);
         for users in [vec![], ledger().users] {
             let ledger = Ledger { users, ..ledger() };
-            let book = Book::begin(path.clone(), ledger.clone()).unwrap();
+            let book = Book::begin(path.clone(), |_| Ok(ledger.clone())).unwrap();
             assert_eq!(Ledger::read(&path).unwrap(), Some(ledger.clone()));
             book.change(|ledger| ledger.used.entries += 1).unwrap();
             let used = Amount { entries: 8, ..ledger.used };

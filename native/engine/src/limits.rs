@@ -142,17 +142,23 @@ pub(crate) const MAX_UNDECIDED: usize = 64;
 /// *Attack:* one peer that keeps all others from being asked about.
 pub(crate) const MAX_UNDECIDED_OF_ONE_PEER: usize = 8;
 
-/// Bytes of paths and of names that a session keeps until there is an answer; a source that offers more waits.
+/// Bytes of paths, names and links' targets that a session keeps until there is an answer, also of what is
+/// refused and not shown; a source that offers more waits.
 /// 16,384 entries of any ordinary tree have a quarter of it.
 ///
 /// *Attack:* paths of 33 KiB, or links with targets of 4 KiB, 16,384 times.
 pub(crate) const MAX_UNDECIDED_BYTES: usize = 8 * 1024 * 1024;
 
-/// A source from which nothing more comes for so long has offered as much as it does at a time, and waits for
-/// an answer itself.
+/// A source from which no further entry comes for so long has offered as much as it does at a time, and waits
+/// for an answer itself. A listener parks one that has not offered anything by then.
 ///
-/// *Attack:* a place that is kept by offering one entry, and no more.
+/// *Attack:* a place that is kept by offering one entry, or none, and no more.
 pub(crate) const OFFER_QUIET: Duration = Duration::from_secs(10);
+
+/// What has come by then is asked about, even if there is always more.
+///
+/// *Attack:* a place that is kept by an entry every now and then.
+pub(crate) const OFFER_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// Accepted sessions that are remembered, for they may be lost and go on: as many as run at a time.
 ///
@@ -168,6 +174,11 @@ pub const MAX_FAILED_KEPT: usize = 10_000;
 ///
 /// *Attack:* the same with paths of 33 KiB.
 pub(crate) const MAX_FAILED_KEPT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of the paths of entries that are kept when all are, until they are taken: millions of ordinary ones.
+///
+/// *Attack:* a peer that makes tens of thousands of empty files in the innermost of folders with long names.
+pub const MAX_KEPT_BYTES: usize = 256 * 1024 * 1024;
 
 /// One so often on average, and so many at once after a pause.
 #[derive(Clone, Copy, Debug)]

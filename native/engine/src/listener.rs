@@ -4,7 +4,7 @@ mod door;
 mod options;
 mod places;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -34,6 +34,7 @@ use crate::serve::{AnySession, Beginning, start};
 use crate::session::{call, spawn};
 use crate::sockets::bind_all;
 use crate::strangers::Strangers;
+use crate::target::TargetFolder;
 use crate::transfer::{Peer, Transfer, lock};
 
 pub use options::ListenOptions;
@@ -48,8 +49,8 @@ pub struct Listener(Arc<Shared>);
 
 struct Shared {
     job: Job,
-    /// Held while sessions write into the folder.
-    claim: Mutex<Option<Claim>>,
+    /// The folder that sessions write into: opened and claimed once, for all of them.
+    target: Mutex<(TargetFolder, Option<Claim>)>,
     key: StaticKey,
     admission: Admission,
     codes: Codes,
@@ -65,8 +66,6 @@ struct Shared {
     state: Mutex<State>,
     /// A session has ended.
     ended: Condvar,
-    /// A session that was about to start has started, or will not.
-    settled: Notify,
 }
 
 #[derive(Default)]
@@ -84,8 +83,6 @@ struct State {
     deaf: bool,
     /// Peers that have a place for a session that is about to start.
     reserved: Vec<PublicKey>,
-    /// Those of them that were accepted already.
-    starting: HashSet<SessionId>,
 }
 
 struct Running {
@@ -103,7 +100,7 @@ struct Running {
 /// direction.
 pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let ListenOptions { job, bind, port, advertise, identity, ticket: kept, reserved, .. } = options;
-    job.work.prepare()?;
+    let mut target = job.work.prepare()?;
     let hosts = advertise.iter().map(|host| {
         let invalid =
             |_| Error::InvalidOption(format!("\"{host}\" is neither an IP address nor a host name"));
@@ -139,11 +136,11 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Internal(format!("cannot start: {error}")))?;
     // Last: whoever is told that the folder is in use has made no other mistake.
-    let claim = job.work.claim()?;
+    let claim = job.work.claim(&mut target)?;
     let shared = Arc::new(Shared {
         pace: Arc::new(Pace::new(job.limit)),
         job,
-        claim: Mutex::new(claim),
+        target: Mutex::new((target, claim)),
         key,
         admission,
         codes: Codes::new(codes)?,
@@ -155,7 +152,6 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         closing: Notify::new(),
         state: Mutex::default(),
         ended: Condvar::new(),
-        settled: Notify::new(),
     });
     let serving = shared.clone();
     spawn("hawser-listen".into(), move || door::serve(runtime, &serving, sockets))?;
@@ -287,8 +283,9 @@ impl Shared {
             state.finishing -= 1;
             shared.announce_if_over(state);
         };
+        let target = lock(&self.target).0.clone();
         let beginning =
-            Beginning { id, peer, hello: self.job.hello(None), is_claimed: true, quota, timers: self.timers };
+            Beginning { id, peer, hello: self.job.hello(None), target, quota, timers: self.timers };
         match start(&self.job, beginning, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
@@ -356,7 +353,8 @@ impl Shared {
         let asking = std::mem::take(&mut state.asking);
         let waiting = std::mem::take(&mut state.waiting_for_close);
         drop(state);
-        drop(lock(&self.claim).take());
+        self.admission.close();
+        *lock(&self.target) = (TargetFolder::default(), None);
         self.job.offers.iter().for_each(Offers::close);
         asking.into_iter().for_each(|next| call(|| next(None)));
         waiting.into_iter().for_each(call);

@@ -94,7 +94,7 @@ impl Machine for Sender {
         self.retire_lane();
     }
 
-    // What a source sends is asked for, and what it answers is bounded by what it has offered.
+    // What a source sends is asked for, and what may be asked for is bounded by what it has offered.
     fn is_congested(&self) -> bool {
         false
     }

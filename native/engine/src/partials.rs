@@ -41,18 +41,18 @@ pub fn remove_partials(
 
 fn list(directory: &Path) -> Result<Vec<Leftover>, Error> {
     let target = open(directory)?;
-    let leftovers = Leftovers::find(&target, directory).map_err(|error| fault(directory, &error))?;
+    let leftovers = Leftovers::find(&target).map_err(|error| fault(directory, &error))?;
     let list = leftovers.map_or_else(|| Ok(Vec::new()), |leftovers| leftovers.list());
     list.map_err(|error| fault(directory, &error))
 }
 
 fn remove(directory: &Path, idle: Duration) -> Result<Removal, Error> {
     let target = open(directory)?;
-    let leftovers = Leftovers::find(&target, directory).map_err(|error| fault(directory, &error))?;
+    let leftovers = Leftovers::find(&target).map_err(|error| fault(directory, &error))?;
     let removal = leftovers.map_or_else(|| Ok(Removal::default()), |leftovers| leftovers.remove(idle));
     // Whoever gets it removes what single sessions have left. While others have it, their sessions are
     // about to use the folders, and remove them at the end.
-    if let Ok(_claim) = Claim::alone(directory) {
+    if let Ok(_claim) = Claim::alone(&target) {
         remove_empty_folders(&target);
     }
     removal.map_err(|error| fault(directory, &error))

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use hawser_protocol::manifest::EntryId;
 use hawser_protocol::message::Placed;
 use hawser_protocol::sender::Fate;
 
 use crate::transfer::lock;
-use crate::{EntryKind, Settled};
+use crate::{EntryKind, Outage, Settled};
 
 /// Where a transfer is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +30,8 @@ pub enum Phase {
 pub struct Progress {
     /// Where it is in its life.
     pub phase: Phase,
+    /// Whether the sink has begun to take what is offered. One that asks its user first has not, until it may.
+    pub accepted: bool,
     /// Whether the source may still find entries.
     pub walking: bool,
     /// Files offered so far.
@@ -71,29 +72,10 @@ pub struct Progress {
     pub outage: Option<Outage>,
 }
 
-/// A session was lost, and there is no other yet.
-#[derive(Clone, Debug)]
-pub struct Outage {
-    /// When.
-    pub since: Instant,
-    /// For how long since then it is tried; [`Duration::MAX`] for ever.
-    pub allowed: Duration,
-    /// The attempt under way to open another, or about to be: 1 is the first.
-    pub attempt: u64,
-    /// What the session was lost by, or what the last attempt failed by, for a person.
-    pub reason: String,
-}
-
-impl Outage {
-    /// How long it has lasted.
-    pub fn elapsed(&self) -> Duration {
-        self.since.elapsed()
-    }
-}
-
 /// The counters of one session, and what is kept of those before it.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    accepted: AtomicBool,
     walked: AtomicBool,
     files_total: AtomicU64,
     bytes_total: AtomicU64,
@@ -139,6 +121,7 @@ impl Counters {
             split(&self.bytes_delivered, &self.bytes_present, &self.earlier.bytes);
         Progress {
             phase,
+            accepted: self.accepted.load(Ordering::Relaxed),
             walking: !self.walked.load(Ordering::Relaxed),
             files_total: load(&self.files_total),
             files_done: load(&self.files_done),
@@ -167,6 +150,7 @@ impl Counters {
         add(files, load(&self.files_delivered));
         add(bytes, load(&self.bytes_delivered));
         add(renamed, load(&self.renamed));
+        self.accepted.store(false, Ordering::Relaxed);
         self.walked.store(false, Ordering::Relaxed);
         *lock(&self.resumed) = Resumed::default();
         for counter in [
@@ -184,6 +168,11 @@ impl Counters {
         ] {
             counter.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// The sink takes what is offered.
+    pub fn set_accepted(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
     }
 
     /// The source has found all there is.

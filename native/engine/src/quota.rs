@@ -17,7 +17,7 @@ use crate::transfer::lock;
 pub(crate) struct Amount {
     /// Of files that came, also in vain.
     pub bytes: u64,
-    /// Files, folders and links that are new here.
+    /// Files, folders and links that are new here, and files of which a part is.
     pub entries: u64,
 }
 
@@ -63,6 +63,11 @@ impl Quota {
             state.due.entries += 1;
             Counted { quota: self.clone(), is_counted: true, is_due: true, due: 0 }
         })
+    }
+
+    /// The same of a file of which a part is here: it was counted when that was left.
+    pub fn go_on(self: &Arc<Self>) -> Counted {
+        Counted { quota: self.clone(), is_counted: false, is_due: false, due: 0 }
     }
 
     /// What has come.
@@ -173,10 +178,21 @@ impl Counted {
     /// # Errors
     /// Those of the ledger's disk.
     pub fn enter(&mut self) -> io::Result<()> {
+        self.begin();
+        self.quota.run_ahead()
+    }
+
+    /// A part of it is about to be here that outlives the session, also one that is killed.
+    pub fn begin(&mut self) {
         if std::mem::take(&mut self.is_due) {
             lock(&self.quota.state).due.entries -= 1;
         }
-        self.quota.run_ahead()
+    }
+
+    /// That part stays here, and it stays counted: files that are only begun must not be more than may come.
+    pub fn leave(mut self) {
+        self.begin();
+        self.is_counted = false;
     }
 
     /// It is settled, and stays counted if it is new here.
@@ -240,11 +256,30 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_a_part_stays_counted_and_is_not_counted_again() {
+        let quota = quota(100, 1);
+        let mut entry = quota.take_entry().unwrap();
+        assert!(entry.expect(100));
+        entry.arrive(30).unwrap();
+        entry.leave();
+        assert_eq!(quota.come(), Amount { bytes: 30, entries: 1 });
+        assert!(quota.take_entry().is_none());
+        for is_new in [false, true] {
+            let mut rest = quota.go_on();
+            assert!(rest.expect(70));
+            rest.enter().unwrap();
+            rest.settle(is_new);
+            quota.go_on().leave();
+            assert_eq!(quota.come(), Amount { bytes: 30, entries: 1 });
+        }
+    }
+
+    #[test]
     fn the_ledger_is_never_behind_and_ahead_by_a_step_at_most() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("ledger");
         let ticket = TicketId([7; 16]);
-        let book = Book::begin(path.clone(), Ledger::new(ticket)).unwrap();
+        let book = Book::begin(path.clone(), |_| Ok(Ledger::new(ticket))).unwrap();
         let limits = TicketLimits { bytes: Some(6400), entries: Some(128), ..TicketLimits::default() };
         let quota = Arc::new(Quota::new(limits, Amount::default(), Some((book.clone(), ticket))));
         let written = || Ledger::read(&path).unwrap().unwrap().used;
@@ -272,7 +307,7 @@ mod tests {
         let folder = home.path().join("folder");
         std::fs::create_dir(&folder).unwrap();
         let ticket = TicketId([7; 16]);
-        let book = Book::begin(folder.join("ledger"), Ledger::new(ticket)).unwrap();
+        let book = Book::begin(folder.join("ledger"), |_| Ok(Ledger::new(ticket))).unwrap();
         let limits = TicketLimits { bytes: Some(100), ..TicketLimits::default() };
         let quota = Arc::new(Quota::new(limits, Amount::default(), Some((book, ticket))));
         let mut entry = quota.take_entry().unwrap();

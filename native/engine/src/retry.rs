@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::dial::jittered;
 use crate::limits::LOST_AFTER;
-use crate::progress::Outage;
 use crate::session::CLOSE_GRACE;
 use crate::transfer::Transfer;
 
@@ -17,6 +16,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A line that breaks in the middle of a handshake looks like a listener that does not accept the
 /// ticket: it is believed when it comes so many times in a row.
 const REFUSALS: u32 = 3;
+
+/// A session was lost, and there is no other yet.
+#[derive(Clone, Debug)]
+pub struct Outage {
+    /// When.
+    pub since: Instant,
+    /// For how long since then it is tried; [`Duration::MAX`] for ever.
+    pub allowed: Duration,
+    /// The attempt under way to open another, or about to be: 1 is the first.
+    pub attempt: u64,
+    /// What the session was lost by, or what the last attempt failed by, for a person.
+    pub reason: String,
+}
+
+impl Outage {
+    /// How long it has lasted.
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
 
 /// The patience of a dialled transfer with its line.
 pub(crate) struct Retry {
@@ -124,7 +143,14 @@ fn may_pass(error: &Error) -> bool {
 
 /// Whether the listener did not let this side in.
 fn is_refusal(error: &Error) -> bool {
-    matches!(error, Error::Authentication | Error::NotKnown { .. } | Error::TicketExpired { .. })
+    matches!(
+        error,
+        Error::Authentication
+            | Error::CodeForgotten
+            | Error::NotKnown(_)
+            | Error::NotLetIn(_)
+            | Error::TicketExpired { .. }
+    )
 }
 
 #[cfg(test)]

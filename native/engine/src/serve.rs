@@ -26,6 +26,7 @@ use crate::quota::Quota;
 use crate::session::{CLOSE_GRACE, Session, Side, goodbye, spawn};
 use crate::sink_side::SinkSide;
 use crate::source_side::SourceSide;
+use crate::target::TargetFolder;
 use crate::transfer::Transfer;
 
 /// A session whose side nobody needs to know any more: lanes can join it.
@@ -81,8 +82,8 @@ pub(crate) struct Beginning {
     pub peer: PublicKey,
     /// How this side introduces itself.
     pub hello: Hello,
-    /// Whether the folder to be written into is claimed for longer than the session.
-    pub is_claimed: bool,
+    /// The folder to be written into.
+    pub target: TargetFolder,
     /// How much the peer may bring: for a sink.
     pub quota: Arc<Quota>,
     pub timers: Timers,
@@ -98,7 +99,7 @@ pub(crate) fn start(
     closed: impl FnOnce(Result<(), Error>) + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
-    let Beginning { id, peer, hello, is_claimed, quota, timers } = beginning;
+    let Beginning { id, peer, hello, target, quota, timers } = beginning;
     match &job.work {
         Work::Read(paths) => match Source::new(paths.clone()) {
             Ok(source) => {
@@ -119,7 +120,7 @@ pub(crate) fn start(
                 directory: directory.clone(),
                 durability: job.durability,
                 requests: job.requests,
-                is_claimed,
+                target,
                 id,
                 peer,
                 continues: hello.continues,
@@ -137,9 +138,14 @@ pub(crate) fn start(
 
 /// A sink, which asks for leave to write where there are `offers`.
 fn sink_side(plan: Plan, offers: Option<&Offers>, transfer: &Transfer) -> Result<SinkSide, Error> {
-    let Some(offers) = offers else { return SinkSide::open(plan) };
-    // With too many that wait for an answer already, it may come again.
-    let place = offers.reserve(plan.peer).ok_or(Error::Parked)?;
+    let Some(offers) = offers else {
+        transfer.set_accepted();
+        return SinkSide::open(plan);
+    };
+    // With too many that wait for an answer already, it may come again. A session that was dialled has no others
+    // beside it.
+    let place =
+        if plan.target.is_claimed() { Some(offers.reserve(plan.peer).ok_or(Error::Parked)?) } else { None };
     transfer.set_undecided(true);
     let asking = Asking::new(offers.clone(), place, plan.id, plan.peer, plan.continues);
     Ok(SinkSide::ask(plan, asking))

@@ -7,7 +7,7 @@ use hawser_protocol::message::Placed;
 use hawser_protocol::sender::Fate;
 
 use crate::disk;
-use crate::limits::{MAX_FAILED_KEPT, MAX_FAILED_KEPT_BYTES};
+use crate::limits::{MAX_FAILED_KEPT, MAX_FAILED_KEPT_BYTES, MAX_KEPT_BYTES};
 
 /// What an entry is, for a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,8 @@ impl Settled {
 /// Which settled entries are kept for [`crate::Transfer::take_settled`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Every one: memory grows with the tree until they are taken.
+    /// Every one, but of those that failed no more than with [`Keep::Failed`], and of the others those with the first
+    /// [`MAX_KEPT_BYTES`] of paths, until they are taken.
     All,
     /// Those that failed, but no more than [`MAX_FAILED_KEPT`] at a time.
     Failed,
@@ -79,6 +80,9 @@ pub(crate) struct Report {
     entries: VecDeque<Settled>,
     /// Bytes of their paths.
     path_bytes: usize,
+    /// Those of them that failed.
+    failed: usize,
+    failed_bytes: usize,
     /// What earlier sessions of the transfer brought about, by path: the present one finds it
     /// there, and it keeps the fate that it had.
     earlier: HashMap<String, Fate>,
@@ -92,6 +96,8 @@ impl Report {
             keep,
             entries: VecDeque::new(),
             path_bytes: 0,
+            failed: 0,
+            failed_bytes: 0,
             earlier: HashMap::new(),
             unheard: HashMap::new(),
         }
@@ -116,11 +122,16 @@ impl Report {
             }
         }
         let keep = match self.keep {
-            Keep::All => true,
+            Keep::All if entry.reason().is_none() => self.path_bytes < MAX_KEPT_BYTES,
+            Keep::All => self.has_room(),
             Keep::Failed => entry.reason().is_some() && self.has_room(),
         };
         if keep {
             self.path_bytes += entry.path.len();
+            if entry.reason().is_some() {
+                self.failed += 1;
+                self.failed_bytes += entry.path.len();
+            }
             self.entries.push_back(entry);
         }
     }
@@ -129,12 +140,18 @@ impl Report {
     pub fn take(&mut self, max: usize) -> Vec<Settled> {
         let count = self.entries.len().min(max);
         let taken: Vec<_> = self.entries.drain(..count).collect();
-        self.path_bytes -= taken.iter().map(|entry| entry.path.len()).sum::<usize>();
+        for entry in &taken {
+            self.path_bytes -= entry.path.len();
+            if entry.reason().is_some() {
+                self.failed -= 1;
+                self.failed_bytes -= entry.path.len();
+            }
+        }
         taken
     }
 
     fn has_room(&self) -> bool {
-        self.entries.len() < MAX_FAILED_KEPT && self.path_bytes < MAX_FAILED_KEPT_BYTES
+        self.failed < MAX_FAILED_KEPT && self.failed_bytes < MAX_FAILED_KEPT_BYTES
     }
 
     /// All that is there to be sent is offered again, and will be settled again.

@@ -62,6 +62,7 @@ impl SinkSide {
     fn begin(&self, session: &Arc<Session<Self>>, asking: &Asking) -> bool {
         let Some(accepted) = asking.ask(session) else { return false };
         session.transfer.set_undecided(false);
+        session.transfer.set_accepted();
         let opened = match Delivery::open(&self.plan, Some(accepted)) {
             Ok(delivery) => delivery,
             Err(error) => {

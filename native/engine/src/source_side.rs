@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hawser_protocol::error::{ContentHash, Reason};
-use hawser_protocol::frame::{HEADER_BYTES, Header};
+use hawser_protocol::frame::{FrameClass, FrameType, HEADER_BYTES, Header};
 use hawser_protocol::limits::{CHUNK_BYTES, MAX_ENTRIES};
 use hawser_protocol::link::{Chunk, LaneId};
 use hawser_protocol::manifest::{Entry, EntryId, Kind};
@@ -106,6 +106,9 @@ impl Side for SourceSide {
         drop(state);
         if let Some(SenderEvent::Hello(hello)) = events.first() {
             session.vet(&hello.label)?;
+        } else if header.kind.class() == FrameClass::Control && header.kind != FrameType::Hello {
+            // A sink says nothing of entries before it may write.
+            session.transfer.set_accepted();
         }
         for event in events {
             match event {

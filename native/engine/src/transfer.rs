@@ -11,7 +11,8 @@ use hawser_protocol::manifest::EntryId;
 use hawser_protocol::sender::Fate;
 
 use crate::pace::{Limit, Paces};
-use crate::progress::{Counters, Outage, Phase, Progress};
+use crate::progress::{Counters, Phase, Progress};
+use crate::retry::Outage;
 use crate::session::call;
 use crate::settled::Report;
 use crate::{Error, Keep, Settled};
@@ -183,6 +184,11 @@ impl Transfer {
         } else {
             life.stop = Some(Box::new(stop));
         }
+    }
+
+    /// The sink takes what is offered.
+    pub(crate) fn set_accepted(&self) {
+        self.0.counters.set_accepted();
     }
 
     /// The source has found all there is.

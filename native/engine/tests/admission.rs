@@ -47,7 +47,7 @@ fn at(listener: &Listener) -> (Host, u16) {
 
 fn known(listener: &Listener) -> Destination {
     let (host, port) = at(listener);
-    Destination::Known { host, port, key: listener.ticket().key() }
+    Destination::Known { host, port, key: listener.ticket().key(), name: None }
 }
 
 fn by_code(listener: &Listener, code: &Code) -> Destination {
@@ -74,7 +74,7 @@ fn a_known_key_needs_no_ticket_and_no_other_key_comes_in_without_one() {
     let ((_home, paths), to) = (files(1), tempdir().unwrap());
     let alice = key(1).public();
     let listener = receiver(to.path(), |options| ListenOptions { allow: vec![alice], ..options });
-    assert!(matches!(finished(&send_as(2, &paths, known(&listener))), Err(Error::NotKnown { .. })));
+    assert!(matches!(finished(&send_as(2, &paths, known(&listener))), Err(Error::NotLetIn(_))));
     finished(&send_as(1, &paths, known(&listener))).unwrap();
     // Whoever is on the list may have a ticket, too, and whoever has one need not be on it.
     finished(&send_as(1, &paths, with_ticket(&listener))).unwrap();
@@ -84,10 +84,13 @@ fn a_known_key_needs_no_ticket_and_no_other_key_comes_in_without_one() {
 }
 
 #[test]
-fn a_listener_without_a_list_knows_nobody() {
+fn a_listener_without_a_list_knows_nobody_and_another_key_is_none_that_turns_away() {
     let ((_home, paths), to) = (files(1), tempdir().unwrap());
     let listener = receive(to.path());
-    assert!(matches!(finished(&send_as(1, &paths, known(&listener))), Err(Error::NotKnown { .. })));
+    assert!(matches!(finished(&send_as(1, &paths, known(&listener))), Err(Error::NotLetIn(_))));
+    let Destination::Known { host, port, .. } = known(&listener) else { unreachable!() };
+    let to_another = Destination::Known { host, port, key: key(7).public(), name: None };
+    assert!(matches!(finished(&send_as(1, &paths, to_another)), Err(Error::NotKnown(_))));
     close(&listener, false);
 }
 

@@ -80,7 +80,10 @@ impl fmt::Display for CodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count => write!(f, "a code has {CODE_WORDS} words, such as \"open-lake-army\""),
-            Self::Unknown(word) => write!(f, "no code has the word \"{word}\": check how it is spelt"),
+            Self::Unknown(word) => match words::nearest(word) {
+                Some(meant) => write!(f, "no code has the word \"{word}\": did you mean \"{meant}\"?"),
+                None => write!(f, "no code has the word \"{word}\": check how it is spelt"),
+            },
         }
     }
 }

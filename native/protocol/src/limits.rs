@@ -45,8 +45,10 @@ pub const MAX_LABEL_BYTES: usize = 64;
 /// Bytes of the text in a CLOSE frame.
 pub const MAX_CLOSE_TEXT_BYTES: usize = 512;
 
-/// Times that a sink may ask for the bytes of a file, counted in bytes: at first, when a part of them
-/// turns out to be bad, and when all do.
+/// Times that a sink may ask for the chunks of a file, counted in chunks: at first, when a part of them
+/// turns out to be bad, and when all do. A request that names no chunk counts as one.
+///
+/// *Attack:* a sink that asks for the same chunks for ever; each request takes memory.
 pub const MAX_REQUESTS: u64 = 8;
 
 /// Records received on a lane before an acknowledgement is due.

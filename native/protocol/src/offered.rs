@@ -1,7 +1,7 @@
 //! What a source knows of an entry that the sink has not settled.
 
 use crate::error::{ContentHash, ProtocolError};
-use crate::limits::MAX_REQUESTS;
+use crate::limits::{CHUNK_BYTES, MAX_REQUESTS};
 use crate::manifest::EntryId;
 use crate::outgoing::SenderEvent;
 use crate::ranges::{ChunkRange, chunk_count, complement, length};
@@ -12,7 +12,7 @@ pub(crate) struct Offered {
     /// Bytes; `None` for folders and links.
     pub(crate) size: Option<u64>,
     pub(crate) wanted: bool,
-    /// Bytes asked for, as often as they were.
+    /// Chunks asked for, as often as they were.
     asked: u64,
     /// Bytes that the sink has, as far as its user was told: never more than the size.
     pub(crate) arrived: u64,
@@ -27,12 +27,22 @@ impl Offered {
         Self { parent, size, wanted: false, asked: 0, arrived: 0, undone: 0, hash: None }
     }
 
-    /// The sink asks for so many bytes of the file. Nobody needs them again and again, and each
-    /// request takes memory.
-    pub(crate) fn ask(&mut self, bytes: u64) -> Result<(), ProtocolError> {
-        let most = self.size.unwrap_or(0).saturating_mul(MAX_REQUESTS);
-        self.asked = self.asked.saturating_add(bytes);
+    /// The sink asks for all of the file.
+    pub(crate) fn ask_for_all(&mut self) -> Result<(), ProtocolError> {
+        self.ask(self.chunks())
+    }
+
+    /// The sink asks for so many chunks of the file. Nobody needs them again and again, and each
+    /// request takes memory: that of a short chunk as much as any, so bytes are not what counts.
+    fn ask(&mut self, chunks: u64) -> Result<(), ProtocolError> {
+        let most = self.chunks().saturating_mul(MAX_REQUESTS);
+        self.asked = self.asked.saturating_add(chunks.max(1));
         if self.asked > most { Err(ProtocolError::Limit("requests")) } else { Ok(()) }
+    }
+
+    /// Chunks of the file; an empty one has one of no bytes.
+    fn chunks(&self) -> u64 {
+        self.size.unwrap_or(0).div_ceil(u64::from(CHUNK_BYTES)).max(1)
     }
 
     /// So many bytes were acknowledged. Returns how many of them are news.
@@ -55,8 +65,8 @@ impl Offered {
         if missing.last().is_some_and(|last| last.end() > count) {
             return Err(ProtocolError::Malformed("chunks"));
         }
+        self.ask(missing.iter().map(|range| u64::from(range.count)).fold(0, u64::saturating_add))?;
         let bytes = length(missing, size);
-        self.ask(bytes)?;
         if core::mem::replace(&mut self.wanted, true) {
             let counted = self.lack(bytes);
             return Ok((counted > 0).then_some(SenderEvent::Lacking(id, counted)));

@@ -279,7 +279,7 @@ impl Sender {
             return Err(ProtocolError::Unexpected("request"));
         };
         offered.wanted = true;
-        offered.ask(size)?;
+        offered.ask_for_all()?;
         self.schedule.add(id, offered.parent, 0, size);
         Ok(())
     }

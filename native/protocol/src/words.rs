@@ -19,6 +19,28 @@ pub fn index(word: &str) -> Option<u16> {
     LIST.lines().zip(0..).find_map(|(listed, index)| (listed == word).then_some(index))
 }
 
+/// The word of the list that was probably meant by one that is none of it: the one that begins with the same four
+/// letters, or else the first that differs by one letter, or by two that changed places.
+pub fn nearest(word: &str) -> Option<&'static str> {
+    let begins_alike = |listed: &&str| word.get(..4).is_some_and(|start| listed.starts_with(start));
+    LIST.lines().find(begins_alike).or_else(|| LIST.lines().find(|listed| is_slip(word, listed)))
+}
+
+/// Whether one letter too many, too few or wrong, or two that changed places, make all the difference.
+fn is_slip(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let same = |(a, b): &(&u8, &u8)| a == b;
+    let start = one.iter().zip(other).take_while(same).count();
+    let (one, other) = (one.get(start..).unwrap_or_default(), other.get(start..).unwrap_or_default());
+    let end = one.iter().rev().zip(other.iter().rev()).take_while(same).count();
+    let differs = |word: &'_ [u8]| word.len().saturating_sub(end);
+    match (differs(one), differs(other)) {
+        (0 | 1, 0 | 1) => true,
+        (2, 2) => matches!((one, other), ([a, b, ..], [c, d, ..]) if (a, b) == (d, c)),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::string::String;
@@ -46,6 +68,24 @@ mod tests {
         }
         assert_eq!((word(0), word(2047)), ("abandon", "zoo"));
         assert_eq!(word(2048 + 3), word(3));
+    }
+
+    #[test]
+    fn a_slip_is_recognised() {
+        for (typed, meant) in [
+            ("windows", "window"),
+            ("vacnat", "vacant"),
+            ("tiral", "trial"),
+            ("vcant", "vacant"),
+            ("abut", "about"),
+            ("zo", "zoo"),
+            ("abandonment", "abandon"),
+        ] {
+            assert_eq!(nearest(typed), Some(meant), "{typed}");
+        }
+        for far in ["", "xylophone", "qqq", "\u{e9}t\u{e9}"] {
+            assert_eq!(nearest(far), None, "{far}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::sync::mpsc::channel;
 
+use hawser_protocol::error::Reason;
 use hawser_protocol::frame::{Frames, encode};
 use hawser_protocol::handshake::Role;
 use hawser_protocol::hello::Hello;
@@ -15,6 +16,7 @@ use super::*;
 use crate::destination::Target;
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::limits::RECORD_GRACE;
+use crate::offer::Totals;
 use crate::opening::{greet, random};
 use crate::pace::Paces;
 use crate::{Destination, Durability, Job, Keep, ListenOptions, Listener, Requests, Transfer, Work, listen};
@@ -218,6 +220,79 @@ fn a_source_that_offers_too_much_to_remember_waits() {
     offer.decide(Verdict::Refuse { told: "too much".into(), reason: String::new() });
     assert_eq!(source.hear_close().code, CloseCode::Refused);
     assert!(matches!(finished(&next(&listener)), Err(Error::Declined { .. })));
+}
+
+#[test]
+fn what_is_in_a_folder_that_is_refused_counts_as_much() {
+    let to = tempfile::tempdir().unwrap();
+    let listener = receive(to.path());
+    let mut source = Source::new(&listener);
+    // A folder called "..": its name is refused.
+    let folder = [&[2, 0, 0, 0, 0, 0, 2][..], b"..", &[0; 14]].concat();
+    source.say(&Message::Manifest { first: EntryId(1), items: Vec::new(), page: folder });
+    let mut page = Vec::new();
+    let (name, target) = (Name::new(b"link").unwrap(), LinkTarget::new(&[b'a'; 4096]).unwrap());
+    let mtime = Mtime { seconds: 0, nanoseconds: 0 };
+    let link = Entry { parent: EntryId(1), name, kind: Kind::Link { target }, mode: 0o777, mtime };
+    (0..15).for_each(|_| put_entry(&mut page, &link));
+    for number in 0..MAX_UNDECIDED_BYTES as u32 / 4096 / 15 + 1 {
+        let first = EntryId(2 + 15 * number);
+        source.say(&Message::Manifest { first, items: Vec::new(), page: page.clone() });
+    }
+    // Nobody reads more of it before there is an answer.
+    let offer = next_offer(&listener);
+    assert!(!offer.is_complete());
+    assert_eq!(offer.totals(), Totals::default());
+    offer.decide(Verdict::Refuse { told: String::new(), reason: String::new() });
+    assert_eq!(source.hear_close().code, CloseCode::Refused);
+}
+
+#[test]
+fn a_source_that_has_nothing_to_show_keeps_no_place() {
+    let to = tempfile::tempdir().unwrap();
+    let listener = receive(to.path());
+    let key = StaticKey::new([1; 32]);
+    let sources: Vec<_> = (0..8).map(|_| Source::open(&listener, &key, None)).collect();
+    for mut source in sources {
+        assert_eq!(source.hear_close().code, CloseCode::Away);
+        assert!(matches!(finished(&next(&listener)), Err(Error::Parked)));
+    }
+    let mut source = Source::open(&listener, &key, None);
+    fill_window(&mut source, 1);
+    next_offer(&listener).decide(Verdict::Refuse { told: String::new(), reason: String::new() });
+    assert_eq!(source.hear_close().code, CloseCode::Refused);
+}
+
+#[test]
+fn a_source_cannot_put_its_user_s_question_off() {
+    let second = Duration::from_secs(1);
+    let begun = Instant::now();
+    let mut gathered = Gathered::new(begun);
+    let says_nothing = || ReceiverEvent::Refused {
+        id: EntryId(1),
+        parent: EntryId::ROOT,
+        name: Vec::new(),
+        reason: Reason::NameRefused,
+    };
+    gathered.add_all(vec![says_nothing()], begun + OFFER_QUIET - second);
+    assert_eq!(gathered.standing(begun + OFFER_QUIET - second), Standing::Gathering);
+    assert_eq!(gathered.standing(begun + OFFER_QUIET), Standing::Idle, "nothing to show");
+
+    let (name, mtime) = (Name::new(b"file").unwrap(), Mtime { seconds: 0, nanoseconds: 0 });
+    let file = Entry { parent: EntryId::ROOT, name, kind: Kind::File { size: 1 }, mode: 0o644, mtime };
+    let offer = || vec![ReceiverEvent::Offered(EntryId(1), file.clone())];
+    gathered.add_all(offer(), begun);
+    gathered.add_all(vec![says_nothing()], begun + OFFER_QUIET - second);
+    assert_eq!(gathered.standing(begun + OFFER_QUIET), Standing::Ready, "what says nothing puts nothing off");
+    let mut now = begun;
+    while now + OFFER_QUIET < begun + OFFER_WITHIN {
+        now += OFFER_QUIET - second;
+        gathered.add_all(offer(), now);
+        assert_eq!(gathered.standing(now), Standing::Gathering);
+    }
+    now = begun + OFFER_WITHIN;
+    gathered.add_all(offer(), now);
+    assert_eq!(gathered.standing(now), Standing::Ready, "nor does one entry after the other");
 }
 
 #[test]

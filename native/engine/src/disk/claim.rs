@@ -2,12 +2,10 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cap_fs_ext::DirExt;
-use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hawser_protocol::manifest::PARTIALS_FOLDER;
 
@@ -31,14 +29,14 @@ impl Claim {
     /// For a listener, whose many sessions share it.
     ///
     /// # Errors
-    /// [`Taken`], when any other process or call receives into `directory`.
-    pub fn alone(directory: &Path) -> Result<Self, Taken> {
-        let Some(folder) = open(directory) else { return Ok(Self { _folder: None }) };
+    /// [`Taken`], when any other process or call receives into `target`.
+    pub fn alone(target: &Dir) -> Result<Self, Taken> {
+        let Some(folder) = open(target) else { return Ok(Self { _folder: None }) };
         match patiently(|| folder.try_lock()) {
             Err(TryLockError::WouldBlock) => Err(Taken),
             locked => {
                 if locked.is_ok() {
-                    clean(directory);
+                    clean(target);
                 }
                 Ok(Self { _folder: Some(folder) })
             }
@@ -48,11 +46,11 @@ impl Claim {
     /// For a single session that has dialled.
     ///
     /// # Errors
-    /// [`Taken`], when a listener receives into `directory`.
-    pub fn shared(directory: &Path) -> Result<Self, Taken> {
-        let Some(folder) = open(directory) else { return Ok(Self { _folder: None }) };
+    /// [`Taken`], when a listener receives into `target`.
+    pub fn shared(target: &Dir) -> Result<Self, Taken> {
+        let Some(folder) = open(target) else { return Ok(Self { _folder: None }) };
         if folder.try_lock().is_ok() {
-            clean(directory);
+            clean(target);
         }
         match patiently(|| folder.try_lock_shared()) {
             Err(TryLockError::WouldBlock) => Err(Taken),
@@ -71,27 +69,26 @@ fn patiently(lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), TryLockE
     }
 }
 
-/// Whether anybody receives into `directory`, as far as that can be known.
-pub fn is_claimed(directory: &Path) -> bool {
-    open(directory).is_some_and(|folder| matches!(folder.try_lock(), Err(TryLockError::WouldBlock)))
+/// Whether anybody receives into `target`, as far as that can be known.
+pub fn is_claimed(target: &Dir) -> bool {
+    open(target).is_some_and(|folder| matches!(folder.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// The folder itself is locked, so that nothing has to be left in it.
 #[cfg(unix)]
-fn open(directory: &Path) -> Option<File> {
-    File::open(directory).ok()
+fn open(target: &Dir) -> Option<File> {
+    super::made::readable(target).ok()
 }
 
 /// Windows locks no folders.
 #[cfg(not(unix))]
-fn open(_: &Path) -> Option<File> {
+fn open(_: &Dir) -> Option<File> {
     None
 }
 
 /// Removes the part files of sessions that are gone. What cannot be removed does no harm.
-fn clean(directory: &Path) {
+fn clean(target: &Dir) {
     let _ = || -> io::Result<()> {
-        let target = Dir::open_ambient_dir(directory, ambient_authority())?;
         let shared = target.open_dir_nofollow(PARTIALS_FOLDER)?;
         for entry in shared.entries()? {
             let name = entry?.file_name();

@@ -29,7 +29,7 @@ pub enum Fate {
     ///
     /// `again` when another folder of the same name came before it in this session: what is in it
     /// may be from there.
-    Found { mode: u16, mtime: Mtime, again: bool, listing: Arc<Listing> },
+    Found { mtime: Mtime, again: bool, listing: Arc<Listing> },
     /// It did not; held for the paths of what would have been in it.
     Refused,
 }

@@ -102,7 +102,6 @@ impl Incoming {
         entry: &Entry,
         owner: Option<[u8; 32]>,
         space: Arc<Space>,
-        counted: Counted,
     ) -> Self {
         let mtime = entry.mtime;
         let owner = owner.filter(|_| size > u64::from(CHUNK_BYTES));
@@ -120,7 +119,7 @@ impl Incoming {
             written: Condvar::new(),
             checking: Mutex::default(),
             space,
-            counted: Mutex::new(Some(counted)),
+            counted: Mutex::default(),
             promised: AtomicU64::new(0),
             taken: AtomicU64::new(0),
         }
@@ -156,6 +155,18 @@ impl Incoming {
         let mut writing = self.lock();
         (writing.part, writing.has_old) = (Part::There, true);
         Some(held)
+    }
+
+    /// Counts it as an entry, for the first time or again.
+    ///
+    /// # Errors
+    /// `Quota`.
+    pub fn enter(&self) -> Result<(), Reason> {
+        let quota = self.space.quota();
+        let is_begun = matches!(self.lock().part, Part::Open(_));
+        let counted = if is_begun { Some(quota.go_on()) } else { quota.take_entry() };
+        *lock(&self.counted) = Some(counted.ok_or(Reason::Quota)?);
+        Ok(())
     }
 
     /// Promises it the space that it still needs, and counts the bytes that are to come: all but those `held`.
@@ -232,7 +243,12 @@ impl Incoming {
 
     /// Counts bytes that are about to be written.
     fn count(&self, bytes: usize) -> io::Result<()> {
-        lock(&self.counted).as_mut().map_or(Ok(()), |counted| counted.arrive(bytes as u64))
+        let mut counted = lock(&self.counted);
+        let Some(counted) = &mut *counted else { return Ok(()) };
+        if self.subject.is_some() {
+            counted.begin();
+        }
+        counted.arrive(bytes as u64)
     }
 
     /// Ends the file without a name, and removes its part, or leaves it for a later session, if
@@ -240,9 +256,10 @@ impl Incoming {
     pub fn discard(&self, keep: bool) {
         let part = std::mem::replace(&mut self.lock().part, Part::Ended);
         *self.lock_checking() = None;
-        if let Part::Open(stored) | Part::Ready(stored) = part
-            && !(keep && stored.keep())
-        {
+        let (Part::Open(stored) | Part::Ready(stored)) = part else { return };
+        if keep && stored.keep() {
+            lock(&self.counted).take().into_iter().for_each(Counted::leave);
+        } else {
             // Gone already is as good.
             let _ = stored.remove();
         }

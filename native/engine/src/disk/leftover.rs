@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use cap_fs_ext::DirExt;
@@ -71,7 +70,7 @@ pub struct Remaining {
 /// The folder of part files in a target.
 #[derive(Debug)]
 pub struct Leftovers {
-    directory: PathBuf,
+    target: Dir,
     folder: Dir,
 }
 
@@ -79,14 +78,14 @@ pub struct Leftovers {
 type Examined = (Leftover, Option<File>);
 
 impl Leftovers {
-    /// Those in `target`, which is `directory`; `None` when there is no folder for them.
+    /// Those in `target`; `None` when there is no folder for them.
     ///
     /// # Errors
     /// Those of the operating system, for example when links stand where the folders should be.
-    pub fn find(target: &Dir, directory: &Path) -> io::Result<Option<Self>> {
+    pub fn find(target: &Dir) -> io::Result<Option<Self>> {
         let own = target.open_dir_nofollow(PARTIALS_FOLDER);
         match own.and_then(|own| own.open_dir_nofollow(FOLDER)) {
-            Ok(folder) => Ok(Some(Self { directory: directory.into(), folder })),
+            Ok(folder) => Ok(Some(Self { target: target.try_clone()?, folder })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -180,7 +179,7 @@ impl Leftovers {
             // Complete but for its name, it may have a mode by which nobody reads it. Then it is of
             // a session that runs, or of one that is gone.
             Err(_) => {
-                leftover.in_use = is_claimed(&self.directory);
+                leftover.in_use = is_claimed(&self.target);
                 None
             }
         };

@@ -1,28 +1,31 @@
 //! Folders and links, which are made as soon as they are offered.
 
+use std::ffi::OsStr;
 use std::io;
 
+use cap_fs_ext::MetadataExt;
 use cap_std::fs::Dir;
 use hawser_protocol::error::Reason;
-use hawser_protocol::manifest::{LinkTarget, Mtime, Name};
+use hawser_protocol::manifest::{LinkTarget, Mtime, Name, PARTIALS_FOLDER};
 use hawser_protocol::message::Placed;
 
+use super::fault::sink_reason;
 use super::names::os_name;
 use super::place::{of_name, place};
 use super::stamp::new_folder;
 use super::stat::{Form, Stat};
 
 /// Makes a folder in `parent`, or finds it there: a real one, not a link to one. Answers the name
-/// it has, too.
+/// it has, too. `is_target` says whether `parent` is the target folder itself.
 ///
 /// Its mode is final but for what is needed to fill it: a session that is cut off must not leave
 /// folders that only their owner can enter, since the next one finds them and keeps their mode.
 ///
 /// # Errors
 /// Why it could not be made.
-pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name), Reason> {
+pub fn make_folder(parent: &Dir, is_target: bool, name: &Name, mode: u16) -> Result<(Placed, Name), Reason> {
     let builder = new_folder(mode);
-    place(
+    let (placed, name) = place(
         name,
         |name| parent.create_dir_with(name, &builder).map_err(|error| of_name(parent, error)),
         |name| match Stat::named(parent, name) {
@@ -33,7 +36,39 @@ pub fn make_folder(parent: &Dir, name: &Name, mode: u16) -> Result<(Placed, Name
             Ok(stat) => Ok(stat.form == Form::Folder),
             Err(error) => none_if_gone(error),
         },
-    )
+    )?;
+    if is_target && is_own(parent, &name).map_err(|error| sink_reason(&error))? {
+        if placed != Placed::Present
+            && let Some(name) = os_name(&name)
+        {
+            // Whoever needs it meanwhile makes it again, or has something in it already.
+            let _ = parent.remove_dir(name);
+        }
+        return Err(Reason::NameRefused);
+    }
+    Ok((placed, name))
+}
+
+/// Whether a folder in the target folder is our own, `.hawser`, by another name: some file systems find it without
+/// regard to case, code points that nobody sees or dots at the end, or have a short name for it. No table of ours says
+/// which.
+fn is_own(target: &Dir, name: &Name) -> io::Result<bool> {
+    let identity = |name: &OsStr| -> io::Result<(u64, u64)> {
+        #[cfg(unix)]
+        let found = target.symlink_metadata(name)?;
+        // Windows tells it of what is open alone.
+        #[cfg(not(unix))]
+        let found = cap_fs_ext::DirExt::open_dir_nofollow(target, name)?.dir_metadata()?;
+        Ok((found.dev(), found.ino()))
+    };
+    let own = match identity(PARTIALS_FOLDER.as_ref()) {
+        // There is none, or a session has just removed it: then nothing is another name of it.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
+        own => own?,
+    };
+    Ok(identity(os_name(name).ok_or(io::ErrorKind::InvalidFilename)?)? == own)
 }
 
 /// Gives a folder that was made its mode and time, through its handle.
@@ -51,7 +86,7 @@ pub fn finish_folder(folder: &Dir, mode: u16, mtime: Mtime) -> Result<(), Reason
         file.sync_all()?;
         Ok(())
     };
-    finish().map_err(|error| super::fault::sink_reason(&error))
+    finish().map_err(|error| sink_reason(&error))
 }
 
 /// Windows gives no handle through which a folder's time could be set.
@@ -72,7 +107,6 @@ pub fn make_link(parent: &Dir, depth: u16, name: &Name, target: &LinkTarget) -> 
     }
     #[cfg(unix)]
     {
-        use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let target = OsStr::from_bytes(target.as_bytes());
         let leads_there = |name: &Name| {

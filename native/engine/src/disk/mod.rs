@@ -54,11 +54,13 @@ pub use info::{EntryKind, Info};
 pub use journal::read as read_journal;
 pub use leftover::{Leftover, PartOf, Remaining, Removal};
 pub(crate) use leftover::{Leftovers, remove_empty_folders};
+pub(crate) use named::Named;
 pub(crate) use recheck::{Recheck, Verdict, check};
 pub(crate) use record::date;
 #[doc(hidden)]
 pub use record_line::{line as record_line, parse as parse_record_line};
 pub(crate) use records::{Delivered, Records};
+pub(crate) use sink::open_target;
 pub use sink::{Decision, Sink};
 pub use source::Source;
 pub use walk::{Manifest, Skipped, Stopped};

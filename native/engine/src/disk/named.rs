@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use hawser_protocol::error::Reason;
 
+use super::fault::source_reason;
+use super::names::entry_name;
+
 /// A path that a user named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
@@ -56,6 +59,33 @@ impl Named {
         };
         Ok(Self { shown, found })
     }
+
+    /// Whether it can be sent, as far as can be told without opening it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), Reason> {
+        let found = self.found.as_ref().map_err(|reason| *reason)?;
+        entry_name(&found.name).ok_or(Reason::NameRefused)?;
+        let path = found.parent.join(&found.name);
+        let metadata = path.symlink_metadata().map_err(|error| source_reason(&error))?;
+        if !(metadata.is_file() || metadata.is_dir()) {
+            return Err(Reason::UnsupportedType);
+        }
+        readable(&path, metadata.is_dir()).map_err(|error| source_reason(&error))
+    }
+}
+
+#[cfg(unix)]
+fn readable(path: &Path, is_folder: bool) -> io::Result<()> {
+    use rustix::fs::Access;
+    let search = if is_folder { Access::EXEC_OK } else { Access::empty() };
+    Ok(rustix::fs::access(path, Access::READ_OK | search)?)
+}
+
+#[cfg(not(unix))]
+fn readable(_: &Path, _: bool) -> io::Result<()> {
+    Ok(())
 }
 
 /// The path without links. A name that is not itself a link is kept as given: on a disk that

@@ -9,6 +9,8 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use hawser_protocol::limits::CHUNK_BYTES;
+
 use super::regular::write_all_at;
 
 /// A file of which the content arrives in any order.
@@ -72,6 +74,25 @@ impl PartFile {
         Ok(())
     }
 
+    /// Gives back the space of all but these chunks, whose numbers are in order. Returns whether what is left is
+    /// worth its space: on a file system that knows no holes, what was skipped takes as much as what came.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn keep_only(&self, chunks: impl Iterator<Item = u32>) -> io::Result<bool> {
+        let (mut end, mut kept, mut skipped) = (0, 0, 0);
+        for chunk in chunks {
+            let start = u64::from(chunk) * u64::from(CHUNK_BYTES);
+            if start > end && !free(&self.file, end, start - end) {
+                skipped += start - end;
+            }
+            end = self.size.min(start + u64::from(CHUNK_BYTES));
+            kept += end.saturating_sub(start);
+        }
+        self.file.set_len(end)?;
+        Ok(skipped <= kept)
+    }
+
     fn put(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         if self.direct.is_on() {
@@ -95,6 +116,18 @@ impl PartFile {
         }
         Ok(&self.file)
     }
+}
+
+/// Makes a hole in a file that is longer than that. Returns whether it could.
+#[cfg(target_os = "linux")]
+fn free(file: &File, offset: u64, length: u64) -> bool {
+    use rustix::fs::{FallocateFlags, fallocate};
+    fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, length).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn free(_: &File, _: u64, _: u64) -> bool {
+    false
 }
 
 #[cfg(target_os = "linux")]

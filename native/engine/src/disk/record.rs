@@ -4,7 +4,7 @@
 //! cannot be written.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,13 +13,17 @@ use hawser_protocol::error::ContentHash;
 
 use super::folders::Location;
 use super::record_line::line;
-use super::records::Records;
+use super::records::{MAX_RECORD_BYTES, Records};
+
+/// How often to look at how much all records take.
+const LOOK_EVERY_BYTES: u64 = 1024 * 1024;
 
 /// The record of one session. The file is made when there is something to write.
 #[derive(Debug)]
 pub struct Record {
     target: Arc<Dir>,
     name: String,
+    owner: [u8; 32],
     writing: Mutex<Writing>,
 }
 
@@ -33,16 +37,18 @@ struct Writing {
 #[derive(Debug)]
 enum State {
     NotYet,
-    Open(Records, File),
+    /// With the bytes that are in it.
+    Open(Records, File, u64),
     /// Closed, or given up.
     Ended,
 }
 
 impl Record {
-    /// That of `transfer`, which begins now, into `target`. Nothing is created yet.
-    pub fn new(target: Arc<Dir>, transfer: [u8; 16]) -> Self {
+    /// That of `transfer` from the peer with the key `owner`, which begins now, into `target`. Nothing is
+    /// created yet.
+    pub fn new(target: Arc<Dir>, transfer: [u8; 16], owner: [u8; 32]) -> Self {
         let writing = Mutex::new(Writing { earlier: None, state: State::NotYet });
-        Self { target, name: record_name(SystemTime::now(), transfer), writing }
+        Self { target, name: record_name(SystemTime::now(), &ending(owner, transfer)), owner, writing }
     }
 
     /// Goes on with the record of an earlier session of the same transfer, if there is one: what both
@@ -57,15 +63,27 @@ impl Record {
         let line = line(&location.path(), hash);
         let mut writing = self.lock();
         if let State::NotYet = writing.state {
-            writing.state =
-                match Records::begin(&self.target, &self.name, writing.earlier.map(ending).as_deref()) {
-                    Ok((records, file)) => State::Open(records, file),
-                    Err(_) => State::Ended,
-                };
+            let earlier = writing.earlier.map(|earlier| ending(self.owner, earlier));
+            writing.state = match Records::begin(&self.target, &self.name, earlier.as_deref()) {
+                Ok((records, mut file)) => {
+                    let bytes = file.stream_position().unwrap_or(MAX_RECORD_BYTES);
+                    State::Open(records, file, bytes)
+                }
+                Err(_) => State::Ended,
+            };
         }
-        if let State::Open(_, file) = &mut writing.state
-            && file.write_all(&line).is_err()
-        {
+        let State::Open(records, file, bytes) = &mut writing.state else { return };
+        let before = *bytes;
+        *bytes = before.saturating_add(line.len() as u64);
+        let looks = before / LOOK_EVERY_BYTES != *bytes / LOOK_EVERY_BYTES;
+        if *bytes > MAX_RECORD_BYTES || (looks && records.are_too_large().unwrap_or(false)) {
+            // Empty, it says that there is none: the one before would pass for that of this session.
+            if file.set_len(0).is_ok() {
+                writing.state = State::Ended;
+                return;
+            }
+            self.give_up(&mut writing);
+        } else if file.write_all(&line).is_err() {
             self.give_up(&mut writing);
         }
     }
@@ -76,7 +94,7 @@ impl Record {
         #[cfg(not(target_os = "linux"))]
         {
             let mut writing = self.lock();
-            if let State::Open(_, file) = &writing.state
+            if let State::Open(_, file, _) = &writing.state
                 && file.sync_all().is_err()
             {
                 self.give_up(&mut writing);
@@ -92,7 +110,7 @@ impl Record {
 
     /// A part of a record would pass for all of it.
     fn give_up(&self, writing: &mut Writing) {
-        if let State::Open(records, file) = std::mem::replace(&mut writing.state, State::Ended) {
+        if let State::Open(records, file, _) = std::mem::replace(&mut writing.state, State::Ended) {
             // Not every system removes a file that is open.
             drop(file);
             let _ = records.remove(&self.name);
@@ -104,21 +122,22 @@ impl Record {
     }
 }
 
-/// `20261122T184512.345Z-1a2b3c4d.b3`: in order of time when sorted.
-fn record_name(now: SystemTime, transfer: [u8; 16]) -> String {
+/// `20261122T184512.345Z-1a2b3c4d5e6f7081.b3`: in order of time when sorted.
+fn record_name(now: SystemTime, ending: &str) -> String {
     // A clock before 1970 counts as 1970, and one after 9999 as wrong as it is.
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs();
     let (year, month, day) = date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     let milliseconds = since.subsec_millis();
-    let ending = ending(transfer);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{milliseconds:03}Z{ending}")
 }
 
-/// What the name of a session's record ends with.
-fn ending([a, b, c, d, ..]: [u8; 16]) -> String {
-    format!("-{a:02x}{b:02x}{c:02x}{d:02x}.b3")
+/// What the name of a session's record ends with. Whoever has another key names no session by which it would be the
+/// same: the ids of sessions are no secrets.
+fn ending(owner: [u8; 32], transfer: [u8; 16]) -> String {
+    let hash = blake3::Hasher::new().update(&owner).update(&transfer).finalize();
+    format!("-{}.b3", &hash.to_hex()[..16])
 }
 
 /// Year, month and day of the `days`-th day after 1 January 1970.
@@ -144,20 +163,19 @@ mod tests {
     use super::*;
 
     fn named(seconds: u64) -> String {
-        let id = [0x1a, 0x2b, 0x3c, 0x4d, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
-        record_name(UNIX_EPOCH + Duration::new(seconds, 345_678_901), id)
+        record_name(UNIX_EPOCH + Duration::new(seconds, 345_678_901), "-1a2b3c4d5e6f7081.b3")
     }
 
     #[test]
     fn a_record_is_called_by_time_and_session() {
         // As `date -u -d @<seconds>` has them.
-        assert_eq!(named(0), "19700101T000000.345Z-1a2b3c4d.b3");
-        assert_eq!(named(951_782_399), "20000228T235959.345Z-1a2b3c4d.b3");
-        assert_eq!(named(951_782_400), "20000229T000000.345Z-1a2b3c4d.b3");
-        assert_eq!(named(951_868_800), "20000301T000000.345Z-1a2b3c4d.b3");
-        assert_eq!(named(1_795_373_112), "20261122T184512.345Z-1a2b3c4d.b3");
-        assert_eq!(named(4_107_542_399), "21000228T235959.345Z-1a2b3c4d.b3");
-        assert_eq!(named(4_107_542_400), "21000301T000000.345Z-1a2b3c4d.b3");
+        assert_eq!(named(0), "19700101T000000.345Z-1a2b3c4d5e6f7081.b3");
+        assert_eq!(named(951_782_399), "20000228T235959.345Z-1a2b3c4d5e6f7081.b3");
+        assert_eq!(named(951_782_400), "20000229T000000.345Z-1a2b3c4d5e6f7081.b3");
+        assert_eq!(named(951_868_800), "20000301T000000.345Z-1a2b3c4d5e6f7081.b3");
+        assert_eq!(named(1_795_373_112), "20261122T184512.345Z-1a2b3c4d5e6f7081.b3");
+        assert_eq!(named(4_107_542_399), "21000228T235959.345Z-1a2b3c4d5e6f7081.b3");
+        assert_eq!(named(4_107_542_400), "21000301T000000.345Z-1a2b3c4d5e6f7081.b3");
     }
 
     #[test]
@@ -172,12 +190,14 @@ mod tests {
 
     #[test]
     fn a_clock_before_1970_is_no_problem() {
-        assert!(is_record(&record_name(UNIX_EPOCH - Duration::from_secs(1), [0; 16])));
+        assert!(is_record(&record_name(UNIX_EPOCH - Duration::from_secs(1), &ending([0; 32], [0; 16]))));
     }
 
     #[test]
     fn other_names_are_not_those_of_records() {
-        for name in ["", "a.b3", "20261122T184512.345Z-1a2b3c4d", "20261122T184512.345Z-1A2B3C4D.b3"] {
+        for name in
+            ["", "a.b3", "20261122T184512.345Z-1a2b3c4d5e6f7081", "20261122T184512.345Z-1A2B3C4D5E6F7081.b3"]
+        {
             assert!(!is_record(name), "{name}");
         }
     }

@@ -22,12 +22,19 @@ const RECORDS_FOLDER: &str = "records";
 const MAX_RECORDS: usize = 16;
 
 /// Bytes of all records that are kept when one is begun, which is a line each for half a million
-/// files. The newest of them stays however large it is.
+/// files. The newest of them stays in any case.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What every record is called: when its session began (UTC), and the first digits of its id. A
-/// `0` stands for a digit, an `x` for one of hex, the rest for itself.
-const PATTERN: &str = "00000000T000000.000Z-xxxxxxxx.b3";
+/// Bytes of one record: a peer that sends empty files of long paths writes a thousand times as much there as it
+/// sends. One that would get larger is emptied.
+pub const MAX_RECORD_BYTES: u64 = MAX_BYTES;
+
+/// Bytes of all records together, those included that many sessions write at a time.
+const MAX_WRITTEN_BYTES: u64 = 4 * MAX_BYTES;
+
+/// What every record is called: when its session began (UTC), and a hash of its peer's key and
+/// its id. A `0` stands for a digit, an `x` for one of hex, the rest for itself.
+const PATTERN: &str = "00000000T000000.000Z-xxxxxxxxxxxxxxxx.b3";
 
 /// What the records say of each file, by its path. In order, what is in one folder comes together.
 pub type Delivered = BTreeMap<Box<[u8]>, ContentHash>;
@@ -55,13 +62,15 @@ impl Records {
     /// has the ending `earlier`, under the new name.
     ///
     /// # Errors
-    /// Those of the operating system; `PermissionDenied` when the folder belongs to someone else.
+    /// Those of the operating system; `PermissionDenied` when the folder belongs to someone else; `FileTooLarge`
+    /// when the earlier one was emptied.
     pub fn begin(target: &Dir, name: &str, earlier: Option<&str>) -> io::Result<(Self, File)> {
         // `.hawser` is there, with the session's part files: nobody removes it in between.
         let records = Self(make_private(&make_private(target, PARTIALS_FOLDER)?, RECORDS_FOLDER)?);
-        let file = match earlier.and_then(|earlier| records.go_on(earlier, name).ok()) {
-            Some(file) => file,
-            None => {
+        let file = match earlier.map(|earlier| records.go_on(earlier, name)) {
+            Some(Ok(file)) => file,
+            Some(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => return Err(error),
+            _ => {
                 records.make_room();
                 records.0.open_with(name, &new_file(0o600))?.into_std()
             }
@@ -80,6 +89,10 @@ impl Records {
         let mut options = OpenOptions::new();
         options.read(true).write(true).follow(FollowSymlinks::No);
         let mut file = self.0.open_with(known, &options)?.into_std();
+        if file.metadata()?.len() == 0 {
+            self.0.rename(known, &self.0, name)?;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         // Behind the half of a line, nothing more could be read.
         file.seek(SeekFrom::End(-1))?;
         let mut last = [0];
@@ -89,6 +102,15 @@ impl Records {
         }
         self.0.rename(known, &self.0, name)?;
         Ok(file)
+    }
+
+    /// Whether all records together are more than there may be.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn are_too_large(&self) -> io::Result<bool> {
+        let bytes = self.list()?.iter().fold(0_u64, |bytes, (_, size)| bytes.saturating_add(*size));
+        Ok(bytes > MAX_WRITTEN_BYTES)
     }
 
     /// Removes one.
@@ -117,6 +139,14 @@ impl Records {
         let (file, stat) = regular::open(&self.0, &name)?;
         if stat.form != Form::File {
             return Err(invalid("it is not a file".into()));
+        }
+        match stat.version.size {
+            0 => {
+                let text = "it is empty: the session delivered more than a record has room for";
+                return Err(invalid(text.into()));
+            }
+            size if size > MAX_RECORD_BYTES => return Err(invalid("it is larger than any record".into())),
+            _ => {}
         }
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();

@@ -66,6 +66,15 @@ pub struct Sink {
     compares: AtomicBool,
 }
 
+/// Opens a folder to write into, made with the folders above it if missing. The only time that its path counts.
+///
+/// # Errors
+/// Those of the operating system.
+pub(crate) fn open_target(directory: &Path) -> io::Result<Arc<Dir>> {
+    std::fs::create_dir_all(directory)?;
+    Ok(Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?))
+}
+
 impl Sink {
     /// Opens `directory`, made with the folders above it if missing, for one transfer from the peer
     /// with the key `owner`. It is held: whatever happens to its name later, everything goes where it
@@ -74,24 +83,22 @@ impl Sink {
     /// # Errors
     /// Those of the operating system.
     pub fn open(directory: &Path, transfer: [u8; 16], owner: [u8; 32]) -> io::Result<Self> {
-        Self::open_within(directory, transfer, owner, Quota::unlimited())
+        Self::within(open_target(directory)?, transfer, owner, Quota::unlimited())
     }
 
-    /// The same, with a limit to what may be brought.
-    pub(crate) fn open_within(
-        directory: &Path,
+    /// The same in a folder that is open, with a limit to what may be brought.
+    pub(crate) fn within(
+        target: Arc<Dir>,
         transfer: [u8; 16],
         owner: [u8; 32],
         quota: Arc<Quota>,
     ) -> io::Result<Self> {
-        std::fs::create_dir_all(directory)?;
-        let target = Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?);
         let flush = Flush::below(&target)?;
         let space = Arc::new(Space::around(&target, quota)?);
         let root = Held::Folder(Arc::new(Folder::Held(target.clone())), Fate::Target(Arc::default()));
         Ok(Self {
             partials: Partials::new(target.clone(), transfer),
-            record: Record::new(target, transfer),
+            record: Record::new(target, transfer, owner),
             folders: Folders::default(),
             entries: Mutex::new(HashMap::from([(EntryId::ROOT, root)])),
             seen: Mutex::default(),
@@ -112,7 +119,7 @@ impl Sink {
 
     /// Decides about an entry; folders and links are made at once.
     ///
-    /// A folder joins one that is there, which then keeps its mode and time. Anything else that
+    /// A folder joins one that is there, which then keeps its mode, and gets the time. Anything else that
     /// has its name stays as it is, and the entry gets a numbered name.
     pub fn offer(&self, id: EntryId, entry: &Entry) -> Decision {
         self.decide(id, entry).unwrap_or_else(|reason| Decision::Refused(self.space.explain(reason)))
@@ -210,11 +217,10 @@ impl Sink {
                 Ok(handle) => finish_folder(&handle, mode, mtime).map(|()| placed),
                 Err(error) => Err(entering_reason(&error)),
             },
-            Fate::Found { mode, mtime, .. } => {
-                // Finishing only takes bits away, and 0o777 has them all.
-                let mode = if mode & 0o700 == 0o700 { 0o777 } else { mode };
+            Fate::Found { mtime, .. } => {
                 let handle = self.folders.open(&folder).map_err(|error| entering_reason(&error));
-                match handle.and_then(|handle| finish_folder(&handle, mode, mtime)) {
+                // Finishing only takes bits of the mode away, and here none: whoever sends could close it.
+                match handle.and_then(|handle| finish_folder(&handle, 0o777, mtime)) {
                     // It may be someone else's, who lets us write into it but not change it.
                     Ok(()) | Err(Reason::PermissionDenied) => Ok(Placed::Present),
                     Err(reason) => Err(reason),
@@ -324,13 +330,15 @@ impl Sink {
                     return Ok(Decision::Placed(Placed::Present));
                 }
                 let owner = (!matches!(before, Before::Ours)).then_some(self.owner);
-                let counted = self.count()?;
-                let space = self.space.clone();
-                let file = Incoming::new(id, location.clone(), *size, entry, owner, space, counted);
+                let file = Incoming::new(id, location.clone(), *size, entry, owner, self.space.clone());
                 let held = match compares.then(|| file.compare(&folder)).flatten() {
-                    Some(held) => Some(held),
+                    Some(held) => {
+                        file.enter()?;
+                        Some(held)
+                    }
                     None => {
                         let held = file.resume(&self.partials);
+                        file.enter()?;
                         file.promise(held.as_ref().map_or(0, |held| length(held, *size)))?;
                         held
                     }
@@ -340,12 +348,13 @@ impl Sink {
             }
             Kind::Folder => {
                 let counted = self.count_at_once()?;
-                let (placed, name) = make_folder(&folder, &location.name, entry.mode)?;
+                let (placed, name) =
+                    make_folder(&folder, location.folder.depth() == 0, &location.name, entry.mode)?;
                 counted.settle(placed != Placed::Present);
                 let fate = match &placed {
                     Placed::Present => {
                         let again = !matches!(before, Before::Unknown(_));
-                        Fate::Found { mode: entry.mode, mtime: entry.mtime, again, listing: Arc::default() }
+                        Fate::Found { mtime: entry.mtime, again, listing: Arc::default() }
                     }
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },
                 };
@@ -363,14 +372,9 @@ impl Sink {
         }
     }
 
-    /// Counts an entry that may be new.
-    fn count(&self) -> Result<Counted, Reason> {
-        self.space.quota().take_entry().ok_or(Reason::Quota)
-    }
-
-    /// The same, of one that is about to be made.
+    /// Counts an entry that is about to be made, and may be new.
     fn count_at_once(&self) -> Result<Counted, Reason> {
-        let mut counted = self.count()?;
+        let mut counted = self.space.quota().take_entry().ok_or(Reason::Quota)?;
         counted.enter().map_err(|error| sink_reason(&error))?;
         Ok(counted)
     }

@@ -60,7 +60,8 @@ impl Space {
             let Some(rest) = room.checked_sub(bytes) else { return false };
             *room = rest;
         }
-        state.promised += bytes;
+        // Where nobody can tell how much room there is, any sizes are promised it.
+        state.promised = state.promised.saturating_add(bytes);
         true
     }
 
@@ -139,5 +140,21 @@ mod tests {
         // What the disk has given is missing there, not here.
         space.take(half);
         assert!(space.promise(half));
+    }
+
+    #[test]
+    fn where_nobody_can_tell_how_much_there_is_any_sizes_are_promised() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Dir::open_ambient_dir(home.path(), ambient_authority()).unwrap();
+        let space = Space::around(&folder, Quota::unlimited()).unwrap();
+        for _ in 0..3 {
+            // As after a look that showed nothing.
+            let mut state = space.lock();
+            (state.room, state.looked) = (None, Some(Instant::now() + Duration::from_secs(3600)));
+            drop(state);
+            assert!(space.promise(u64::MAX / 2 + 1));
+        }
+        space.give_back(u64::MAX);
+        assert_eq!(space.lock().promised, 0);
     }
 }

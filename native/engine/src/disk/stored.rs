@@ -10,7 +10,7 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
 use hawser_protocol::manifest::Mtime;
 
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use super::kept::open_journal;
 use super::part_file::PartFile;
 use super::place::move_without_replacing;
@@ -114,7 +114,15 @@ impl Stored {
         let Some(journal) = &mut *journal else { return false };
         // The disk may have no space for the last records. Those before them count.
         let _ = journal.write_out(|new| open_journal(&self.folder, &self.name, new));
-        journal.is_begun()
+        if !journal.is_begun() {
+            return false;
+        }
+        // What is not on record is of no use to anybody, and nobody has counted it.
+        let journal = open_journal(&self.folder, &self.name, false);
+        match (self.file(), journal.and_then(journal::read)) {
+            (Some(part), Ok(found)) => part.keep_only(found.written.keys().copied()).unwrap_or(true),
+            _ => true,
+        }
     }
 
     /// All of it is written: it gets its length and its time. Again does no harm.

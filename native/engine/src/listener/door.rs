@@ -13,10 +13,8 @@ use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
-use super::places::Place;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
-use crate::opening::{BUSY, Caller, Knock, Opened, Who, admit_lane, answer, examine, examine_guess};
-use crate::quota::Quota;
+use crate::opening::{BUSY, Caller, Knock, Who, admit_lane, answer, examine, examine_guess};
 use crate::strangers::Admitted;
 use crate::transfer::lock;
 
@@ -130,7 +128,7 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
                 if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
             admitted.has_proven_itself();
             let (place, visitor) = shared.place_for(visitor).await?;
-            open_session(shared, Box::pin(visitor.enter()).await?, quota, place);
+            shared.open_session(Box::pin(visitor.enter()).await?, quota, place);
         }
         Knock::Code => {
             let (guess, visitor) =
@@ -142,22 +140,14 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             admitted.has_proven_itself();
             let opened = Box::pin(visitor.enter()).await?;
             let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
-            open_session(shared, opened, quota, place);
+            shared.open_session(opened, quota, place);
         }
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
-            shared.started(request.session).await;
             let (session, secret) = shared.joinable(&request)?;
             let connection = Box::pin(admit_lane(caller, &secret, request)).await?;
             session.join(Who::Listener, lane, attempt, connection);
         }
     }
     Some(())
-}
-
-/// Not on the thread of all others at the door: a disk may take its time.
-fn open_session(shared: &Arc<Shared>, opened: Opened, quota: Arc<Quota>, mut place: Place) {
-    place.accepted(opened.session);
-    let shared = shared.clone();
-    spawn_blocking(move || shared.open_session(opened, quota, place));
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hawser_protocol::handshake::SessionId;
 use hawser_protocol::identity::PublicKey;
 
 use super::{Shared, State};
@@ -15,16 +14,6 @@ use crate::transfer::lock;
 pub(super) struct Place {
     shared: Arc<Shared>,
     peer: PublicKey,
-    /// Known to the peer from when it is accepted.
-    session: Option<SessionId>,
-}
-
-impl Place {
-    /// The session is accepted: lanes that join it now are to wait until it has started.
-    pub(super) fn accepted(&mut self, session: SessionId) {
-        lock(&self.shared.state).starting.insert(session);
-        self.session = Some(session);
-    }
 }
 
 impl Shared {
@@ -50,18 +39,7 @@ impl Shared {
             return None;
         }
         state.reserved.push(peer);
-        Some(Place { shared: self.clone(), peer, session: None })
-    }
-
-    /// Waits while a session is about to start.
-    pub(super) async fn started(&self, session: SessionId) {
-        loop {
-            let settled = self.settled.notified();
-            if !lock(&self.state).starting.contains(&session) {
-                return;
-            }
-            settled.await;
-        }
+        Some(Place { shared: self.clone(), peer })
     }
 }
 
@@ -97,10 +75,6 @@ impl Drop for Place {
         let mut state = lock(&self.shared.state);
         if let Some(at) = state.reserved.iter().position(|peer| *peer == self.peer) {
             state.reserved.swap_remove(at);
-        }
-        if let Some(session) = self.session {
-            state.starting.remove(&session);
-            self.shared.settled.notify_waiters();
         }
         self.shared.announce_if_over(state);
     }

@@ -1,7 +1,7 @@
 //! The file that keeps the list: read whole, and replaced as a whole by one writer at a time.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use super::list::Day;
 use super::{Address, Change, KnownPeer, KnownPeers, MAX_BYTES, Mismatch};
 use crate::Error;
 use crate::background::work;
-use crate::opening::random;
+use crate::private_file::{open_lock, replace};
 
 /// A change takes milliseconds: whoever takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -130,7 +130,7 @@ impl KnownPeersFile {
         // What a link leads to is replaced, and not the link.
         let path = fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
         let fault = |error: io::Error| Error::disk("change", &self.0, &error);
-        let _lock = lock(&path.with_added_extension("lock")).map_err(fault)?;
+        let _lock = lock(&path).map_err(fault)?;
         let mut known = self.read()?;
         let changed = change(&mut known).map_err(Error::Peer)?;
         replace(&path, known.to_string().as_bytes()).map_err(fault)?;
@@ -147,10 +147,9 @@ fn today() -> Day {
     Day::of_unix(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
-/// Held by whoever changes the file. Not the file itself, which is replaced; and it stays, for another who waits for it
-/// would else hold one that has no name any more.
+/// Held by whoever changes the file.
 fn lock(path: &Path) -> io::Result<File> {
-    let file = privately(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+    let file = open_lock(path)?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {
@@ -163,49 +162,4 @@ fn lock(path: &Path) -> io::Result<File> {
             _ => return Ok(file),
         }
     }
-}
-
-/// Puts a file with these bytes, for its owner alone, in the place of the one at `path`: on the disk before it has the
-/// name.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let [a, b, c, d] = random().map_err(io::Error::other)?;
-    let written = path.with_added_extension(format!("{a:02x}{b:02x}{c:02x}{d:02x}"));
-    let mut file = privately(OpenOptions::new().write(true).create_new(true)).open(&written)?;
-    let replaced = file.write_all(bytes).and_then(|()| file.sync_all());
-    // Closed first: Windows renames no file that somebody writes.
-    drop(file);
-    let replaced = replaced.and_then(|()| fs::rename(&written, path));
-    if replaced.is_err() {
-        // Whether or not it goes away: the reason for that is the same.
-        let _ = fs::remove_file(&written);
-    }
-    replaced?;
-    flush_folder(path)
-}
-
-#[cfg(unix)]
-fn privately(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(0o600)
-}
-
-/// Files of a user's own folders are for that user alone already.
-#[cfg(not(unix))]
-fn privately(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-#[cfg(unix)]
-fn flush_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        File::open(folder)?.sync_all()
-    })
-}
-
-/// Folders cannot be flushed.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "other systems can fail")]
-fn flush_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }

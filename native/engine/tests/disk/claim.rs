@@ -5,21 +5,23 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use cap_std::fs::Dir;
 use hawser_engine::disk::Claim;
 
-use crate::helpers::names;
+use crate::helpers::{names, open};
 
 #[test]
 fn one_listener_has_a_folder_to_itself_and_those_who_fetch_share_it() {
     let target = tempfile::tempdir().unwrap();
-    let alone = Claim::alone(target.path()).unwrap();
-    assert!(Claim::alone(target.path()).is_err());
-    assert!(Claim::shared(target.path()).is_err());
+    let folder = open(target.path());
+    let alone = Claim::alone(&folder).unwrap();
+    assert!(Claim::alone(&folder).is_err());
+    assert!(Claim::shared(&folder).is_err());
     drop(alone);
-    let shared = [Claim::shared(target.path()).unwrap(), Claim::shared(target.path()).unwrap()];
-    assert!(Claim::alone(target.path()).is_err());
+    let shared = [Claim::shared(&folder).unwrap(), Claim::shared(&folder).unwrap()];
+    assert!(Claim::alone(&folder).is_err());
     drop(shared);
-    Claim::alone(target.path()).unwrap();
+    Claim::alone(&folder).unwrap();
 }
 
 #[test]
@@ -40,7 +42,7 @@ fn those_who_begin_to_fetch_at_the_same_moment_do_not_shut_each_other_out() {
                         (0..20).for_each(|file| fs::write(left.join(file.to_string()), b"").unwrap());
                     }
                     barrier.wait();
-                    let claim = Claim::shared(target);
+                    let claim = Claim::shared(&open(target));
                     // Nobody has it any more when the next round begins.
                     barrier.wait();
                     refused.fetch_add(claim.is_err().into(), Ordering::Relaxed);
@@ -55,33 +57,25 @@ fn those_who_begin_to_fetch_at_the_same_moment_do_not_shut_each_other_out() {
 
 #[test]
 fn whoever_has_a_folder_alone_removes_what_sessions_left_that_are_gone_and_nothing_else() {
-    type Take = fn(&std::path::Path) -> Claim;
-    let takes: [Take; 2] = [|path| Claim::alone(path).unwrap(), |path| Claim::shared(path).unwrap()];
+    type Take = fn(&Dir) -> Claim;
+    let takes: [Take; 2] = [|folder| Claim::alone(folder).unwrap(), |folder| Claim::shared(folder).unwrap()];
     for take in takes {
         let target = tempfile::tempdir().unwrap();
+        let folder = open(target.path());
         let own = target.path().join(".hawser");
         let session = "0123456789abcdef".repeat(2);
         for name in [&*session, "partials", "records", "other", &"x".repeat(32)] {
             fs::create_dir_all(own.join(name)).unwrap();
             fs::write(own.join(name).join("file"), b"").unwrap();
         }
-        let claim = take(target.path());
+        let claim = take(&folder);
         assert_eq!(names(&own), ["other", "partials", "records", &"x".repeat(32)]);
         drop(claim);
-        let other = Claim::shared(target.path()).unwrap();
+        let other = Claim::shared(&folder).unwrap();
         fs::create_dir(own.join(&session)).unwrap();
         // Of a session that runs beside it.
-        let _beside = Claim::shared(target.path()).unwrap();
+        let _beside = Claim::shared(&folder).unwrap();
         assert!(own.join(&session).exists());
         drop(other);
     }
-}
-
-#[test]
-fn a_folder_that_is_not_there_is_claimed_by_nobody() {
-    let target = tempfile::tempdir().unwrap();
-    let gone = target.path().join("gone");
-    let both = [Claim::alone(&gone), Claim::alone(&gone)];
-    assert!(both.iter().all(Result::is_ok));
-    assert!(!gone.exists());
 }

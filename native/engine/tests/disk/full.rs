@@ -118,6 +118,33 @@ fn what_belongs_on_a_mount_of_the_same_disk_fails_when_it_is_placed_and_says_so(
 }
 
 #[test]
+fn our_own_folder_is_nobodys_by_whatever_name_the_disk_finds_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (target, own) = (home.path().join("target"), home.path().join("target/.hawser"));
+    // As a disk that strips dots from the end does: one folder by two names.
+    let other = target.join(".hawser.");
+    for folder in [&own, &other] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let bound = Command::new("mount").arg("--bind").args([&own, &other]).output();
+    if !bound.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: nothing can be mounted here");
+        return;
+    }
+    let sink = sink(&target);
+    let refused = sink.offer(EntryId(1), &folder(EntryId::ROOT, ".hawser."));
+    let within = sink.offer(EntryId(2), &file(EntryId(1), "partials", 1));
+    let others = [folder(EntryId::ROOT, "x"), folder(EntryId(3), ".hawser.")];
+    let beside = [(3, &others[0]), (4, &others[1])].map(|(id, folder)| sink.offer(EntryId(id), folder));
+    drop(sink);
+    assert!(Command::new("umount").arg(&other).status().unwrap().success());
+    assert_eq!(refused, Decision::Refused(Reason::NameRefused));
+    assert_eq!(within, Decision::Refused(Reason::ParentFailed));
+    assert_eq!(beside, [Decision::Placed(Placed::AsNamed), Decision::Placed(Placed::AsNamed)]);
+    assert!(names(&own).is_empty());
+}
+
+#[test]
 fn a_target_that_was_removed_is_said_to_be_gone() {
     let home = tempfile::tempdir().unwrap();
     let target = home.path().join("target");

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use hawser_engine::disk::{Completed, Decision, Manifest, Sink, Skipped, Source, Stopped, chunk_length};
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::CHUNK_BYTES;
@@ -101,6 +104,11 @@ pub fn read_from_threads(
     (bytes, found.into_inner().unwrap())
 }
 
+/// A folder, held open.
+pub fn open(folder: &Path) -> Dir {
+    Dir::open_ambient_dir(folder, ambient_authority()).unwrap()
+}
+
 pub fn name(name: impl AsRef<[u8]>) -> Name {
     Name::new(name.as_ref()).unwrap()
 }
@@ -120,6 +128,16 @@ pub fn link(parent: EntryId, called: &str, target: &str) -> Entry {
 
 pub fn sink(target: &Path) -> Sink {
     Sink::open(target, [7; 16], [0; 32]).unwrap()
+}
+
+/// A session that begins in another millisecond than any before: its record is newer by its name.
+pub fn later(target: &Path, number: u8, owner: [u8; 32]) -> Sink {
+    let millisecond = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let before = millisecond();
+    while millisecond() == before {
+        thread::yield_now();
+    }
+    Sink::open(target, [number; 16], owner).unwrap()
 }
 
 pub fn hash(bytes: &[u8]) -> ContentHash {

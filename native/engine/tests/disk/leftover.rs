@@ -300,7 +300,7 @@ fn what_only_ended_sessions_could_use_goes_as_soon_as_nobody_receives() {
     fs::write(single.join("1"), b"of one chunk").unwrap();
     let records = target.path().join(".hawser/records");
     fs::create_dir(&records).unwrap();
-    let running = Claim::shared(target.path()).unwrap();
+    let running = Claim::shared(&open(target.path())).unwrap();
     fs::create_dir_all(&single).unwrap();
     removed(target.path(), Duration::ZERO);
     assert!(single.exists());
@@ -319,7 +319,7 @@ fn a_part_that_nobody_may_read_stays_while_somebody_receives() {
     cut_off(target.path(), "big", 2 * CHUNK, &[0]);
     let part = &ending(target.path(), ".part")[0];
     fs::set_permissions(part, fs::Permissions::from_mode(0o000)).unwrap();
-    let running = Claim::shared(target.path()).unwrap();
+    let running = Claim::shared(&open(target.path())).unwrap();
     assert!(listed(target.path()).unwrap()[0].in_use);
     assert_eq!(removed(target.path(), Duration::ZERO).remaining.len(), 1);
     drop(running);
@@ -330,7 +330,7 @@ fn a_part_that_nobody_may_read_stays_while_somebody_receives() {
 fn sessions_lose_nothing_to_one_that_removes_all_the_time() {
     let target = tempfile::tempdir().unwrap();
     // As in a transfer: without it, the folders of sessions would pass for left ones.
-    let _claim = Claim::shared(target.path()).unwrap();
+    let _claim = Claim::shared(&open(target.path())).unwrap();
     let bytes = content(2 * CHUNK);
     let deliver = |round: u8| {
         let sink = Sink::open(target.path(), [round; 16], [0; 32]).unwrap();

@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use hawser_engine::disk::{Decision, Sink};
-use hawser_protocol::manifest::EntryId;
+use hawser_engine::{Which, verify};
+use hawser_protocol::manifest::{Entry, EntryId};
 use hawser_protocol::message::Placed;
 
 use crate::helpers::*;
@@ -17,11 +18,17 @@ const C: EntryId = EntryId(3);
 
 /// A session that delivers one file of its own.
 fn session(target: &Path, number: u8) -> Sink {
-    let sink = Sink::open(target, [number; 16], [0; 32]).unwrap();
+    let sink = later(target, number, [0; 32]);
     let called = number.to_string();
     deliver(&sink, A, &file(ROOT, &called, called.len()), called.as_bytes()).unwrap();
     sink.flush().unwrap();
     sink
+}
+
+/// What a record's name ends with.
+fn ending(owner: [u8; 32], session: [u8; 16]) -> String {
+    let hash = blake3::hash(&[&owner[..], &session].concat());
+    format!("Z-{}.b3", &hash.to_hex()[..16])
 }
 
 fn line(bytes: &[u8], path: &str) -> String {
@@ -46,14 +53,14 @@ fn a_record_has_a_line_for_each_file_under_the_name_it_got() {
     let third = line(b"", "taken (3)/back\\\\slash");
     assert_eq!(fs::read_to_string(record).unwrap(), format!("{first}{second}\\{third}"));
     assert_eq!((mode(record), mode(record.parent().unwrap())), (0o600, 0o700));
-    assert!(record.to_string_lossy().ends_with("Z-07070707.b3"));
+    assert!(record.to_string_lossy().ends_with(&ending([0; 32], [7; 16])));
 }
 
 #[test]
 fn sessions_of_one_transfer_have_one_record() {
     let target = tempfile::tempdir().unwrap();
     for number in 1..4 {
-        let sink = Sink::open(target.path(), [number; 16], [0; 32]).unwrap();
+        let sink = later(target.path(), number, [0; 32]);
         if number > 1 {
             sink.go_on([number - 1; 16]);
         }
@@ -63,8 +70,23 @@ fn sessions_of_one_transfer_have_one_record() {
     }
     let records = records(target.path());
     let [record] = &records[..] else { panic!("{records:?}") };
-    assert!(record.to_string_lossy().ends_with("-03030303.b3"));
+    assert!(record.to_string_lossy().ends_with(&ending([0; 32], [3; 16])));
     assert_eq!(fs::read_to_string(record).unwrap(), line(b"1", "1") + &line(b"2", "2") + &line(b"3", "3"));
+}
+
+#[test]
+fn who_names_the_session_of_another_gets_a_record_of_its_own() {
+    let target = tempfile::tempdir().unwrap();
+    session(target.path(), 1).close();
+    let before = records(target.path());
+    let other = later(target.path(), 2, [5; 32]);
+    other.go_on([1; 16]);
+    deliver(&other, A, &file(ROOT, "other", 1), b"2").unwrap();
+    other.close();
+    let after = records(target.path());
+    assert_eq!((after.len(), &after[0]), (2, &before[0]));
+    assert_eq!(fs::read_to_string(&after[0]).unwrap(), line(b"1", "1"));
+    assert_eq!(fs::read_to_string(&after[1]).unwrap(), line(b"2", "other"));
 }
 
 #[test]
@@ -73,7 +95,7 @@ fn nothing_is_added_behind_the_half_of_a_line() {
     session(target.path(), 1).close();
     let torn = records(target.path()).remove(0);
     fs::write(&torn, "half a li").unwrap();
-    let sink = Sink::open(target.path(), [2; 16], [0; 32]).unwrap();
+    let sink = later(target.path(), 2, [0; 32]);
     sink.go_on([1; 16]);
     deliver(&sink, A, &file(ROOT, "other", 1), b"2").unwrap();
     sink.close();
@@ -133,19 +155,115 @@ fn old_records_go_when_all_of_them_take_too_much_space_and_the_newest_stays() {
     session(target.path(), 1).close();
     let folder = target.path().join(".hawser/records");
     let plant = |name: &str, bytes: u64| fs::File::create(folder.join(name)).unwrap().set_len(bytes).unwrap();
-    plant("20000101T000000.000Z-00000000.b3", 1);
-    plant("20010101T000000.000Z-00000000.b3", 40 << 20);
-    plant("20020101T000000.000Z-00000000.b3", 40 << 20);
+    plant("20000101T000000.000Z-0000000000000000.b3", 1);
+    plant("20010101T000000.000Z-0000000000000000.b3", 40 << 20);
+    plant("20020101T000000.000Z-0000000000000000.b3", 40 << 20);
     plant("notes", 1 << 30);
     session(target.path(), 2).close();
     let left = names(&folder);
     assert_eq!(left.len(), 4, "{left:?}");
-    assert_eq!((left[0].as_str(), left[3].as_str()), ("20020101T000000.000Z-00000000.b3", "notes"));
+    assert_eq!((left[0].as_str(), left[3].as_str()), ("20020101T000000.000Z-0000000000000000.b3", "notes"));
 
     fs::File::options().write(true).open(folder.join(&left[2])).unwrap().set_len(1 << 30).unwrap();
     session(target.path(), 3).close();
     let after = names(&folder);
     assert_eq!((after.len(), &after[0], after[2].as_str()), (3, &left[2], "notes"));
+}
+
+/// Files that are nothing but a long line of the record: folders in each other with names that are written twice as
+/// long.
+struct Endless {
+    folder: EntryId,
+    next: u32,
+}
+
+impl Endless {
+    fn new(sink: &Sink) -> Self {
+        let mut below = EntryId::ROOT;
+        for id in 1..=128 {
+            let folder = Entry { name: name([b'\\'; 255]), ..folder(below, "x") };
+            assert!(matches!(sink.offer(EntryId(id), &folder), Decision::Placed(_)));
+            below = EntryId(id);
+        }
+        Self { folder: below, next: 129 }
+    }
+
+    /// Delivers one of them.
+    fn add(&mut self, sink: &Sink) {
+        let id = EntryId(self.next);
+        self.next += 1;
+        deliver(sink, id, &file(self.folder, &id.0.to_string(), 0), b"").unwrap();
+    }
+}
+
+fn said(target: &Path) -> String {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let verification = verify(target, Which::Newest).unwrap();
+    verification.on_finished(move |outcome| drop(sender.send(outcome)));
+    receiver.recv().unwrap().unwrap_err().to_string()
+}
+
+#[test]
+fn a_record_is_emptied_before_it_has_64_mib_and_says_so_also_when_the_session_goes_on() {
+    let target = tempfile::tempdir().unwrap();
+    session(target.path(), 1).close();
+    let sink = later(target.path(), 2, [0; 32]);
+    let mut endless = Endless::new(&sink);
+    let size = || fs::metadata(&records(target.path())[1]).unwrap().len();
+    let mut largest = 0;
+    while largest == 0 || size() > 0 {
+        endless.add(&sink);
+        largest = largest.max(size());
+        assert!(largest <= 64 << 20, "{largest} bytes");
+    }
+    assert!(largest > 63 << 20, "{largest} bytes");
+    endless.add(&sink);
+    assert_eq!(size(), 0);
+    sink.close();
+    assert!(
+        said(target.path()).ends_with("it is empty: the session delivered more than a record has room for")
+    );
+
+    let next = later(target.path(), 3, [0; 32]);
+    next.go_on([2; 16]);
+    deliver(&next, A, &file(ROOT, "small", 0), b"").unwrap();
+    next.close();
+    assert_eq!((records(target.path()).len(), size()), (2, 0));
+    assert!(said(target.path()).contains("it is empty"));
+}
+
+#[test]
+fn sessions_at_the_same_time_have_256_mib_of_records_at_most() {
+    let target = tempfile::tempdir().unwrap();
+    let folder = target.path().join(".hawser/records");
+    session(target.path(), 1).close();
+    let written: Vec<_> = (0..4)
+        .map(|number| {
+            let file =
+                fs::File::create(folder.join(format!("2000010{number}T000000.000Z-0000000000000000.b3")))
+                    .unwrap();
+            file.set_len(64 << 20).unwrap();
+            file.lock_shared().unwrap();
+            file
+        })
+        .collect();
+    let sink = later(target.path(), 2, [0; 32]);
+    let mut endless = Endless::new(&sink);
+    (0..20).for_each(|_| endless.add(&sink));
+    sink.close();
+    let sizes: Vec<_> = records(target.path()).iter().map(|path| fs::metadata(path).unwrap().len()).collect();
+    assert_eq!((sizes.len(), sizes.last()), (6, Some(&0)), "{sizes:?}");
+    drop(written);
+}
+
+#[test]
+fn a_record_larger_than_any_is_not_read() {
+    let target = tempfile::tempdir().unwrap();
+    session(target.path(), 1).close();
+    let record = &records(target.path())[0];
+    fs::File::options().write(true).open(record).unwrap().set_len((64 << 20) + 1).unwrap();
+    let said = said(target.path());
+    assert!(said.ends_with("it is larger than any record"), "{said}");
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::process::Command;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use hawser_engine::disk::Sink;
 use hawser_engine::{Change, Error, Verification, VerifyProgress, Which, verify};
 use hawser_protocol::manifest::EntryId;
 
@@ -40,7 +39,7 @@ fn failure(target: &Path, which: Which) -> Error {
 
 /// A session that delivers these files.
 fn session(target: &Path, number: u8, files: &[(&str, &[u8])]) {
-    let sink = Sink::open(target, [number; 16], [0; 32]).unwrap();
+    let sink = later(target, number, [0; 32]);
     for (id, (called, bytes)) in (1..).zip(files) {
         deliver(&sink, EntryId(id), &file(ROOT, called, bytes.len()), bytes).unwrap();
     }
@@ -67,7 +66,7 @@ fn tree() -> (tempfile::TempDir, u64) {
 fn plant(target: &Path, text: &[u8]) {
     let folder = target.join(".hawser/records");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("20260102T030405.678Z-0123abcd.b3"), text).unwrap();
+    fs::write(folder.join("20260102T030405.678Z-0123456789abcdef.b3"), text).unwrap();
 }
 
 fn line(bytes: &[u8], path: &str) -> String {
@@ -225,7 +224,7 @@ fn what_is_no_record_is_an_error_that_says_where() {
     for (number, text) in bad {
         let (target, _) = tree();
         plant(target.path(), text.as_bytes());
-        let session = "20260102T030405.678Z-0123abcd";
+        let session = "20260102T030405.678Z-0123456789abcdef";
         let error = failure(target.path(), Which::Session(session.into()));
         let said = error.to_string();
         assert_eq!(error.code(), "IO");

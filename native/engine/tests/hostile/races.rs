@@ -9,6 +9,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use hawser_engine::disk::Claim;
 use hawser_engine::{Fate, Work};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -186,6 +188,8 @@ fn l4_what_dead_sessions_left_is_removed_and_nothing_outside_while_it_turns_into
     let left = target.join(".hawser").join("0123456789abcdef".repeat(2));
     fs::create_dir_all(outside.join("inner")).unwrap();
     fs::write(outside.join("inner/secret"), "secret").unwrap();
+    fs::create_dir(&target).unwrap();
+    let folder = Dir::open_ambient_dir(&target, ambient_authority()).unwrap();
     for round in 0..rounds() * 10 {
         // A dead session leaves files; an enemy leaves what it likes, maybe of the last round.
         let _ = fs::remove_file(left.join("folder"));
@@ -194,7 +198,7 @@ fn l4_what_dead_sessions_left_is_removed_and_nothing_outside_while_it_turns_into
         let link = home.path().join(format!("link {round}"));
         symlink(&outside, &link).unwrap();
         racing(&[Flip::new(&left, "folder", link)], || {
-            drop(Claim::alone(&target).unwrap());
+            drop(Claim::alone(&folder).unwrap());
         });
         assert_eq!(fs::read(outside.join("inner/secret")).unwrap(), b"secret", "round {round}");
     }

@@ -5,12 +5,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use hawser_engine::Reason;
+use hawser_engine::{Reason, Work, dial};
 use hawser_protocol::manifest::Name;
 use hawser_protocol::message::{CloseCode, Placed};
 
 use crate::peer::{Hostile, ROOT, Raw};
-use crate::support;
+use crate::support::{self, Fault, Line, PATIENCE};
 use crate::yard::Yard;
 
 fn renamed(name: &str) -> Result<Placed, Reason> {
@@ -124,6 +124,29 @@ fn links_that_lead_out_are_refused_however_they_are_written() {
     assert_eq!(fates[&at_the_top], Err(Reason::LinkOutside));
     assert_eq!(fs::read_dir(yard.target.join("top")).unwrap().count(), 0);
     yard.assert_unharmed();
+}
+
+#[test]
+fn n13_a_folder_that_was_there_keeps_its_mode_whatever_is_offered_by_its_name() {
+    let yard = Yard::new();
+    let modes = [0o000, 0o077, 0o500, 0o555];
+    let inner = |mode: u16| yard.target.join(format!("{mode:o}/inner"));
+    modes.iter().for_each(|&mode| fs::create_dir_all(inner(mode)).unwrap());
+    let (mut enemy, _) = yard.enemy();
+    for mode in modes {
+        let outer = enemy.offer(&Raw { mode, ..Raw::folder(ROOT, format!("{mode:o}").as_bytes()) });
+        let inner = enemy.offer(&Raw { mode, ..Raw::folder(outer, b"inner") });
+        enemy.send(inner, b"file", b"file");
+        enemy.leave(inner);
+        enemy.leave(outer);
+    }
+    enemy.finish();
+    let now = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let before = now(&yard.target);
+    for mode in modes {
+        let inner = inner(mode);
+        assert_eq!([now(inner.parent().unwrap()), now(&inner)], [before; 2], "{mode:o}");
+    }
 }
 
 #[test]
@@ -256,4 +279,62 @@ fn l5_a_target_that_is_replaced_by_a_link_gets_what_comes_and_the_link_nothing()
     fs::remove_file(&yard.target).unwrap();
     fs::rename(&moved, &yard.target).unwrap();
     assert_eq!(yard.assert_unharmed(), ["top"]);
+}
+
+#[test]
+fn l5_a_target_that_is_replaced_by_a_link_between_two_sessions_gets_what_comes_and_the_link_nothing() {
+    let yard = Yard::new();
+    let (mut enemy, first) = yard.enemy();
+    enemy.send(ROOT, b"first", b"first");
+    assert!(enemy.finish().values().all(Result::is_ok));
+    assert!(support::finished(&first).is_ok());
+    let moved = yard.target.with_file_name("moved");
+    fs::rename(&yard.target, &moved).unwrap();
+    symlink(&yard.outside, &yard.target).unwrap();
+    let (mut enemy, second) = yard.enemy();
+    enemy.send(ROOT, b"second", b"second");
+    assert!(enemy.finish().values().all(Result::is_ok));
+    assert!(support::finished(&second).is_ok());
+    assert_eq!(read(&moved.join("second")), "second");
+    fs::remove_file(&yard.target).unwrap();
+    fs::rename(&moved, &yard.target).unwrap();
+    assert_eq!(yard.assert_unharmed(), ["first", "second"]);
+}
+
+#[test]
+fn l5_a_target_that_is_removed_between_two_sessions_is_not_made_again_and_said_to_be_gone() {
+    let yard = Yard::new();
+    fs::remove_dir(&yard.target).unwrap();
+    symlink(&yard.outside, &yard.target).unwrap();
+    let (mut enemy, transfer) = yard.enemy();
+    let ids = [enemy.offer(&Raw::folder(ROOT, b"folder")), enemy.send(ROOT, b"file", b"file")];
+    enemy.leave(ids[0]);
+    let fates = enemy.finish();
+    assert!(ids.iter().all(|id| fates[id] == Err(Reason::TargetGone)), "{fates:?}");
+    assert!(support::finished(&transfer).is_ok());
+    fs::remove_file(&yard.target).unwrap();
+    support::close(&yard.listener, false);
+}
+
+#[test]
+fn l5_a_target_that_is_replaced_by_a_link_gets_what_a_transfer_fetches_that_was_lost_and_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    support::write(&at("shared"), 1, 100);
+    fs::create_dir(at("outside")).unwrap();
+    let listener = support::serve(Work::Read(vec![at("shared")]));
+    // The handshake gets through, and nothing after it.
+    let line = Line::new(listener.port(), |number| (number == 0).then_some(Fault::Held(1400)));
+    let job = support::job(Work::Write(at("target")));
+    let mut options = support::with(&line.ticket(&listener.ticket()), job, 1);
+    options.retry = PATIENCE;
+    let transfer = dial(options).unwrap();
+    support::until("the first session has its folder", || at("target").exists());
+    fs::rename(at("target"), at("moved")).unwrap();
+    symlink(at("outside"), at("target")).unwrap();
+    line.release();
+    assert!(support::finished(&transfer).is_ok());
+    support::close(&listener, true);
+    assert!(fs::read(at("moved/shared")).unwrap() == support::bytes(1, 100));
+    assert_eq!(fs::read_dir(at("outside")).unwrap().count(), 0);
 }

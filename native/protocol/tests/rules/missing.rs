@@ -231,6 +231,27 @@ fn a_sink_that_asks_for_the_same_chunks_without_end_is_stopped() {
     assert_eq!(missing(&mut source, chunks([(0, 1)])), Err(ProtocolError::Limit("requests")));
 }
 
+#[test]
+fn a_request_for_a_chunk_of_one_byte_counts_like_any_other() {
+    let last = chunks([(10, 1)]);
+    let mut source = offering(10 * CHUNK + 1);
+    for _ in 0..11 * MAX_REQUESTS {
+        assert!(missing(&mut source, last.clone()).is_ok());
+    }
+    assert_eq!(missing(&mut source, last), Err(ProtocolError::Limit("requests")));
+}
+
+#[test]
+fn a_request_that_names_no_chunk_counts_as_one() {
+    for size in [0, 1, CHUNK] {
+        let mut source = offering(size);
+        for _ in 0..MAX_REQUESTS {
+            assert!(missing(&mut source, Vec::new()).is_ok());
+        }
+        assert_eq!(missing(&mut source, Vec::new()), Err(ProtocolError::Limit("requests")));
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Record(bool),

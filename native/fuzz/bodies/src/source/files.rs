@@ -24,7 +24,7 @@ struct File {
     /// Chunks that have been read, and whether that were all.
     read: BTreeSet<u64>,
     hashed: bool,
-    /// Bytes handed out to be sent.
+    /// Chunks handed out to be sent.
     handed_out: u64,
     settled: bool,
 }
@@ -153,9 +153,9 @@ impl Files {
         let within = |&(start, end): &(u64, u64)| start <= chunk.offset && chunk.offset < end;
         let asked = file.wanted || file.missing.iter().any(within);
         assert!(asked, "{chunk:?} of a file that was not asked for");
-        file.handed_out = file.handed_out.saturating_add(chunk.length.into());
-        let most = size.saturating_mul(MAX_REQUESTS);
-        assert!(file.handed_out <= most || self.repeats, "the same bytes again and again");
+        file.handed_out += 1;
+        let most = size.div_ceil(CHUNK).max(1).saturating_mul(MAX_REQUESTS);
+        assert!(file.handed_out <= most || self.repeats, "the same chunks again and again");
     }
 
     /// A hash is to be sent.

@@ -1,0 +1,71 @@
+//! Files for their owner alone that are replaced as a whole, and the locks beside them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use crate::opening::random;
+
+/// Opens the file beside the one at `path` that is locked by whoever may replace that. Not that file itself, which is
+/// replaced; and it stays, for another who waits for it would else hold one that has no name any more.
+///
+/// # Errors
+/// Those of the operating system; also where a link has its name.
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
+    privately(&mut options).open(path.with_added_extension("lock"))
+}
+
+/// Puts a file with these bytes in the place of the one at `path`: on the disk before it has the name. What is there
+/// afterwards is the old or the new one, also after a loss of power; a link there is replaced, and not followed.
+///
+/// # Errors
+/// Those of the operating system.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let [a, b, c, d] = random().map_err(io::Error::other)?;
+    let written = path.with_added_extension(format!("{a:02x}{b:02x}{c:02x}{d:02x}"));
+    let mut file = privately(OpenOptions::new().write(true).create_new(true)).open(&written)?;
+    let replaced = file.write_all(bytes).and_then(|()| file.sync_all());
+    // Closed first: Windows renames no file that somebody writes.
+    drop(file);
+    let replaced = replaced.and_then(|()| fs::rename(&written, path));
+    if replaced.is_err() {
+        // Whether or not it goes away: the reason for that is the same.
+        let _ = fs::remove_file(&written);
+    }
+    replaced?;
+    flush_folder(path)
+}
+
+#[cfg(unix)]
+fn privately(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600)
+}
+
+/// Files of a user's own folders are for that user alone already.
+#[cfg(not(unix))]
+fn privately(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+#[cfg(unix)]
+fn flush_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()
+    })
+}
+
+/// Folders cannot be flushed.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "other systems can fail")]
+fn flush_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
