@@ -6,7 +6,7 @@ import {install, place, succeed} from './installed.ts';
 
 const tsc = resolve('node_modules/typescript/bin/tsc');
 const exported =
-  'HawserError,KnownPeers,get,isHawserError,partials,protectMemory,publicIdentity,receive,removePartials,send,share,verify';
+  'HawserError,KnownPeers,checkCode,get,isHawserError,partials,protectMemory,publicIdentity,receive,removePartials,send,share,verify';
 
 const programs = {
   'an ECMAScript module': [

@@ -227,7 +227,7 @@ fn an_existing_file_is_skipped_if_it_is_the_same_and_kept_if_it_is_not() {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_exists_keeps_its_mode_unless_its_owner_shall_not_write() {
+fn a_folder_that_exists_keeps_its_mode_and_gets_the_time_that_was_sent() {
     use std::os::unix::fs::PermissionsExt;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -237,14 +237,13 @@ fn a_folder_that_exists_keeps_its_mode_unless_its_owner_shall_not_write() {
     fs::create_dir_all(to.path().join("open")).unwrap();
     fs::create_dir_all(to.path().join("locked")).unwrap();
     set(&to.path().join("open"), 0o750);
-    // As a session leaves it that is cut off before it has finished the folder.
     set(&to.path().join("locked"), 0o755);
     set(&folders[1], 0o555);
     let listener = receive(to.path());
     finished(&send(&folders, &listener.ticket(), 1)).unwrap();
     close(&listener, false);
     assert_eq!(mode(&to.path().join("open")), 0o750);
-    assert_eq!(mode(&to.path().join("locked")), 0o555);
+    assert_eq!(mode(&to.path().join("locked")), 0o755);
     let modified = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
     assert_eq!(modified(&to.path().join("open")), modified(&folders[0]));
 }
