@@ -10,6 +10,7 @@ use hawser_engine::{Error, Host, Permits, Ticket, Work, dial};
 use hawser_protocol::identity::StaticKey;
 use hawser_protocol::opening::{BUSY, PREAMBLE};
 use hawser_protocol::ticket::TicketSecret;
+use support::dialler;
 use support::{MIB, close, finished, job, receive, send, serve_on, shout, with, write};
 use tempfile::tempdir;
 
@@ -208,4 +209,16 @@ fn a_byte_every_now_and_then_does_not_buy_time() {
     }
     assert!(said < PREAMBLE.len() + 1 + 64, "it has been listened to for minutes");
     close(&listener, false);
+}
+
+#[test]
+fn a_lane_may_join_as_soon_as_its_session_was_accepted() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    for round in 0..50 {
+        let opened = dialler::open(&listener.ticket(), &StaticKey::new([7; 32])).unwrap();
+        let joined = dialler::join(listener.port(), opened.session, &opened.secret, 1, 0);
+        assert!(joined.is_ok(), "round {round}: {joined:?}");
+    }
+    close(&listener, true);
 }

@@ -13,20 +13,24 @@ fn job(work: Work) -> Job {
 /// A listener, and a session of it that runs until it is told to end.
 fn endless(folder: &Path) -> (Listener, Transfer) {
     let file = folder.join("file");
-    std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
+    std::fs::File::create(&file).unwrap().set_len(1 << 30).unwrap();
     let listener = listen(ListenOptions {
         bind: vec![Ipv4Addr::LOCALHOST.into()],
         advertise: vec!["127.0.0.1".into()],
         ..ListenOptions::new(job(Work::Write(folder.join("inbox"))))
     })
     .unwrap();
-    let work = job(Work::Read(vec![file]));
+    let work = Job { limit: Some(Limit::new(1_000_000).unwrap()), ..job(Work::Read(vec![file])) };
     let to = Destination::Ticket(listener.ticket());
     let retry = Duration::ZERO;
     dial(DialOptions { job: work, to, lanes: Some(1), identity: None, retry }).unwrap();
     let (sender, receiver) = channel();
     listener.on_next(move |transfer| sender.send(transfer.unwrap()).unwrap());
     let transfer = receiver.recv().unwrap();
+    // Its peer may have said who it is before the thread that starts it is done with that.
+    while lock(&listener.0.state).sessions.is_empty() {
+        std::thread::yield_now();
+    }
     (listener, transfer)
 }
 

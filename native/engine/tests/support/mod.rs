@@ -20,6 +20,7 @@ use hawser_engine::{
     Closing, Destination, DialOptions, Durability, Error, Host, Job, Keep, ListenOptions, Listener, Requests,
     Settled, StaticKey, Ticket, Transfer, Work, dial, listen,
 };
+use tempfile::{TempDir, tempdir};
 
 /// Nothing here takes that long; a test that would hang fails instead.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -266,4 +267,40 @@ pub fn shout(port: u16, words: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     answer
+}
+
+/// A file to send, and where to.
+pub fn trees() -> (TempDir, TempDir) {
+    let (from, to) = (tempdir().unwrap(), tempdir().unwrap());
+    write(&from.path().join("file"), 1, 1000);
+    (from, to)
+}
+
+/// Does something for each of these, some at a time.
+pub fn each<T: Sync>(all: &[T], at_a_time: usize, attack: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    attack(one);
+                }
+            });
+        }
+    });
+}
+
+/// That the listener has taken nothing so far, and serves whoever comes as it should: with the file of [`trees`].
+pub fn still_serves(listener: &Listener, from: &TempDir, to: &TempDir) {
+    assert_eq!(delivered_so_far(to), Vec::<String>::new());
+    finished(&send(&[from.path().join("file")], &listener.ticket(), 2)).unwrap();
+    close(listener, false);
+    assert_eq!(delivered(to.path()), ["file"]);
+    assert_eq!(std::fs::read(to.path().join("file")).unwrap(), bytes(1, 1000));
+}
+
+fn delivered_so_far(to: &TempDir) -> Vec<String> {
+    let names =
+        std::fs::read_dir(to.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name != ".hawser").collect()
 }
