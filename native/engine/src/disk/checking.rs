@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
+use hawser_protocol::error::Reason;
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::ranges::{ChunkRange, chunk_count};
 
@@ -35,6 +36,8 @@ pub enum Checked {
     Bad,
     /// There are no more. These were bad.
     Done(Vec<ChunkRange>),
+    /// There are no more, and those that were bad cannot come again.
+    Refused(Reason),
 }
 
 impl Checking {
