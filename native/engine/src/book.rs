@@ -105,7 +105,10 @@ impl Book {
     /// Leaves it to another listener: nothing is written any more.
     pub fn close(&self) {
         // It is nobody's anyway if there is no thread.
-        let _ = self.change(|keeper| Ok(keeper.lock = None));
+        let _ = self.change(|keeper| {
+            keeper.lock = None;
+            Ok(())
+        });
     }
 }
 
