@@ -72,7 +72,9 @@ export interface RevokedEvent {
 export interface Acquaintance {
   /** The name by which it is known here, if it is; `name` is only what it calls itself. */
   readonly knownAs: string | null;
-  /** Whether it was not known before. */
+  /** Whether the user gave it that name, and not its own label. */
+  readonly named: boolean;
+  /** Whether it was not known before: nobody whom nothing was accepted of is remembered. */
   readonly isNew: boolean;
 }
 

@@ -53,7 +53,9 @@ export async function serve(
   terminated.addEventListener('abort', stop);
 
   const serveOne = async (transfer: Transfer): Promise<void> => {
-    const code = await follow(transfer, ++transfers, context, (peer) => memory.remember(peer));
+    const code = await follow(transfer, ++transfers, context, (peer, accepted) =>
+      memory.meet(peer, accepted),
+    );
     if (code === exit.interrupted) {
       // Parked, it goes on with the listener that is started next.
       if (!terminated.aborted) result = code;

@@ -89,15 +89,24 @@ export function peerText(command: TransferCommand, peer: PeerEvent, asks: boolea
   }
 }
 
-/** `alice (192.0.2.7:50123, key abcd-efgh-ijkl-mnop, new)` */
+/**
+ * `alice (192.0.2.7:50123, key abcd-efgh-ijkl-mnop)` where the user gave it that name, and else
+ * `192.0.2.7:50123 (calls itself "vm", key abcd-efgh-ijkl-mnop, new)`.
+ */
 export function identityText(peer: Peer & Acquaintance): string {
-  return `${peerName(peer)} (${peer.address}, key ${peer.fingerprint}${peer.isNew ? ', new' : ''})`;
+  const {address, fingerprint, isNew} = peer;
+  const name = peerName(peer);
+  const rest = `key ${fingerprint}${isNew ? ', new' : ''}`;
+  if (peer.named) return `${name} (${address}, ${rest})`;
+  return name === address ? `${address} (${rest})` : `${address} (calls itself ${name}, ${rest})`;
 }
 
-/** The name by which a peer is known, or else what it calls itself. */
-export function peerName({knownAs, name, address}: Peer & Acquaintance): string {
-  if (knownAs !== null) return knownAs;
-  return name === '' ? address : displayName(name, 40);
+/** The name that the user gave it, or else, in quotes, what it calls itself. */
+export function peerName({knownAs, named, name, address}: Peer & Acquaintance): string {
+  if (knownAs !== null && named) return knownAs;
+  const label = knownAs ?? name;
+  // What it calls itself must not end the quotes.
+  return label === '' ? address : `"${displayName(label, 40).replaceAll('"', '\\u{22}')}"`;
 }
 
 /** `Connection lost: trying again (attempt 3, 0:42 of 10:00)…` */
