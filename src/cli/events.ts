@@ -13,6 +13,7 @@ import {
   type ShownCode,
   type TicketLimits,
   type TicketUse,
+  type TurnedAway,
   type VerifyProgress,
   type VerifyReport,
 } from '../index.ts';
@@ -26,6 +27,7 @@ export type CommandEvent =
   | ListeningEvent
   | CodeEvent
   | RevokedEvent
+  | TurnedAwayEvent
   | PeerEvent
   | ProgressEvent
   | EntryEvent
@@ -66,6 +68,11 @@ export interface CodeEvent extends ShownCode {
 export interface RevokedEvent {
   readonly event: 'revoked';
   readonly ticket: string;
+}
+
+/** `receive` and `share`: somebody with the ticket, the code or a known key was not let in; never a mere stranger. */
+export interface TurnedAwayEvent extends TurnedAway, Acquaintance {
+  readonly event: 'turned-away';
 }
 
 /** What the user knows of a peer. */

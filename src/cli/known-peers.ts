@@ -86,7 +86,7 @@ export class Memory {
   }
 
   /** What is known of a peer. */
-  async recall({publicKey}: Peer): Promise<Acquaintance> {
+  async recall({publicKey}: Pick<Peer, 'publicKey'>): Promise<Acquaintance> {
     if (!this.#peers) return stranger;
     const known = await this.#peers.list().catch(() => undefined);
     const peer = known?.find((other) => other.publicKey === publicKey);

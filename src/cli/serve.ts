@@ -66,7 +66,7 @@ export async function serve(
     }
   };
 
-  const showing = showCodes(listener, context);
+  const showing = Promise.all([showCodes(listener, context), showTurnedAway(listener, context, memory)]);
   const closeKeys = listenForRevocation(listener, flags, context);
   try {
     for await (const transfer of listener) {
@@ -94,6 +94,13 @@ function limitsOf({expiresAt}: Listener, {uses, maxBytes, maxFiles}: ServeFlags)
 async function showCodes(listener: Listener, {report}: CommandContext): Promise<void> {
   const addresses = listener.hosts.map((host) => addressOf(host, listener.port));
   for await (const shown of listener.codes()) report({event: 'code', ...shown, addresses});
+}
+
+/** Whom the user may want to do something for. */
+async function showTurnedAway(listener: Listener, {report}: CommandContext, memory: Memory): Promise<void> {
+  for await (const refused of listener.turnedAway()) {
+    report({event: 'turned-away', ...refused, ...(await memory.recall(refused))});
+  }
 }
 
 /** As `--to` takes it: the port that is assumed there need not be said. */

@@ -10,6 +10,7 @@ import type {
   ListeningEvent,
   PeerEvent,
   ReconnectingEvent,
+  TurnedAwayEvent,
   VerifiedEvent,
 } from './events.ts';
 import {formatBytes, formatClock, formatCount, formatDuration, formatFiles, formatRate} from './format.ts';
@@ -108,6 +109,17 @@ export function peerName({knownAs, named, name, address}: Peer & Acquaintance): 
   // What it calls itself must not end the quotes.
   return label === '' ? address : `"${displayName(label, 40).replaceAll('"', '\\u{22}')}"`;
 }
+
+/** `Turned away alice (192.0.2.7:50123, key …): as many have come with the ticket as may (--uses).` */
+export function turnedAwayText(event: TurnedAwayEvent): string {
+  return `Turned away ${identityText({...event, name: ''})}: ${turnedAwayFor[event.reason]}`;
+}
+
+const turnedAwayFor: Record<TurnedAwayEvent['reason'], string> = {
+  'used-up': 'as many have come with the ticket as may (--uses). Another ticket lets it in.',
+  expired: 'the time of the ticket is over (--expires). Another ticket lets it in.',
+  busy: 'there are too many transfers. It tries again by itself for a minute.',
+};
 
 /** `Connection lost: trying again (attempt 3, 0:42 of 10:00)…` */
 function outageText({attempt, elapsedMs, retryMs}: Outage): string {

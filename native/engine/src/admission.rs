@@ -18,6 +18,7 @@ use crate::deadline::Deadline;
 use crate::ledger::{Book, Ledger};
 use crate::opening::random;
 use crate::quota::{Amount, Quota};
+use crate::refusals::RefusedFor;
 use crate::transfer::lock;
 
 /// Up to where a ticket goes.
@@ -207,6 +208,19 @@ impl Admission {
             }
         }
         Some(quota)
+    }
+
+    /// Why somebody new is not let in, who has proven a claim.
+    pub fn why_not(&self, claim: Claim) -> Option<RefusedFor> {
+        let users = lock(&self.users).known.len();
+        let keys = lock(&self.keys);
+        if !matches!(claim, Claim::Ticket(id) if id == keys.id) {
+            return None;
+        }
+        if keys.ends.is_some_and(|ends| ends.is_over()) {
+            return Some(RefusedFor::Expired);
+        }
+        self.limits.uses.filter(|uses| users >= *uses as usize).map(|_| RefusedFor::UsedUp)
     }
 
     /// Lets somebody who came by a code come again.

@@ -15,6 +15,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use super::Shared;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
 use crate::opening::{BUSY, Caller, Knock, Who, admit_lane, answer, examine, examine_guess};
+use crate::refusals::Refusal;
 use crate::strangers::Admitted;
 use crate::transfer::lock;
 
@@ -118,14 +119,25 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
         Knock::Session => {
             let psk = |claim| shared.admission.psk(claim);
             let (claim, visitor) = examine(caller, &shared.key, psk).await?;
-            let (peer, asked) = (visitor.peer(), shared.clone());
+            let (peer, address, asked) = (visitor.peer(), visitor.address(), shared.clone());
             if visitor.role() != shared.job.work.peer_role() {
                 return None;
             }
             // What is written down about it may take a disk some time.
-            let admit = move || asked.admission.admit(claim, peer);
-            let quota =
-                if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
+            let admit = move || {
+                let admission = &asked.admission;
+                admission.admit(claim, peer).ok_or_else(|| admission.why_not(claim))
+            };
+            let admitted_to =
+                if shared.admission.is_durable() { spawn_blocking(admit).await.ok()? } else { admit() };
+            let quota = match admitted_to {
+                Ok(quota) => quota,
+                Err(why) => {
+                    let refusal = why.map(|why| Refusal { key: peer, address, why });
+                    refusal.into_iter().for_each(|refusal| shared.refusals.tell(refusal, Instant::now()));
+                    return None;
+                }
+            };
             admitted.has_proven_itself();
             let (place, visitor) = shared.place_for(visitor).await?;
             shared.open_session(Box::pin(visitor.enter()).await?, quota, place);
