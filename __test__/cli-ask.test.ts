@@ -240,3 +240,18 @@ test('who receives into the home folder is told what that means, unless asked be
     t.is(stderr.includes('this is your home folder'), told, stderr);
   }
 });
+
+test('who receives into a repository, or what looks like a home folder, is told what that means', async (t) => {
+  const folder = makeFolder(t);
+  for (const [name, told] of [
+    ['.git', /^hawser: this is a repository: .+ \.git\/hooks,/m],
+    ['.ssh', /^hawser: this is a home folder: .+ \.bashrc,/m],
+    ['git', /^(?![^]*this is )/],
+  ] as const) {
+    mkdirSync(join(folder, name, name), {recursive: true});
+    const {process: receiver} = await listenOn(t, ['receive', join(folder, name)]);
+    await receiver.said('stderr', /Listening on/);
+    receiver.kill('SIGTERM');
+    t.regex((await receiver.ended()).stderr, told);
+  }
+});
