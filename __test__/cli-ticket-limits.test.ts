@@ -66,16 +66,23 @@ test('an expired ticket is 4, and one that is kept is an error that says what to
 
 test('what goes beyond the quota fails with 8, and the rest arrives', async (t) => {
   const {paths, inbox} = await prepare(t);
-  for (const [index, limit] of [
-    ['--max-bytes', '1k'],
-    ['--max-files', '1'],
-  ].entries()) {
-    const {ticket} = await listenOn(t, ['receive', `${inbox}${index}`, ...limit]);
+  for (const [index, [option, limit, left]] of (
+    [
+      ['--max-bytes', '1k', '400 B of 1 kB (--max-bytes)'],
+      ['--max-files', '1', '0 of 1 files, folders and links (--max-files)'],
+    ] as const
+  ).entries()) {
+    const {process: receiver, ticket} = await listenOn(t, ['receive', `${inbox}${index}`, option, limit]);
     const {code, stderr} = await run(t, ['send', ...paths, '--to', ticket]);
     t.is(code, 8, stderr);
     t.regex(stderr, /^failed: [ab]: it is beyond the quota that the receiving side has set$/m);
     t.regex(stderr, /^Sent 1 file, .+; 1 failed$/m);
     t.is((await listDelivered(`${inbox}${index}`)).length, 1);
+    const told = await receiver.said(
+      'stderr',
+      /^hawser: of the quota of this ticket (.+) are left\nReceived 1 file/m,
+    );
+    t.is(told, left);
   }
 });
 

@@ -8,7 +8,9 @@ import {openKeys} from './keys.ts';
 import type {Memory} from './known-peers.ts';
 import type {ListenFlags} from './open-listener.ts';
 import {defaultGraceMs, defaultPort} from './options.ts';
+import type {Reporter} from './reporter.ts';
 import type {CommandContext} from './run.ts';
+import {quotaText} from './wording.ts';
 
 /** How `receive` and `share` are asked to serve. */
 interface ServeFlags extends ListenFlags {
@@ -53,7 +55,8 @@ export async function serve(
   terminated.addEventListener('abort', stop);
 
   const serveOne = async (transfer: Transfer): Promise<void> => {
-    const code = await follow(transfer, ++transfers, context, (peer, accepted) =>
+    const following = {...context, report: explainQuota(listener, flags, report)};
+    const code = await follow(transfer, ++transfers, following, (peer, accepted) =>
       memory.meet(peer, accepted),
     );
     if (code === exit.interrupted) {
@@ -87,6 +90,19 @@ function limitsOf({expiresAt}: Listener, {uses, maxBytes, maxFiles}: ServeFlags)
     ...(uses === undefined ? {} : {uses}),
     ...(maxBytes === undefined ? {} : {bytes: maxBytes}),
     ...(maxFiles === undefined ? {} : {entries: maxFiles}),
+  };
+}
+
+/** Before the end of a transfer of which something was beyond the quota: how much of that is left. */
+function explainQuota(listener: Listener, {maxBytes, maxFiles}: ServeFlags, report: Reporter): Reporter {
+  let isBeyond = false;
+  return (event) => {
+    isBeyond ||= event.event === 'entry' && event.fate === 'failed' && event.code === 'QUOTA';
+    if (isBeyond && event.event === 'finished') {
+      const message = quotaText({bytes: maxBytes, entries: maxFiles}, listener.ticketUse);
+      report({event: 'notice', message});
+    }
+    report(event);
   };
 }
 

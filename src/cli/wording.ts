@@ -1,4 +1,4 @@
-import type {Outage, Peer, Progress, ShownCode, VerifyProgress} from '../index.ts';
+import type {Outage, Peer, Progress, ShownCode, TicketLimits, TicketUse, VerifyProgress} from '../index.ts';
 import {commandLine, withoutTicket} from './command-line.ts';
 import {displayName} from './display.ts';
 import type {
@@ -38,6 +38,17 @@ function limitsText({limits, used}: ListeningEvent): string {
     expiresAt !== undefined && `new peers until ${formatDate(expiresAt)}`,
   ].filter((text) => text !== false);
   return texts.length > 0 ? `Limits: ${texts.join('; ')}` : '';
+}
+
+/** `of the quota of this ticket 0 of 1,000 files, folders and links (--max-files) are left` */
+export function quotaText({bytes, entries}: TicketLimits, used: TicketUse): string {
+  const left = (limit: number, come: number): number => Math.max(limit - come, 0);
+  const texts = [
+    bytes !== undefined && `${formatBytes(left(bytes, used.bytes))} of ${formatBytes(bytes)} (--max-bytes)`,
+    entries !== undefined &&
+      `${formatCount(left(entries, used.entries))} of ${formatCount(entries)} files, folders and links (--max-files)`,
+  ].filter((text) => text !== false);
+  return `of the quota of this ticket ${texts.join(' and ')} are left`;
 }
 
 /** `2026-11-23 14:05 UTC` */
