@@ -55,8 +55,8 @@ export async function serve(
   terminated.addEventListener('abort', stop);
 
   const serveOne = async (transfer: Transfer): Promise<void> => {
-    const following = {...context, report: explainQuota(listener, flags, report)};
-    const code = await follow(transfer, ++transfers, following, (peer, accepted) =>
+    const explaining = {...context, report: explainQuota(listener, flags, report)};
+    const code = await follow(transfer, ++transfers, explaining, (peer, accepted) =>
       memory.meet(peer, accepted),
     );
     if (code === exit.interrupted) {

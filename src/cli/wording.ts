@@ -42,11 +42,11 @@ function limitsText({limits, used}: ListeningEvent): string {
 
 /** `of the quota of this ticket 0 of 1,000 files, folders and links (--max-files) are left` */
 export function quotaText({bytes, entries}: TicketLimits, used: TicketUse): string {
-  const left = (limit: number, come: number): number => Math.max(limit - come, 0);
   const texts = [
-    bytes !== undefined && `${formatBytes(left(bytes, used.bytes))} of ${formatBytes(bytes)} (--max-bytes)`,
+    bytes !== undefined &&
+      `${formatBytes(Math.max(bytes - used.bytes, 0))} of ${formatBytes(bytes)} (--max-bytes)`,
     entries !== undefined &&
-      `${formatCount(left(entries, used.entries))} of ${formatCount(entries)} files, folders and links (--max-files)`,
+      `${formatCount(Math.max(entries - used.entries, 0))} of ${formatCount(entries)} files, folders and links (--max-files)`,
   ].filter((text) => text !== false);
   return `of the quota of this ticket ${texts.join(' and ')} are left`;
 }
