@@ -17,8 +17,11 @@ export declare class NativeListener {
   get expires(): number | null
   /** How much of its limits the ticket has come to. */
   get ticketUse(): NativeTicketUse
-  /** Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value. */
-  revoke(): string | NativeFailure
+  /**
+   * Makes another ticket, and lets nobody in with this one any more; both at once. Resolves when the ledger has it.
+   * A failure comes back as a value.
+   */
+  revoke(): Promise<string | NativeFailure>
   /** The next short code to show; null when there will be none any more. */
   nextCode(): Promise<NativeCode | null>
   /** The next peer that has what lets in, and was not let in; null once closed. */

@@ -43,6 +43,24 @@ test("a ticket for one is the first sender's, also when the receiver was killed 
   t.is((await run(t, ['send', ...paths, '--to', ticket], first)).code, 0);
 });
 
+test('who has come with a ticket that expires is remembered beside it, and that it is limited', async (t) => {
+  const {folder, paths, inbox, here, first} = await prepare(t);
+  const file = join(folder, 'ticket');
+  const args = ['receive', inbox, '--ticket-file', file];
+  const limit = ['--expires', '1h'];
+  const {process: receiver, ticket} = await listenOn(t, [...args, ...limit], '0', here);
+  t.is((await run(t, ['send', ...paths, '--to', ticket], first)).code, 0);
+  t.regex(await readFile(`${file}.ledger`, 'utf8'), /^used-by /m);
+  receiver.kill('SIGKILL');
+  await receiver.ended();
+
+  const unlimited = await run(t, [...args, '--bind', '127.0.0.1'], here);
+  t.is(unlimited.code, 2);
+  t.regex(unlimited.stderr, /the ticket in .+ has limits, .+: give --expires, --uses, .+ as before/);
+  const again = hawser(t, [...args, ...limit, '--bind', '127.0.0.1', '--json'], here);
+  t.regex(await again.said('stdout', /.*"event":"listening".*/), /"used":\{"peers":1,/);
+});
+
 test('an expired ticket is 4, and one that is kept is an error that says what to do', async (t) => {
   const {folder, paths, inbox, here} = await prepare(t);
   const file = join(folder, 'ticket');

@@ -131,11 +131,12 @@ export class Listener implements AsyncDisposable {
   /**
    * Makes another ticket in place of this one, and another code where codes are shown. Those before let nobody in any
    * more, not even those who have come with them before; transfers that run go on, until their connections are lost.
-   * Limits begin anew. Gives the new ticket. Throws a {@link HawserError} when the ledger cannot be written; the ticket
-   * is another one all the same.
+   * Limits begin anew, but for the end of a ticket that was kept and is given no `lifetimeMs` here: that stays. All of
+   * this is so when the call returns. Resolves to the new ticket when the ledger is that of the new one; rejects with a
+   * {@link HawserError} when it cannot be written, and the ticket is another one all the same.
    */
-  revoke(): string {
-    const result = this.#native.revoke();
+  async revoke(): Promise<string> {
+    const result = await this.#native.revoke();
     if (typeof result !== 'string') throw toError(result);
     return result;
   }

@@ -153,7 +153,7 @@ function listenForRevocation(
 
 async function revoke(listener: Listener, ticketFile: string | undefined): Promise<void> {
   if (ticketFile === undefined) {
-    listener.revoke();
+    await listener.revoke();
     return;
   }
   const {dropTicket, keepTicket} = await import('./ticket-file.ts');
@@ -162,7 +162,7 @@ async function revoke(listener: Listener, ticketFile: string | undefined): Promi
   try {
     await dropTicket(ticketFile);
   } finally {
-    ticket = listener.revoke();
+    ticket = await listener.revoke();
   }
   await keepTicket(ticketFile, ticket);
 }

@@ -39,13 +39,20 @@ impl NativeListener {
         NativeTicketUse { peers: peers as f64, bytes: bytes as f64, entries: entries as f64 }
     }
 
-    /// Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value.
-    #[napi(catch_unwind)]
-    pub fn revoke(&self) -> Either<String, NativeFailure> {
-        match self.0.revoke() {
-            Ok(ticket) => Either::A(ticket.to_string()),
-            Err(error) => Either::B(error.into()),
-        }
+    /// Makes another ticket, and lets nobody in with this one any more; both at once. Resolves when the ledger has it.
+    /// A failure comes back as a value.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>", catch_unwind)]
+    pub fn revoke<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.revoke_and(move |ticket| {
+            deferred.resolve(move |_| {
+                Ok(match ticket {
+                    Ok(ticket) => Either::A(ticket.to_string()),
+                    Err(error) => Either::B(NativeFailure::from(error)),
+                })
+            });
+        });
+        Ok(promise)
     }
 
     /// The next short code to show; null when there will be none any more.

@@ -6,6 +6,7 @@
 mod admission;
 mod asking;
 mod background;
+mod book;
 mod climb;
 mod closing;
 mod codes;

@@ -7,6 +7,7 @@ mod places;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -173,14 +174,22 @@ impl Listener {
     }
 
     /// Makes another ticket, and shows another code if codes are shown. Those before let nobody in any more, not
-    /// even those who have come with them and would come again; sessions that run go on.
+    /// even those who have come with them and would come again; sessions that run go on. Waits for the ledger's disk.
     ///
     /// # Errors
     /// [`Error::Internal`] when the system has no random numbers; [`Error::Disk`] when the ledger cannot be
     /// written, and then the ticket is another one all the same.
     pub fn revoke(&self) -> Result<Ticket, Error> {
+        let (sender, receiver) = channel();
+        self.revoke_and(move |ticket| drop(sender.send(ticket)));
+        receiver.recv().unwrap_or_else(|_| Err(Error::Internal("the ticket was not replaced".into())))
+    }
+
+    /// The same without waiting: the ticket is another one when this returns, and `written` is called once with it, or
+    /// with what [`Listener::revoke`] fails with, when the ledger's disk has it.
+    pub fn revoke_and(&self, written: impl FnOnce(Result<Ticket, Error>) + Send + 'static) {
         self.0.codes.revoke();
-        self.0.admission.revoke()
+        self.0.admission.revoke(written);
     }
 
     /// Calls `next` once, with the code that lets in whoever knows it, as soon as there is one that it has not

@@ -1,4 +1,4 @@
-//! Files for their owner alone that are replaced as a whole, and the locks beside them.
+//! Files for their owner alone that are replaced as a whole, or added to, and the locks beside them.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -15,12 +15,21 @@ use crate::opening::random;
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    privately(following_no_link(&mut options)).open(path.with_added_extension("lock"))
+}
+
+/// Adds bytes to the file at `path` and flushes them; `false`, and nothing is, when that is not the one with so many
+/// bytes that it was.
+///
+/// # Errors
+/// Those of the operating system; also where a link has its name. Some of the bytes may be there then.
+pub(crate) fn add(path: &Path, length: u64, bytes: &[u8]) -> io::Result<bool> {
+    let mut file = following_no_link(OpenOptions::new().append(true)).open(path)?;
+    let is_it = file.metadata().is_ok_and(|found| found.is_file() && found.len() == length);
+    if is_it {
+        file.write_all(bytes).and_then(|()| file.sync_data())?;
     }
-    privately(&mut options).open(path.with_added_extension("lock"))
+    Ok(is_it)
 }
 
 /// Puts a file with these bytes in the place of the one at `path`: on the disk before it has the name. What is there
@@ -59,6 +68,19 @@ pub(crate) fn clear_unfinished(path: &Path) {
         // What cannot be removed is in nobody's way.
         let _ = fs::remove_file(entry.path());
     }
+}
+
+/// Nor does it wait for somebody who reads, as in a pipe.
+#[cfg(unix)]
+fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
+use crate::admission::Entry;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
 use crate::opening::{BUSY, Caller, Knock, Who, admit_lane, answer, examine, examine_guess};
 use crate::refusals::Refusal;
@@ -123,22 +124,20 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             if visitor.role() != shared.job.work.peer_role() {
                 return None;
             }
-            // What is written down about it may take a disk some time.
-            let admit = move || {
-                let admission = &asked.admission;
-                admission.admit(claim, peer).ok_or_else(|| admission.why_not(claim))
+            let Some(entry) = shared.admission.admit(claim, peer) else {
+                if let Some(why) = shared.admission.why_not(claim) {
+                    shared.refusals.tell(Refusal { key: peer, address, why }, Instant::now());
+                }
+                return None;
             };
-            let admitted_to =
-                if shared.admission.is_durable() { spawn_blocking(admit).await.ok()? } else { admit() };
-            let quota = match admitted_to {
-                Ok(quota) => quota,
-                Err(why) => {
-                    let refusal = why.map(|why| Refusal { key: peer, address, why });
-                    refusal.into_iter().for_each(|refusal| shared.refusals.tell(refusal, Instant::now()));
-                    return None;
+            let quota = match entry {
+                Entry::Open(quota) => quota,
+                // That may take a disk some time.
+                Entry::First(first) => {
+                    spawn_blocking(move || asked.admission.write_down(first)).await.ok()??
                 }
             };
-            admitted.has_proven_itself();
+            admitted.has_proven_itself(Instant::now());
             let (place, visitor) = shared.place_for(visitor).await?;
             shared.open_session(Box::pin(visitor.enter()).await?, quota, place);
         }
@@ -149,7 +148,7 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             if !shared.codes.redeem(&guess, admitted.source()) {
                 return None;
             }
-            admitted.has_proven_itself();
+            admitted.has_proven_itself(Instant::now());
             let opened = Box::pin(visitor.enter()).await?;
             let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
             shared.open_session(opened, quota, place);
