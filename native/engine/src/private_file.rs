@@ -53,6 +53,19 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     flush_folder(path)
 }
 
+/// Nor does it wait for somebody who reads, as in a pipe.
+#[cfg(unix)]
+fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
 /// Removes what writers that were killed have left of files for the place of the one at `path`. To be called by
 /// whoever holds the lock: nobody else is writing one.
 pub(crate) fn clear_unfinished(path: &Path) {
@@ -68,19 +81,6 @@ pub(crate) fn clear_unfinished(path: &Path) {
         // What cannot be removed is in nobody's way.
         let _ = fs::remove_file(entry.path());
     }
-}
-
-/// Nor does it wait for somebody who reads, as in a pipe.
-#[cfg(unix)]
-fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
-    use rustix::fs::OFlags;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-}
-
-#[cfg(not(unix))]
-fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
 }
 
 #[cfg(unix)]

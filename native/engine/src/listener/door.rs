@@ -124,13 +124,11 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             if visitor.role() != shared.job.work.peer_role() {
                 return None;
             }
-            let Some(entry) = shared.admission.admit(claim, peer) else {
-                if let Some(why) = shared.admission.why_not(claim) {
-                    shared.refusals.tell(Refusal { key: peer, address, why }, Instant::now());
-                }
-                return None;
-            };
-            let quota = match entry {
+            let entry = shared.admission.admit(claim, peer).inspect_err(|why| {
+                let refusal = why.map(|why| Refusal { key: peer, address, why });
+                refusal.into_iter().for_each(|refusal| shared.refusals.tell(refusal, Instant::now()));
+            });
+            let quota = match entry.ok()? {
                 Entry::Open(quota) => quota,
                 // That may take a disk some time.
                 Entry::First(first) => {
