@@ -3,6 +3,7 @@ import {reachableHosts} from './hosts.ts';
 import {identityBytes} from './identity.ts';
 import {listen, toError, type NativeJob, type NativeListener} from './native.ts';
 import {answerOffers, type OfferOption} from './offer.ts';
+import type {Peer} from './peer.ts';
 import {checkLimit, integer, milliseconds, type SessionOptions} from './session.ts';
 import {toPathBytes, type FilePath} from './path.ts';
 import {toNativeTicketLimits, type TicketLimits, type TicketUse} from './ticket-limits.ts';
@@ -64,6 +65,15 @@ export interface ShownCode {
    * by somebody who may try again; it was ten minutes old; or it was revoked.
    */
   readonly reason: 'first' | 'used' | 'guessed' | 'expired' | 'revoked';
+}
+
+/** A peer that has proven its key, and has the ticket, the code or a place in `allow`, and was not let in all the same. */
+export interface TurnedAway extends Omit<Peer, 'name'> {
+  /**
+   * Why: as many peers have come with the ticket as may; its time is over; or there are too many transfers, and it was told
+   * to come again.
+   */
+  readonly reason: 'used-up' | 'expired' | 'busy';
 }
 
 /** How {@link Listener.close} takes its time. */
@@ -141,6 +151,20 @@ export class Listener implements AsyncDisposable {
       const shown = await this.#native.nextCode();
       if (!shown) return;
       yield {code: shown.code, reason: shown.reason};
+    }
+  }
+
+  /**
+   * Peers that a person may want to do something for, each as soon as it was turned away; ends when the listener is
+   * closed. Not strangers, nor who comes with a wrong or revoked ticket. Of one peer, or many, that come again and again it
+   * gives only some: eight, and then one in ten seconds. One that was given to one loop is not to another.
+   */
+  async *turnedAway(): AsyncGenerator<TurnedAway, void, undefined> {
+    for (;;) {
+      const refusal = await this.#native.nextRefusal();
+      if (!refusal) return;
+      const {address, publicKey, fingerprint, reason} = refusal;
+      yield {address, publicKey, fingerprint, reason};
     }
   }
 

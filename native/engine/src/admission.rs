@@ -19,6 +19,7 @@ use crate::deadline::Deadline;
 use crate::ledger::Ledger;
 use crate::opening::random;
 use crate::quota::{Amount, Quota};
+use crate::refusals::RefusedFor;
 use crate::transfer::lock;
 
 /// Up to where a ticket goes.
@@ -188,37 +189,40 @@ impl Admission {
 
     /// Whether whoever has proven a claim, and that it is `peer`, may come in, and how much it may bring. Waits for
     /// nothing.
-    pub fn admit(&self, claim: Claim, peer: PublicKey) -> Option<Entry> {
+    ///
+    /// # Errors
+    /// Why not, where its user may want to know that.
+    pub fn admit(&self, claim: Claim, peer: PublicKey) -> Result<Entry, Option<RefusedFor>> {
         let Claim::Ticket(id) = claim else {
-            return self.allowed.contains(&peer).then(|| Entry::Open(Quota::unlimited()));
+            return self.allowed.contains(&peer).then(|| Entry::Open(Quota::unlimited())).ok_or(None);
         };
         let mut state = lock(&self.state);
         let quota = state.quota.clone();
         if id != state.id {
-            let (_, owner) = state.returns.get(&id)?;
-            return (*owner == peer).then_some(Entry::Open(quota));
+            let is_owner = state.returns.get(&id).is_some_and(|(_, owner)| *owner == peer);
+            return is_owner.then_some(Entry::Open(quota)).ok_or(None);
         }
         let TicketLimits { uses, .. } = self.limits;
         let is_counted = uses.is_some() || state.ends.is_some() || self.ledger.is_some();
         if !is_counted || state.users.contains(&peer) {
-            return Some(Entry::Open(quota));
+            return Ok(Entry::Open(quota));
         }
         if state.ends.is_some_and(|ends| ends.is_over()) {
-            return None;
+            return Err(Some(RefusedFor::Expired));
         }
         let count = state.users.len() + state.arriving.len();
         if !state.arriving.contains_key(&peer)
             && count >= uses.map_or(MAX_USERS, |uses| uses as usize).min(MAX_USERS)
         {
             // Who is not counted need not be remembered: it is let in until the end.
-            return uses.is_none().then_some(Entry::Open(quota));
+            return uses.is_none().then_some(Entry::Open(quota)).ok_or(Some(RefusedFor::UsedUp));
         }
         if self.ledger.is_none() {
             state.users.insert(peer);
-            return Some(Entry::Open(quota));
+            return Ok(Entry::Open(quota));
         }
         *state.arriving.entry(peer).or_default() += 1;
-        Some(Entry::First(FirstUse { ticket: id, peer, quota }))
+        Ok(Entry::First(FirstUse { ticket: id, peer, quota }))
     }
 
     /// Lets somebody in whose first use of the ticket is on disk when this returns. `None` when that cannot be, or the

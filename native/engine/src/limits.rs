@@ -63,6 +63,11 @@ pub(crate) const GUESSES_FROM_ONE_SOURCE: Rate = Rate { every: Duration::from_se
 /// *Attack:* guessing from many addresses. At this rate it takes 2,700 years to guess all codes there are.
 pub(crate) const GUESSES: Rate = Rate { every: Duration::from_secs(10), at_once: 60 };
 
+/// Peers that were turned away of which a listener's user is told.
+///
+/// *Attack:* whoever has a ticket that is used up, and comes with it under thousands of keys.
+pub(crate) const REFUSALS: Rate = Rate { every: Duration::from_secs(10), at_once: 8 };
+
 /// Connections that the system queues until they are accepted.
 ///
 /// *Attack:* none: a burst of lanes from many senders. Beyond it the system itself makes diallers wait.

@@ -31,6 +31,7 @@ use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::peers::{Mismatch, PeerName};
 use crate::quota::Quota;
+use crate::refusals::{Refusal, Refusals};
 use crate::serve::{AnySession, Beginning, start};
 use crate::session::{call, spawn};
 use crate::sockets::bind_all;
@@ -63,6 +64,7 @@ struct Shared {
     pace: Arc<Pace>,
     timers: Timers,
     strangers: Strangers,
+    refusals: Refusals,
     closing: Notify,
     state: Mutex<State>,
     /// A session has ended.
@@ -150,6 +152,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         reserved: reserved.into_iter().map(|entry| (entry.0.folded(), entry)).collect(),
         timers,
         strangers: Strangers::default(),
+        refusals: Refusals::new(),
         closing: Notify::new(),
         state: Mutex::default(),
         ended: Condvar::new(),
@@ -194,6 +197,12 @@ impl Listener {
     /// the first who comes with it, with three wrong guesses, or after ten minutes, and is followed by another.
     pub fn on_code(&self, next: impl FnOnce(Option<ShownCode>) + Send + 'static) {
         self.0.codes.on_next(next);
+    }
+
+    /// Calls `next` once, with the next peer that has the ticket, the code or a known key and is not let in all the
+    /// same; with `None` when the listener is closed. Of many such peers it is called with a few only.
+    pub fn on_refusal(&self, next: impl FnOnce(Option<Refusal>) + Send + 'static) {
+        self.0.refusals.on_next(next);
     }
 
     /// The port listened on.
@@ -246,6 +255,7 @@ impl Listener {
         drop(state);
         self.0.closing.notify_one();
         self.0.codes.close();
+        self.0.refusals.close();
         running.iter().for_each(|transfer| closing.apply(transfer));
     }
 }

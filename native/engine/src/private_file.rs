@@ -1,5 +1,6 @@
 //! Files for their owner alone that are replaced as a whole, or added to, and the locks beside them.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -63,6 +64,23 @@ fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
 #[cfg(not(unix))]
 fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
     options
+}
+
+/// Removes what writers that were killed have left of files for the place of the one at `path`. To be called by
+/// whoever holds the lock: nobody else is writing one.
+pub(crate) fn clear_unfinished(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let is_unfinished = |found: &OsStr| {
+        let rest = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+        let mark = rest.and_then(|rest| rest.strip_prefix(b"."));
+        mark.is_some_and(|mark| mark.len() == 8 && mark.iter().all(|byte| b"0123456789abcdef".contains(byte)))
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| is_unfinished(&entry.file_name())) {
+        // What cannot be removed is in nobody's way.
+        let _ = fs::remove_file(entry.path());
+    }
 }
 
 #[cfg(unix)]

@@ -16,6 +16,7 @@ use super::Shared;
 use crate::admission::Entry;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
 use crate::opening::{BUSY, Caller, Knock, Who, admit_lane, answer, examine, examine_guess};
+use crate::refusals::Refusal;
 use crate::strangers::Admitted;
 use crate::transfer::lock;
 
@@ -119,11 +120,15 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
         Knock::Session => {
             let psk = |claim| shared.admission.psk(claim);
             let (claim, visitor) = examine(caller, &shared.key, psk).await?;
-            let (peer, asked) = (visitor.peer(), shared.clone());
+            let (peer, address, asked) = (visitor.peer(), visitor.address(), shared.clone());
             if visitor.role() != shared.job.work.peer_role() {
                 return None;
             }
-            let quota = match shared.admission.admit(claim, peer)? {
+            let entry = shared.admission.admit(claim, peer).inspect_err(|why| {
+                let refusal = why.map(|why| Refusal { key: peer, address, why });
+                refusal.into_iter().for_each(|refusal| shared.refusals.tell(refusal, Instant::now()));
+            });
+            let quota = match entry.ok()? {
                 Entry::Open(quota) => quota,
                 // That may take a disk some time.
                 Entry::First(first) => {

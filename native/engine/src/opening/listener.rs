@@ -160,6 +160,11 @@ impl Visitor {
         self.applicant.peer()
     }
 
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.caller.address
+    }
+
     /// What it wants to do with files.
     pub fn role(&self) -> Role {
         self.applicant.dialler_role()
