@@ -153,6 +153,16 @@ impl Admission {
         Ok(ticket)
     }
 
+    /// Whether some keys need no ticket.
+    pub fn allows_some(&self) -> bool {
+        !self.allowed.is_empty()
+    }
+
+    /// Whether this one is among them.
+    pub fn is_allowed(&self, peer: PublicKey) -> bool {
+        self.allowed.contains(&peer)
+    }
+
     /// Whether letting somebody in takes a disk.
     pub fn is_durable(&self) -> bool {
         self.ledger.is_some()
@@ -161,7 +171,7 @@ impl Admission {
     /// The key that proves a claim, if it can be proven.
     pub fn psk(&self, claim: Claim) -> Option<Zeroizing<[u8; 32]>> {
         match claim {
-            Claim::Known => (!self.allowed.is_empty()).then(|| Zeroizing::new(KNOWN_PSK)),
+            Claim::Known => self.allows_some().then(|| Zeroizing::new(KNOWN_PSK)),
             Claim::Ticket(id) => {
                 let keys = lock(&self.keys);
                 if id == keys.id {
@@ -177,7 +187,7 @@ impl Admission {
     /// use of the ticket is on disk before this says so.
     pub fn admit(&self, claim: Claim, peer: PublicKey) -> Option<Arc<Quota>> {
         let Claim::Ticket(id) = claim else {
-            return self.allowed.contains(&peer).then(Quota::unlimited);
+            return self.is_allowed(peer).then(Quota::unlimited);
         };
         let keys = lock(&self.keys);
         let (quota, ends) = (keys.quota.clone(), keys.ends);

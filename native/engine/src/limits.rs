@@ -73,6 +73,14 @@ pub(crate) const MAX_SESSIONS: usize = 1024;
 /// have so many. Not a plain limit, because hundreds of senders of one user on one machine are one peer.
 pub(crate) const MAX_SESSIONS_OF_ONE_PEER: usize = 8;
 
+/// Sessions that one source has a right to, whatever their keys: an IPv4 address, or the /64 around an IPv6 address.
+/// It may have more, but only while a quarter of all places is free. The last eighth is for keys on the listener's
+/// list, if it has one, and those count for no source.
+///
+/// *Attack:* whoever has a ticket, and makes a key for each session: whose keys are many need not have many addresses.
+/// Not a plain limit either, because a whole office may have one address.
+pub(crate) const MAX_SESSIONS_OF_ONE_SOURCE: usize = 16;
+
 /// Entries that all sessions of a process may leave unsettled, beside the smallest window
 /// ([`hawser_protocol::limits::MIN_UNSETTLED`]), to which each has a right. Each takes about 1.5 KiB of a sink.
 ///
@@ -88,6 +96,12 @@ pub(crate) const MIN_WINDOWS_LEFT: u32 = 8;
 /// sessions.
 pub(crate) const MAX_LANES_OF_ONE_PEER: usize =
     MAX_SESSIONS_OF_ONE_PEER * hawser_protocol::limits::MAX_LANES as usize;
+
+/// Lanes that join the sessions of a process's listeners, beside the first of each; never more than a quarter of the
+/// descriptors that the process may have. Whoever is refused one goes on with those it has.
+///
+/// *Attack:* the same with many keys.
+pub(crate) const MAX_LANES_IN_ALL: usize = 4096;
 
 /// A lane that has had nothing to send for so long says that it lives.
 pub(crate) const PING_AFTER: Duration = Duration::from_secs(15);
@@ -150,6 +164,11 @@ pub(crate) const MAX_UNDECIDED: usize = 64;
 ///
 /// *Attack:* one peer that keeps all others from being asked about.
 pub(crate) const MAX_UNDECIDED_OF_ONE_PEER: usize = 8;
+
+/// The same of one source.
+///
+/// *Attack:* the same with a key for each session.
+pub(crate) const MAX_UNDECIDED_OF_ONE_SOURCE: usize = 16;
 
 /// Bytes of paths, names and links' targets that a session keeps until there is an answer, also of what is
 /// refused and not shown; a source that offers more waits.

@@ -38,7 +38,7 @@ use crate::target::TargetFolder;
 use crate::transfer::{Peer, Transfer, lock};
 
 pub use options::ListenOptions;
-use places::Place;
+pub(crate) use places::{Holder, Place};
 
 /// How long a session waits for the one that it takes the place of to end.
 const SUPERSEDE_PATIENCE: Duration = Duration::from_secs(10);
@@ -81,13 +81,13 @@ struct State {
     finishing: usize,
     /// The sockets are closed, too.
     deaf: bool,
-    /// Peers that have a place for a session that is about to start.
-    reserved: Vec<PublicKey>,
+    /// Who has a place without a session that runs.
+    reserved: Vec<Holder>,
 }
 
 struct Running {
     transfer: Transfer,
-    peer: PublicKey,
+    holder: Holder,
     secret: SessionSecret,
     session: Arc<dyn AnySession>,
 }
@@ -253,7 +253,7 @@ impl State {
 
 impl Shared {
     /// Starts the session of a peer that has proven itself.
-    fn open_session(self: &Arc<Self>, opened: Opened, quota: Arc<Quota>, place: Place) {
+    fn open_session(self: &Arc<Self>, opened: Opened, quota: Arc<Quota>, place: Arc<Place>) {
         let Opened { connection, secret, session: id, peer, address } = opened;
         let transfer = Transfer::new(self.job.keep, Paces::new(None, Some(self.pace.clone())));
         transfer.open(Peer { address, key: peer, label: String::new() });
@@ -284,15 +284,16 @@ impl Shared {
             shared.announce_if_over(state);
         };
         let target = lock(&self.target).0.clone();
-        let beginning =
-            Beginning { id, peer, hello: self.job.hello(None), target, quota, timers: self.timers };
+        let (hello, timers, holder) = (self.job.hello(None), self.timers, place.holder());
+        let place = Some(place);
+        let beginning = Beginning { id, peer, hello, target, quota, timers, place: place.clone() };
         match start(&self.job, beginning, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
                 let closing = state.closing;
                 // It may have ended already.
                 if !over.load(Ordering::Relaxed) {
-                    let running = Running { transfer: transfer.clone(), peer, secret, session };
+                    let running = Running { transfer: transfer.clone(), holder, secret, session };
                     state.sessions.insert(id, running);
                 }
                 drop(state);
@@ -321,7 +322,7 @@ impl Shared {
     /// of its files. Whoever did not open it cannot end it.
     fn supersede(&self, earlier: SessionId, peer: PublicKey) {
         let state = lock(&self.state);
-        let running = state.sessions.get(&earlier).filter(|running| running.peer == peer);
+        let running = state.sessions.get(&earlier).filter(|running| running.holder.peer == peer);
         let Some(session) = running.map(|running| running.session.clone()) else { return };
         drop(state);
         session.supersede();
@@ -365,7 +366,7 @@ impl Shared {
         let state = lock(&self.state);
         let running = state.sessions.get(&request.session)?;
         let admitted = running.session.admits(LaneId(request.lane), request.attempt)
-            && state.has_room_for_lane(running.peer);
+            && state.has_room_for_lane(running.holder.peer);
         admitted.then(|| (running.session.clone(), running.secret.clone()))
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
+use crate::descriptors::LANES;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
 use crate::opening::{BUSY, Caller, Knock, Who, admit_lane, answer, examine, examine_guess};
 use crate::strangers::Admitted;
@@ -134,7 +135,7 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             let (guess, visitor) =
                 examine_guess(caller, &shared.key, &shared.codes, admitted.source()).await?;
             let (place, visitor) = shared.place_for(visitor).await?;
-            if !shared.codes.redeem(&guess, admitted.source()) {
+            if !shared.codes.redeem(&guess) {
                 return None;
             }
             admitted.has_proven_itself();
@@ -145,7 +146,8 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
             let (session, secret) = shared.joinable(&request)?;
-            let connection = Box::pin(admit_lane(caller, &secret, request)).await?;
+            let share = LANES.share()?;
+            let connection = Box::pin(admit_lane(caller, &secret, request, share)).await?;
             session.join(Who::Listener, lane, attempt, connection);
         }
     }
