@@ -2,7 +2,7 @@
 //!
 //! Nothing here tells a stranger anything: each refusal looks like a wrong secret.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,7 @@ use crate::deadline::Deadline;
 use crate::ledger::{Book, Ledger};
 use crate::opening::random;
 use crate::quota::{Amount, Quota};
+use crate::returns::Returns;
 use crate::transfer::lock;
 
 /// Up to where a ticket goes.
@@ -69,8 +70,7 @@ struct Keys {
     id: TicketId,
     ends: Option<Deadline>,
     quota: Arc<Quota>,
-    /// Tickets of those who came by a code, to come again with.
-    returns: HashMap<TicketId, (Zeroizing<[u8; 32]>, PublicKey)>,
+    returns: Returns,
 }
 
 impl Admission {
@@ -174,11 +174,7 @@ impl Admission {
             Claim::Known => self.allows_some().then(|| Zeroizing::new(KNOWN_PSK)),
             Claim::Ticket(id) => {
                 let keys = lock(&self.keys);
-                if id == keys.id {
-                    Some(keys.psk.clone())
-                } else {
-                    keys.returns.get(&id).map(|(psk, _)| psk.clone())
-                }
+                if id == keys.id { Some(keys.psk.clone()) } else { keys.returns.psk(id) }
             }
         }
     }
@@ -192,8 +188,7 @@ impl Admission {
         let keys = lock(&self.keys);
         let (quota, ends) = (keys.quota.clone(), keys.ends);
         if id != keys.id {
-            let (_, owner) = keys.returns.get(&id)?;
-            return (*owner == peer).then_some(quota);
+            return keys.returns.is_of(id, peer).then_some(quota);
         }
         drop(keys);
         if self.limits.uses.is_none() && ends.is_none() {
@@ -219,22 +214,35 @@ impl Admission {
         Some(quota)
     }
 
-    /// Lets somebody who came by a code come again.
-    pub fn expect_again(&self, ticket: &TicketSecret, peer: PublicKey) -> Arc<Quota> {
+    /// Lets somebody who came by a code come again. What it claims then, and how much it may bring.
+    pub fn expect_again(&self, ticket: &TicketSecret, peer: PublicKey) -> (Claim, Arc<Quota>) {
         let mut keys = lock(&self.keys);
-        keys.returns.insert(ticket.id(), (ticket.psk(), peer));
-        keys.quota.clone()
+        keys.returns.expect(ticket, peer);
+        (Claim::Ticket(ticket.id()), keys.quota.clone())
+    }
+
+    /// A session begins of somebody who came with `claim`, or who will.
+    pub fn begin(&self, claim: Claim) {
+        if let Claim::Ticket(id) = claim {
+            lock(&self.keys).returns.begin(id);
+        }
+    }
+
+    /// Such a session is over, cut off or not: what it brought is written down. Where that fails, the ledger says more
+    /// than that.
+    pub fn end(&self, claim: Claim, is_cut_off: bool) {
+        let mut keys = lock(&self.keys);
+        if let Claim::Ticket(id) = claim {
+            keys.returns.end(id, is_cut_off);
+        }
+        let quota = keys.quota.clone();
+        drop(keys);
+        let _ = quota.settle();
     }
 
     /// Nobody comes any more.
     pub fn close(&self) {
         self.ledger.iter().for_each(|book| book.close());
-    }
-
-    /// A session is over: what it brought is written down. Where that fails, the ledger says more than that.
-    pub fn settle(&self) {
-        let quota = lock(&self.keys).quota.clone();
-        let _ = quota.settle();
     }
 
     fn keep(&self, users: &Users) -> io::Result<()> {
@@ -253,7 +261,7 @@ impl Keys {
         let id = ticket.secret().id();
         let ends = ticket.expires().and_then(Deadline::at_unix);
         let quota = Arc::new(Quota::new(limits, used, book.map(|book| (book.clone(), id))));
-        Self { psk: ticket.secret().psk(), id, ticket, ends, quota, returns: HashMap::new() }
+        Self { psk: ticket.secret().psk(), id, ticket, ends, quota, returns: Returns::default() }
     }
 }
 

@@ -252,12 +252,22 @@ impl<S: Side> Session<S> {
         let mut state = self.state();
         let left = state.machine.lose_lane(lane);
         self.release_readers();
-        let finished = state.machine.is_finished();
         self.wake(&mut state);
         drop(state);
         if !left {
-            self.end(if finished { Ok(()) } else { Err(Error::Lost) });
+            self.cut_off(Error::Lost);
         }
+    }
+
+    /// Ends a session whose peer cannot be heard any more. One that waited for nothing but a goodbye is complete.
+    pub fn cut_off(&self, error: Error) {
+        let state = self.state();
+        let (is_ended, is_finished) = (state.is_ended(), state.machine.is_finished());
+        drop(state);
+        if is_finished && !is_ended {
+            self.transfer.set_unheard();
+        }
+        self.end(if is_finished { Ok(()) } else { Err(error) });
     }
 
     pub fn stop_lanes(&self) {

@@ -36,6 +36,7 @@ mod protect;
 mod quota;
 mod rate;
 mod retry;
+mod returns;
 mod scope;
 mod serve;
 mod session;

@@ -50,6 +50,11 @@ pub(crate) const GUESSES_FROM_ONE_SOURCE: Rate = Rate { every: Duration::from_se
 /// *Attack:* guessing from many addresses. At this rate it takes 2,700 years to guess all codes there are.
 pub(crate) const GUESSES: Rate = Rate { every: Duration::from_secs(10), at_once: 60 };
 
+/// So long after a loss somebody may come again who came by a code: the default patience of a dialler.
+///
+/// *Attack:* whoever was let in by three words, once, and comes again another day with other files.
+pub(crate) const RETURN_WITHIN: Duration = Duration::from_secs(600);
+
 /// Connections that the system queues until they are accepted.
 ///
 /// *Attack:* none: a burst of lanes from many senders. Beyond it the system itself makes diallers wait.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use hawser_protocol::handshake::{SessionId, SessionSecret};
+use hawser_protocol::handshake::{self, SessionId, SessionSecret};
 use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::JoinRequest;
 use hawser_protocol::link::LaneId;
@@ -30,6 +30,7 @@ use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::peers::{Mismatch, PeerName};
 use crate::quota::Quota;
+use crate::returns::is_cut_off;
 use crate::serve::{AnySession, Beginning, start};
 use crate::session::{call, spawn};
 use crate::sockets::bind_all;
@@ -253,7 +254,13 @@ impl State {
 
 impl Shared {
     /// Starts the session of a peer that has proven itself.
-    fn open_session(self: &Arc<Self>, opened: Opened, quota: Arc<Quota>, place: Arc<Place>) {
+    fn open_session(
+        self: &Arc<Self>,
+        opened: Opened,
+        claim: handshake::Claim,
+        quota: Arc<Quota>,
+        place: Arc<Place>,
+    ) {
         let Opened { connection, secret, session: id, peer, address } = opened;
         let transfer = Transfer::new(self.job.keep, Paces::new(None, Some(self.pace.clone())));
         transfer.open(Peer { address, key: peer, label: String::new() });
@@ -268,8 +275,9 @@ impl Shared {
         });
         let over = Arc::new(AtomicBool::new(false));
         let (shared, ended, served) = (self.clone(), over.clone(), transfer.clone());
+        self.admission.begin(claim);
         let closed = move |result| {
-            shared.admission.settle();
+            shared.admission.end(claim, is_cut_off(&result) || served.is_unheard());
             let mut state = lock(&shared.state);
             ended.store(true, Ordering::Relaxed);
             let running = state.sessions.remove(&id);
@@ -301,7 +309,11 @@ impl Shared {
                     closing.apply(&transfer);
                 }
             }
-            Err(error) => transfer.finish(Err(error)),
+            Err(error) => {
+                let result = Err(error);
+                self.admission.end(claim, is_cut_off(&result));
+                transfer.finish(result);
+            }
         }
         drop(place);
     }

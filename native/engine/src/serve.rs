@@ -72,9 +72,7 @@ impl<S: Side> AnySession for Session<S> {
     }
 
     fn supersede(&self) {
-        // One that waited for nothing but a goodbye is complete.
-        let finished = self.state().machine.is_finished();
-        self.end(if finished { Ok(()) } else { Err(Error::Superseded) });
+        self.cut_off(Error::Superseded);
     }
 }
 

@@ -129,7 +129,7 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
                 if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
             admitted.has_proven_itself();
             let (place, visitor) = shared.place_for(visitor).await?;
-            shared.open_session(Box::pin(visitor.enter()).await?, quota, place);
+            shared.open_session(Box::pin(visitor.enter()).await?, claim, quota, place);
         }
         Knock::Code => {
             let (guess, visitor) =
@@ -140,8 +140,9 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             }
             admitted.has_proven_itself();
             let opened = Box::pin(visitor.enter()).await?;
-            let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
-            shared.open_session(opened, quota, place);
+            let ticket = opened.secret.return_ticket();
+            let (claim, quota) = shared.admission.expect_again(&ticket, opened.peer);
+            shared.open_session(opened, claim, quota, place);
         }
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
