@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hawser_protocol::link::LaneId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::task::{JoinSet, spawn_blocking, yield_now};
+use tokio::task::{JoinSet, spawn, spawn_blocking, yield_now};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
@@ -28,18 +28,13 @@ pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::ne
         let mut accepting = JoinSet::new();
         for socket in sockets {
             // Both were set up by bind(); should the runtime refuse one, the others serve.
-            if let Ok(socket) = TcpListener::from_std(socket) {
-                accepting.spawn(accept(socket, shared.clone()));
+            if let Ok(socket) = TcpListener::from_std(socket).map(Arc::new) {
+                let shared = shared.clone();
+                accepting.spawn(persist(move || accept(socket.clone(), shared.clone())));
             }
         }
         let renewing = shared.clone();
-        accepting.spawn(async move {
-            while let Some(until) = renewing.codes.until() {
-                // Not longer, for this clock stops while the machine sleeps.
-                sleep_until(until.min(Instant::now() + CODE_CHECK).into()).await;
-                renewing.codes.renew();
-            }
-        });
+        accepting.spawn(persist(move || renew(renewing.clone())));
         shared.closing.notified().await;
     });
     // Closes the sockets, with the tasks that hold them.
@@ -49,7 +44,24 @@ pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::ne
     shared.announce_if_over(state);
 }
 
-async fn accept(socket: TcpListener, shared: Arc<Shared>) {
+/// Does what is to be done until the listener closes, again should it panic: a socket that nobody accepts from would
+/// let all who come wait.
+async fn persist<F: Future<Output = ()> + Send + 'static>(work: impl Fn() -> F) {
+    while spawn(work()).await.is_err_and(|error| error.is_panic()) {
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Shows another code when one is too old.
+async fn renew(shared: Arc<Shared>) {
+    while let Some(until) = shared.codes.until() {
+        // Not longer, for this clock stops while the machine sleeps.
+        sleep_until(until.min(Instant::now() + CODE_CHECK).into()).await;
+        shared.codes.renew();
+    }
+}
+
+async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
     let mut greeting = JoinSet::new();
     let mut reserve = None;
     loop {
@@ -153,4 +165,24 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
         }
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn what_has_panicked_begins_again_until_it_has_ended() {
+        let times = Arc::<AtomicU32>::default();
+        let count = times.clone();
+        let work = move || {
+            let count = count.clone();
+            async move { assert!(count.fetch_add(1, Ordering::Relaxed) == 2, "injected") }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(persist(work));
+        assert_eq!(times.load(Ordering::Relaxed), 3);
+    }
 }
