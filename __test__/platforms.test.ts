@@ -1,4 +1,4 @@
-import {readdirSync, readFileSync} from 'node:fs';
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join, relative, resolve} from 'node:path';
 import {parseTriple} from '@napi-rs/cli';
@@ -10,7 +10,8 @@ import {runNode} from './helpers/process.ts';
 const manifest = createRequire(import.meta.url)('hawser/package.json') as {
   napi: {targets: readonly string[]};
 };
-const platforms = manifest.napi.targets.map((target) => parseTriple(target).platformArchABI).toSorted();
+const triples = manifest.napi.targets.map(parseTriple);
+const platforms = triples.map(({platformArchABI}) => platformArchABI).toSorted();
 
 /** Every file in a folder. */
 function contents(folder: string): Record<string, string> {
@@ -26,6 +27,13 @@ test('npm/ has a package for each target, as package.json would have it made', a
   const made = await runNode(t, [napi, 'create-npm-dirs', '--npm-dir', relative('.', folder)]);
 
   t.is(made.code, 0, made.stderr);
+  // What napi writes there would send its readers to a package that does not exist.
+  for (const {platformArchABI: name, triple} of triples) {
+    const readme =
+      `# \`@hawser/native-${name}\`\n\n` +
+      `The **${triple}** binary of \`hawser\`, which installs it where it fits. Install \`hawser\`, not this.\n`;
+    writeFileSync(join(folder, name, 'README.md'), readme);
+  }
   t.deepEqual(readdirSync('npm').toSorted(), platforms);
   t.deepEqual(contents('npm'), contents(folder));
 });

@@ -35,6 +35,12 @@ if (options.all && present.length < platforms.length) {
   const missing = platforms.filter((platform) => !present.includes(platform)).map(({addon}) => addon);
   fail(`${options.artifacts} lacks ${missing.join(', ')}.`);
 }
+if (present.length === 0) {
+  fail(
+    `${options.artifacts} has no addon: run "npm run build:all", or "npm run pack -- --artifacts ." for the one that ` +
+      '"npm ci" has built here.',
+  );
+}
 if (!existsSync('dist/cli/main.js')) fail('dist is not built: run "npm run build:ts".');
 for (const folder of [staging, packages]) {
   rmSync(folder, {recursive: true, force: true});

@@ -2,7 +2,7 @@
 // the registry has already is left alone, so after a failure it can be run again. `--dry-run` shows what would be done,
 // `--packages FOLDER` takes them from elsewhere.
 import {spawnSync} from 'node:child_process';
-import {readdirSync} from 'node:fs';
+import {existsSync, readdirSync} from 'node:fs';
 import {join, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
 
@@ -16,7 +16,8 @@ const folder = resolve(options.packages);
 /** Eight platforms and the main package. */
 const COUNT = 9;
 
-const tarballs = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
+const names = existsSync(folder) ? readdirSync(folder) : [];
+const tarballs = names.filter((name) => name.endsWith('.tgz'));
 if (tarballs.length !== COUNT) {
   fail(
     `${folder} has ${tarballs.length} packages, not ${COUNT}: run "npm run pack -- --all" with all addons.`,

@@ -3,7 +3,16 @@
 // `--platform NAME` says which package it needs; `--packages FOLDER` takes them from elsewhere.
 import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {basename, join, resolve} from 'node:path';
 import {createInterface} from 'node:readline';
@@ -37,12 +46,16 @@ try {
   console.log(
     `${options.platform}, Node ${version}: moved ${files} files, ${folders} folders, ${links} links, ${bytes} bytes.`,
   );
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
 } finally {
   rmSync(folder, {recursive: true, force: true, maxRetries: 10});
 }
 
 function install() {
-  const tarballs = readdirSync(options.packages).map((name) => resolve(options.packages, name));
+  const names = existsSync(options.packages) ? readdirSync(options.packages) : [];
+  const tarballs = names.map((name) => resolve(options.packages, name));
   const main = tarballs.find((tarball) => /^hawser-\d/.test(basename(tarball)));
   if (!main) throw new Error(`${options.packages} has no packages: run "npm run pack"`);
   // npm chooses among them as it does in a registry.
@@ -64,9 +77,10 @@ function install() {
   const args = ['install', '--no-audit', '--no-fund', '--loglevel=error', ...platform];
   const {status, error} = spawnSync('npm', args, {cwd: folder, stdio: 'inherit', shell: windows});
   if (status !== 0) throw error ?? new Error(`npm install ended with exit code ${status}`);
-  const installed = readdirSync(join(folder, 'node_modules/@hawser')).join(', ');
+  const scope = join(folder, 'node_modules/@hawser');
+  const installed = existsSync(scope) ? readdirSync(scope).join(', ') : 'no binary';
   if (installed !== `native-${options.platform}`)
-    throw new Error(`npm chose ${installed} for ${options.platform}`);
+    throw new Error(`npm chose ${installed} for ${options.platform}, of what is in ${options.packages}`);
 }
 
 /** The value of an expression, or of its promise, as a Node in that folder has it. */

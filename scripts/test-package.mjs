@@ -52,7 +52,9 @@ async function pack(packages) {
   for (const target of napi.targets)
     writeFileSync(join(addons, addonOf(target)), 'This stands in for an addon.');
   copyFileSync(addon, join(addons, addon));
-  await node(['scripts/pack.mjs', '--all', '--artifacts', addons, '--into', packages]);
+  // As a release workflow does, and alike wherever this runs: a package names its repository.
+  const env = {GITHUB_SERVER_URL: 'https://example.com', GITHUB_REPOSITORY: 'somebody/hawser'};
+  await node(['scripts/pack.mjs', '--all', '--artifacts', addons, '--into', packages], env);
 }
 
 async function publish(packages) {

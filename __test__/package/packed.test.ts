@@ -39,7 +39,7 @@ for (const platform of platforms) {
   });
 }
 
-test('the manifest runs nothing, and names the binaries by exact version', async (t) => {
+test('the manifest runs nothing, and names the binaries by exact version and the repository of the workflow', async (t) => {
   const text = await succeed(
     t,
     ['tar', '--extract', '--to-stdout', '--file', hawser, 'package/package.json'],
@@ -59,12 +59,14 @@ test('the manifest runs nothing, and names the binaries by exact version', async
     'license',
     'name',
     'optionalDependencies',
+    'repository',
     'sideEffects',
     'type',
     'version',
   ]);
   const names = platforms.map((platform) => `@hawser/native-${platform}`);
   t.deepEqual(manifest['optionalDependencies'], Object.fromEntries(names.map((name) => [name, version])));
+  t.deepEqual(manifest['repository'], {type: 'git', url: 'git+https://example.com/somebody/hawser.git'});
 });
 
 test('the binary is the one that was built, without symbols', async (t) => {

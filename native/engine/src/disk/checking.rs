@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
+use hawser_protocol::error::Reason;
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::ranges::{ChunkRange, chunk_count};
 
@@ -44,6 +45,8 @@ pub enum Checked {
     Bad,
     /// There are no more. These were bad.
     Done(Vec<ChunkRange>),
+    /// There are no more, and those that were bad cannot come again.
+    Refused(Reason),
 }
 
 impl Checking {

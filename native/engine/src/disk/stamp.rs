@@ -10,6 +10,7 @@ use cap_std::fs::Dir;
 use cap_std::fs::{DirBuilder, OpenOptions};
 use hawser_protocol::manifest::Mtime;
 
+#[cfg(unix)]
 use super::stat::Form;
 
 /// How to create a file that shall end up with `mode`: for writing, and only if nothing has its

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hawser_protocol::identity::PublicKey;
 
@@ -11,6 +12,7 @@ use crate::limits::{
     MAX_LANES_OF_ONE_PEER, MAX_SESSIONS, MAX_SESSIONS_OF_ONE_PEER, MAX_SESSIONS_OF_ONE_SOURCE,
 };
 use crate::opening::Visitor;
+use crate::refusals::{Refusal, RefusedFor};
 use crate::strangers::source;
 use crate::transfer::lock;
 
@@ -41,6 +43,8 @@ impl Shared {
         match self.reserve(Holder { peer, source }) {
             Some(place) => Some((Arc::new(place), visitor)),
             None => {
+                let address = visitor.address();
+                self.refusals.tell(Refusal { key: peer, address, why: RefusedFor::Busy }, Instant::now());
                 visitor.turn_away().await;
                 None
             }
