@@ -11,6 +11,7 @@ use crate::deadline::Deadline;
 use crate::limits::{GUESSES, GUESSES_FROM_ONE_SOURCE};
 use crate::opening::random;
 use crate::rate::BySource;
+use crate::session::call;
 use crate::transfer::lock;
 
 /// How long a code is good.
@@ -187,7 +188,7 @@ impl State {
             }
             None => None,
         };
-        std::mem::take(&mut self.asking).into_iter().for_each(|asking| asking(told.clone()));
+        std::mem::take(&mut self.asking).into_iter().for_each(|asking| call(|| asking(told.clone())));
     }
 }
 
