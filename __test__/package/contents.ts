@@ -5,6 +5,7 @@ export const contents: readonly string[] = [
   'binding.cjs',
   'binding.d.cts',
   'dist/cli/main.js',
+  'dist/cli/program.js',
   'dist/code.d.cts',
   'dist/code.d.ts',
   'dist/code.js',
