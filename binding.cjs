@@ -854,6 +854,7 @@ module.exports.NativeDurability = nativeBinding.NativeDurability
 module.exports.NativeFate = nativeBinding.NativeFate
 module.exports.NativeKeep = nativeBinding.NativeKeep
 module.exports.NativeKind = nativeBinding.NativeKind
+module.exports.NativeRefusalReason = nativeBinding.NativeRefusalReason
 module.exports.NativeState = nativeBinding.NativeState
 module.exports.partials = nativeBinding.partials
 module.exports.protectMemory = nativeBinding.protectMemory

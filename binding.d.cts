@@ -17,10 +17,15 @@ export declare class NativeListener {
   get expires(): number | null
   /** How much of its limits the ticket has come to. */
   get ticketUse(): NativeTicketUse
-  /** Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value. */
-  revoke(): string | NativeFailure
+  /**
+   * Makes another ticket, and lets nobody in with this one any more; both at once. Resolves when the ledger has it.
+   * A failure comes back as a value.
+   */
+  revoke(): Promise<string | NativeFailure>
   /** The next short code to show; null when there will be none any more. */
   nextCode(): Promise<NativeCode | null>
+  /** The next peer that has what lets in, and was not let in; null once closed. */
+  nextRefusal(): Promise<NativeRefusal | null>
   /** The port listened on. */
   get port(): number
   /** The socket addresses listened on, such as "[::]:7707". */
@@ -51,8 +56,8 @@ export declare class NativeOffer {
    * as a failure. The first decision stands.
    */
   accept(directory: Uint8Array | undefined | null, drops: Array<string>): NativeFailure | null
-  /** Refuses it. The peer is told one thing, and this side's user another. */
-  refuse(told: string, reason: string): void
+  /** Refuses it. The peer is told one thing, and this side's user another; the failure of the transfer has the cause. */
+  refuse(told: string, reason: string, cause?: number | undefined | null): void
   /** Resolves when there is nothing to decide any more. */
   over(): Promise<void>
 }
@@ -199,6 +204,8 @@ export interface NativeFailure {
   retryable: boolean
   /** Of KEY_CHANGED. */
   mismatch?: NativeMismatch
+  /** Of a transfer that was refused here: what refuse() was called with. */
+  cause?: number
 }
 
 /** How an entry ended. */
@@ -407,6 +414,18 @@ export interface NativeProgress {
   /** While the state is "reconnecting". */
   outage?: NativeOutage
 }
+
+/** Whom a listener has not let in. */
+export interface NativeRefusal {
+  address: string
+  /** In base32. */
+  publicKey: string
+  fingerprint: string
+  reason: NativeRefusalReason
+}
+
+/** Why somebody with the ticket, the code or a known key was not let in. */
+export type NativeRefusalReason = 'used-up' | 'expired' | 'busy'
 
 /** Something that was to be removed. */
 export interface NativeRemaining {

@@ -3,6 +3,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {hawser, hawserOnTerminal, listenOn, parseEvents, run} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
+import {listed} from './helpers/peers.ts';
 import type {Process} from './helpers/process.ts';
 import {listDelivered, writeFiles} from './helpers/tree.ts';
 
@@ -16,18 +17,22 @@ interface Asking {
   readonly ticket: string;
 }
 
-async function startAsking(t: ExecutionContext, ...flags: readonly string[]): Promise<Asking> {
+async function startAsking(
+  t: ExecutionContext,
+  env: NodeJS.ProcessEnv = {},
+  ...flags: readonly string[]
+): Promise<Asking> {
   const folder = makeFolder(t);
   const inbox = join(folder, 'inbox');
   await writeFiles(folder, {'tree/one': 'one', 'tree/folder/two': 'two two'});
   const args = ['receive', inbox, '--ask', '--bind', '127.0.0.1', '--port', '0', ...flags];
-  const receiver = hawserOnTerminal(t, args);
+  const receiver = hawserOnTerminal(t, args, env);
   const ticket = await receiver.said('stdout', /(hawser1\w+)\r\n/);
   return {folder, inbox, receiver, ticket};
 }
 
 linux('a person is asked on the terminal, and yes lets it in', async (t) => {
-  const {folder, inbox, receiver, ticket} = await startAsking(t, '--once');
+  const {folder, inbox, receiver, ticket} = await startAsking(t, {}, '--once');
   const sender = hawser(t, ['send', join(folder, 'tree'), '--to', ticket]);
 
   const shown = await receiver.said('stdout', /\r\n[^\r\n]* offers ([^]*?)Accept\? \[y\/N\] /);
@@ -44,14 +49,14 @@ linux('a person is asked on the terminal, and yes lets it in', async (t) => {
     '   folder  tree/folder',
     '',
   ]);
-  t.regex(stdout, /\(127\.0\.0\.1:\d+, key \w{4}-\w{4}-\w{4}-\w{4}, new\) offers 2 files/);
+  t.regex(stdout, /127\.0\.0\.1:\d+ \(calls itself ".+", key \w{4}-\w{4}-\w{4}-\w{4}, new\) offers 2 files/);
   t.is((await sender.ended()).code, 0);
   t.deepEqual(await listDelivered(inbox), ['tree']);
 });
 
 linux('no, and anything else, keeps it out, and the other side is told', async (t) => {
   for (const answer of ['n', '', 'yeah']) {
-    const {folder, inbox, receiver, ticket} = await startAsking(t, '--once');
+    const {folder, inbox, receiver, ticket} = await startAsking(t, {}, '--once');
     const sender = hawser(t, ['send', join(folder, 'tree'), '--to', ticket]);
     await receiver.said('stdout', /Accept\? /);
     receiver.type(`${answer}\n`);
@@ -65,6 +70,30 @@ linux('no, and anything else, keeps it out, and the other side is told', async (
     t.deepEqual(readdirSync(inbox), []);
   }
 });
+
+linux(
+  'who was refused is as new the next time, and shown by no name that only it gives itself',
+  async (t) => {
+    const [env, sender] = [{HAWSER_CONFIG_DIR: makeFolder(t)}, {HAWSER_CONFIG_DIR: makeFolder(t)}];
+    const asked = /127\.0\.0\.1:\d+ (\([^\r\n]+\)) offers [^]*?Accept\? /;
+    for (const [answer, isNew] of [
+      ['n', true],
+      ['y', true],
+      ['y', false],
+    ] as const) {
+      const {folder, receiver, ticket} = await startAsking(t, env, '--once');
+      const sent = hawser(t, ['send', join(folder, 'tree'), '--to', ticket], sender);
+      const who = await receiver.said('stdout', asked);
+      t.regex(who, /^\(calls itself ".+", key (?:\w{4}-){3}\w{4}(?:, new)?\)$/);
+      t.is(who.endsWith(', new)'), isNew);
+      t.is((await listed(t, env)) === '', isNew);
+      receiver.type(`${answer}\n`);
+      await receiver.ended();
+      await sent.ended();
+      t.is((await listed(t, env)) !== '', answer === 'y');
+    }
+  },
+);
 
 linux('a sender sees that it waits to be accepted, and Ctrl-C then says that nothing was done', async (t) => {
   const {folder, receiver, ticket} = await startAsking(t);
@@ -134,7 +163,7 @@ linux(
 );
 
 linux('names are escaped and cut, and those that programs run are pointed out', async (t) => {
-  const {folder, receiver, ticket} = await startAsking(t, '--once');
+  const {folder, receiver, ticket} = await startAsking(t, {}, '--once');
   mkdirSync(join(folder, '.ssh'));
   writeFileSync(join(folder, '.ssh/authorized_keys'), 'key');
   const nasty = join(folder, '\u001b[2Jtxt.\u202eexe');
@@ -209,5 +238,20 @@ test('who receives into the home folder is told what that means, unless asked be
     receiver.kill('SIGTERM');
     const {stderr} = await receiver.ended();
     t.is(stderr.includes('this is your home folder'), told, stderr);
+  }
+});
+
+test('who receives into a repository, or what looks like a home folder, is told what that means', async (t) => {
+  const folder = makeFolder(t);
+  for (const [name, told] of [
+    ['.git', /^hawser: this is a repository: .+ \.git\/hooks,/m],
+    ['.ssh', /^hawser: this is a home folder: .+ \.bashrc,/m],
+    ['git', /^(?![^]*this is )/],
+  ] as const) {
+    mkdirSync(join(folder, name, name), {recursive: true});
+    const {process: receiver} = await listenOn(t, ['receive', join(folder, name)]);
+    await receiver.said('stderr', /Listening on/);
+    receiver.kill('SIGTERM');
+    t.regex((await receiver.ended()).stderr, told);
   }
 });

@@ -21,7 +21,7 @@ test('receive and send move files and folders between two processes', async (t) 
   t.is(sent.stdout, '');
   t.regex(
     sent.stderr,
-    /^Connected to .+ \(127\.0\.0\.1:\d+, key .+\)\.\nSent 3 files, 2 MB in \d+\.\d s \(.+\/s\)\n$/,
+    /^Connected to 127\.0\.0\.1:\d+ \(calls itself ".+", key .+\)\.\nSent 3 files, 2 MB in \d+\.\d s \(.+\/s\)\n$/,
   );
   await assertSameTree(t, join(folder, 'inbox/photos'), join(folder, 'photos'));
   assertSameBytes(t, join(folder, 'inbox/sample.txt'), join(folder, 'sample.txt'));
@@ -33,7 +33,7 @@ test('receive and send move files and folders between two processes', async (t) 
   t.is(received.stdout, `${ticket}\n`);
   t.true(received.stderr.includes(`npx hawser send <files> --to ${ticket}\n`));
   t.regex(received.stderr, /^Listening on 127\.0\.0\.1:\d+/);
-  t.regex(received.stderr, /\(127\.0\.0\.1:\d+, key .+\) is sending\.\n/);
+  t.regex(received.stderr, /127\.0\.0\.1:\d+ \(calls itself ".+", key .+\) is sending\.\n/);
 });
 
 test('receive keeps listening for more senders', async (t) => {

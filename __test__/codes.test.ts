@@ -84,7 +84,7 @@ test('three wrong codes end the right one', async (t) => {
 test('revoking ends the code, too', async (t) => {
   const {file, receiver, codes} = await prepare(t);
   const {code} = await next(codes);
-  receiver.revoke();
+  await receiver.revoke();
   t.is((await next(codes)).reason, 'revoked');
   await t.throwsAsync(send([file], {to: {address: at(receiver), code}}).finished(), {code: 'CODE_REJECTED'});
 });

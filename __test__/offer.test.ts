@@ -189,6 +189,8 @@ for (const [which, [onOffer, message]] of Object.entries(failures)) {
     t.like(sent, {code: 'REFUSED', message: 'the other side refused the transfer: it could not decide'});
     t.like(received, {code: 'REFUSED'});
     t.regex(received.message, message);
+    t.true('cause' in received);
+    if (received.cause instanceof Error) t.true(received.message.endsWith(received.cause.message));
     t.deepEqual(readdirSync(asked.inbox), []);
   });
 }

@@ -88,7 +88,7 @@ test('a revoked ticket lets nobody in any more, and the one in its place does', 
   const identity = somebody();
   await send([join(folder, 'file')], {to: old, identity}).finished();
 
-  const ticket = receiver.revoke();
+  const ticket = await receiver.revoke();
 
   t.not(ticket, old);
   t.is(receiver.ticket, ticket);

@@ -14,7 +14,12 @@ export interface PublicIdentity {
 
 /** What peers know of an identity: an X25519 private key of `node:crypto`, or else it is an `INVALID_OPTION`. */
 export function publicIdentity(identity: KeyObject): PublicIdentity {
-  return identify(privateBytes(identity));
+  const bytes = privateBytes(identity);
+  try {
+    return identify(bytes);
+  } finally {
+    bytes.fill(0);
+  }
 }
 
 /**

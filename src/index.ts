@@ -10,7 +10,7 @@ export {publicIdentity} from './identity.ts';
 export type {PublicIdentity} from './identity.ts';
 export {KnownPeers} from './known-peers.ts';
 export type {KnownPeer, RememberedPeer, RememberOptions} from './known-peers.ts';
-export type {CloseOptions, Listener, ListenOptions, ReservedName, ShownCode} from './listener.ts';
+export type {CloseOptions, Listener, ListenOptions, ReservedName, ShownCode, TurnedAway} from './listener.ts';
 export type {KnownPartFile, PartFile, UnknownPartFile} from './part-file.ts';
 export type {AcceptedOffer, Offer, OfferAnswer, OfferedEntry, OfferOption, RefusedOffer} from './offer.ts';
 export {partials, removePartials} from './partials.ts';

@@ -3,6 +3,7 @@ import {reachableHosts} from './hosts.ts';
 import {identityBytes} from './identity.ts';
 import {listen, toError, type NativeJob, type NativeListener} from './native.ts';
 import {answerOffers, type OfferOption} from './offer.ts';
+import type {Peer} from './peer.ts';
 import {checkLimit, integer, milliseconds, type SessionOptions} from './session.ts';
 import {toPathBytes, type FilePath} from './path.ts';
 import {toNativeTicketLimits, type TicketLimits, type TicketUse} from './ticket-limits.ts';
@@ -66,6 +67,15 @@ export interface ShownCode {
   readonly reason: 'first' | 'used' | 'guessed' | 'expired' | 'revoked';
 }
 
+/** A peer that has proven its key, and has the ticket, the code or a place in `allow`, and was not let in all the same. */
+export interface TurnedAway extends Omit<Peer, 'name'> {
+  /**
+   * Why: as many peers have come with the ticket as may; its time is over; or there are too many transfers, and it was told
+   * to come again.
+   */
+  readonly reason: 'used-up' | 'expired' | 'busy';
+}
+
 /** How {@link Listener.close} takes its time. */
 export interface CloseOptions {
   /**
@@ -121,11 +131,12 @@ export class Listener implements AsyncDisposable {
   /**
    * Makes another ticket in place of this one, and another code where codes are shown. Those before let nobody in any
    * more, not even those who have come with them before; transfers that run go on, until their connections are lost.
-   * Limits begin anew. Gives the new ticket. Throws a {@link HawserError} when the ledger cannot be written; the ticket
-   * is another one all the same.
+   * Limits begin anew, but for the end of a ticket that was kept and is given no `lifetimeMs` here: that stays. All of
+   * this is so when the call returns. Resolves to the new ticket when the ledger is that of the new one; rejects with a
+   * {@link HawserError} when it cannot be written, and the ticket is another one all the same.
    */
-  revoke(): string {
-    const result = this.#native.revoke();
+  async revoke(): Promise<string> {
+    const result = await this.#native.revoke();
     if (typeof result !== 'string') throw toError(result);
     return result;
   }
@@ -140,6 +151,20 @@ export class Listener implements AsyncDisposable {
       const shown = await this.#native.nextCode();
       if (!shown) return;
       yield {code: shown.code, reason: shown.reason};
+    }
+  }
+
+  /**
+   * Peers that a person may want to do something for, each as soon as it was turned away; ends when the listener is
+   * closed. Not strangers, nor who comes with a wrong or revoked ticket. Of one peer, or many, that come again and again it
+   * gives only some: eight, and then one in ten seconds. One that was given to one loop is not to another.
+   */
+  async *turnedAway(): AsyncGenerator<TurnedAway, void, undefined> {
+    for (;;) {
+      const refusal = await this.#native.nextRefusal();
+      if (!refusal) return;
+      const {address, publicKey, fingerprint, reason} = refusal;
+      yield {address, publicKey, fingerprint, reason};
     }
   }
 

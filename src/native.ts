@@ -16,6 +16,7 @@ import type {
   NativeVerification,
   NativeVerifyOptions,
 } from '#binding';
+import {takeCause} from './causes.ts';
 import {HawserError, type ErrorCode} from './errors.ts';
 import {explainLoadFailure} from './load-failure.ts';
 
@@ -157,7 +158,7 @@ export function toError(failure: NativeFailure): HawserError {
     known: native.known,
     offered: native.offered,
   };
-  return new HawserError(code as ErrorCode, message, {retryable, mismatch});
+  return new HawserError(code as ErrorCode, message, {retryable, mismatch, ...takeCause(failure.cause)});
 }
 
 /** A call that takes a private key: the binding has its own copy then, which it wipes when it is done. */

@@ -1,4 +1,5 @@
 import {setImmediate} from 'node:timers/promises';
+import {keepCause} from './causes.ts';
 import {HawserError} from './errors.ts';
 import type {NativeOffer} from './native.ts';
 import {toPathBytes, type FilePath} from './path.ts';
@@ -60,7 +61,7 @@ export interface OfferOption {
   /**
    * Called with what each peer offers, before anything of it is written; the answer may take its time. Other transfers go
    * on meanwhile. What it throws, or an answer that is none, refuses the offer, and `finished()` of the transfer tells
-   * why. A transfer that was accepted, lost its connections and goes on is not asked about again, unless it then offers
+   * why: what was thrown is the `cause` of its error. A transfer that was accepted, lost its connections and goes on is not asked about again, unless it then offers
    * something else. Default: everything is received.
    */
   readonly onOffer?: ((offer: Offer) => OfferAnswer | Promise<OfferAnswer>) | undefined;
@@ -109,7 +110,7 @@ async function answer(native: NativeOffer, onOffer: OnOffer): Promise<void> {
   } catch (error) {
     answered = true;
     // What exactly has failed here is not the peer's business.
-    native.refuse('it could not decide', `onOffer failed: ${describe(error)}`);
+    native.refuse('it could not decide', `onOffer failed: ${describe(error)}`, keepCause(error));
   }
 }
 

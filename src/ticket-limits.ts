@@ -27,7 +27,10 @@ export interface TicketLimits {
 
 /** How much of its limits a ticket has come to. */
 export interface TicketUse {
-  /** How many peers have come with it, told apart by their keys; counted where its uses or its lifetime are limited. */
+  /**
+   * How many peers have come with it, told apart by their keys, 100,000 at most; counted where its uses or its lifetime
+   * are limited, or where there is a `ledger`.
+   */
   readonly peers: number;
   /** Bytes of files that they have brought to a receiver, those included that came in vain. */
   readonly bytes: number;

@@ -13,6 +13,7 @@ import {
   type ShownCode,
   type TicketLimits,
   type TicketUse,
+  type TurnedAway,
   type VerifyProgress,
   type VerifyReport,
 } from '../index.ts';
@@ -26,6 +27,7 @@ export type CommandEvent =
   | ListeningEvent
   | CodeEvent
   | RevokedEvent
+  | TurnedAwayEvent
   | PeerEvent
   | ProgressEvent
   | EntryEvent
@@ -68,11 +70,18 @@ export interface RevokedEvent {
   readonly ticket: string;
 }
 
+/** `receive` and `share`: somebody with the ticket, the code or a known key was not let in; never a mere stranger. */
+export interface TurnedAwayEvent extends TurnedAway, Acquaintance {
+  readonly event: 'turned-away';
+}
+
 /** What the user knows of a peer. */
 export interface Acquaintance {
   /** The name by which it is known here, if it is; `name` is only what it calls itself. */
   readonly knownAs: string | null;
-  /** Whether it was not known before. */
+  /** Whether the user gave it that name, and not its own label. */
+  readonly named: boolean;
+  /** Whether it was not known before: nobody whom nothing was accepted of is remembered. */
   readonly isNew: boolean;
 }
 

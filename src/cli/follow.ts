@@ -4,26 +4,29 @@ import {exit, exitCodeOf, type ExitCode} from './exit.ts';
 import type {CommandContext} from './run.ts';
 
 /**
- * Reports a transfer from now to its end, and has its peer remembered; gives the exit code that it stands for. Never
- * rejects.
+ * Reports a transfer from now to its end, and tells `acquaint` of its peer, again when what is offered was accepted;
+ * gives the exit code that it stands for. Never rejects.
  */
 export async function follow(
   transfer: Transfer,
   id: number,
   {report, intervalMs, signal}: CommandContext,
-  remember: (peer: Peer) => Promise<Acquaintance>,
+  acquaint: (peer: Peer, accepted: boolean) => Promise<Acquaintance>,
 ): Promise<ExitCode> {
-  let introduced: Promise<void> | undefined;
+  let introduced: Promise<unknown> | undefined;
   let last: Progress | undefined;
   let accepted = false;
   const introduce = async (peer: Peer): Promise<void> => {
-    const acquaintance = await remember(peer);
+    const acquaintance = await acquaint(peer, accepted);
     report({event: 'peer', transfer: id, ...peer, ...acquaintance});
   };
   for await (const progress of transfer.progress(intervalMs)) {
     const {peer} = transfer;
+    const acceptedNow = progress.accepted && !accepted;
+    accepted ||= progress.accepted;
     // Not waited for here: a disk that takes its time must not hold up what there is to see of the transfer.
-    if (peer) introduced ??= introduce(peer);
+    if (peer && !introduced) introduced = introduce(peer);
+    else if (peer && acceptedNow) introduced = introduced?.then(() => acquaint(peer, true));
     const {outage, reconnects} = progress;
     // Between two snapshots it may have gone on and been lost again, at its first attempt each time.
     const reconnected = reconnects > (last?.reconnects ?? 0);
@@ -34,7 +37,6 @@ export async function follow(
       report({event: 'reconnecting', transfer: id, attempt, elapsedMs, retryMs, message});
     }
     report({event: 'progress', transfer: id, ...progress});
-    accepted ||= progress.accepted;
     last = progress;
   }
   await introduced;

@@ -66,7 +66,7 @@ export function addGet(program: Command): void {
           entries: flags.json ? 'all' : 'failed',
           signal,
         });
-        return follow(transfer, 1, context, (peer) => memory.remember(peer, from));
+        return follow(transfer, 1, context, (peer, accepted) => memory.meet(peer, accepted, from));
       }),
     );
 }

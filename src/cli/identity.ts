@@ -130,12 +130,15 @@ async function readIdentity(path: string): Promise<KeyObject | undefined> {
 const attempts = 10;
 const attemptMs = 50;
 
-async function parse(pem: string): Promise<KeyObject | undefined> {
+/** Wipes it. */
+async function parse(pem: Buffer): Promise<KeyObject | undefined> {
   // Here and not above, as nothing else needs it: it takes milliseconds to load.
   const {createPrivateKey} = await import('node:crypto');
   try {
     return createPrivateKey(pem);
   } catch {
     return undefined;
+  } finally {
+    pem.fill(0);
   }
 }

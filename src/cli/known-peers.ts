@@ -24,8 +24,6 @@ export function openKnownPeers(): KnownPeers {
 export class Memory {
   readonly #peers: KnownPeers | undefined;
   readonly #report: Reporter;
-  /** Keys of those who were not known when the command was started. */
-  readonly #newcomers = new Set<string>();
   #complained = false;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -82,24 +80,29 @@ export class Memory {
     return remembered;
   }
 
-  /** Whom somebody is asked about: who was not known when the command was started stays new to it. */
-  async recall(peer: Peer): Promise<Acquaintance> {
-    const {knownAs} = await this.remember(peer);
-    return {knownAs, isNew: this.#newcomers.has(peer.publicKey)};
+  /** Remembers a peer if anything of it, or by it, was accepted; else it would not be new the next time. */
+  meet(peer: Peer, accepted: boolean, dialled?: Destination): Promise<Acquaintance> {
+    return accepted ? this.remember(peer, dialled) : this.recall(peer);
+  }
+
+  /** What is known of a peer. */
+  async recall({publicKey}: Pick<Peer, 'publicKey'>): Promise<Acquaintance> {
+    if (!this.#peers) return stranger;
+    const known = await this.#peers.list().catch(() => undefined);
+    const peer = known?.find((other) => other.publicKey === publicKey);
+    return peer ? acquaintance(peer, false) : {...stranger, isNew: known !== undefined};
   }
 
   async #rememberNow(peer: Peer, dialled: Destination | undefined): Promise<Acquaintance> {
     if (!this.#peers) return stranger;
     try {
       const {peer: known, isNew} = await this.#peers.remember(peer, {dialled});
-      if (isNew) this.#newcomers.add(peer.publicKey);
-      return {knownAs: known.name, isNew};
+      return acquaintance(known, isNew);
     } catch (error) {
       if (!this.#complained) this.#complain(peer, error);
       this.#complained = true;
       // It may be known from before all the same.
-      const known = await this.#peers.list().catch(() => []);
-      return {...stranger, knownAs: known.find(({publicKey}) => publicKey === peer.publicKey)?.name ?? null};
+      return {...(await this.recall(peer)), isNew: false};
     }
   }
 
@@ -141,7 +144,11 @@ function keyOf(known: readonly KnownPeer[], who: string): string {
   );
 }
 
-const stranger: Acquaintance = {knownAs: null, isNew: false};
+const stranger: Acquaintance = {knownAs: null, named: false, isNew: false};
+
+function acquaintance({name: knownAs, named}: KnownPeer, isNew: boolean): Acquaintance {
+  return {knownAs, named, isNew};
+}
 
 /** Whoever has no home has had a word about that already. */
 function findKnownPeers(): KnownPeers | undefined {

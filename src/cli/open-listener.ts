@@ -77,15 +77,15 @@ function limitsOf({expires, uses, maxBytes, maxFiles}: ListenFlags): TicketLimit
 }
 
 /** Beside the ticket, where there is something to remember. One that is there tells of limits that are not to be lost. */
-function ledgerOf(ticketFile: string, {uses, bytes, entries}: TicketLimits): string | undefined {
+function ledgerOf(ticketFile: string, limits: TicketLimits): string | undefined {
   const path = `${ticketFile}.ledger`;
-  const isLimited = [uses, bytes, entries].some((limit) => limit !== undefined);
+  const isLimited = Object.values(limits).some((limit) => limit !== undefined);
   if (isLimited) return path;
   if (!existsSync(path) || !existsSync(ticketFile)) return undefined;
   throw new HawserError(
     'INVALID_OPTION',
-    `the ticket in ${ticketFile} has limits, of which ${path} tells: give --uses, --max-bytes or --max-files as before, ` +
-      'or remove that file to lift them',
+    `the ticket in ${ticketFile} has limits, of which ${path} tells: give --expires, --uses, --max-bytes or --max-files as ` +
+      'before, or remove that file to lift them',
   );
 }
 

@@ -33,7 +33,7 @@ export const advertise = new Option(
 ).argParser(collect);
 export const allow = new Option(
   '--allow <peer>',
-  'let a peer in without a ticket, by name, fingerprint or public key; repeatable',
+  'let a peer in without a ticket, by name (as it is known at the start), fingerprint or public key; repeatable',
 ).argParser(collect);
 export const once = new Option('--once', 'end after the first finished transfer, with its exit code');
 export const ticketFile = new Option(

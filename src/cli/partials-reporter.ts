@@ -27,6 +27,7 @@ export class PartialsReporter {
       case 'listening':
       case 'code':
       case 'revoked':
+      case 'turned-away':
       case 'peer':
       case 'progress':
       case 'entry':

@@ -28,6 +28,7 @@ export class PeersReporter {
       case 'listening':
       case 'code':
       case 'revoked':
+      case 'turned-away':
       case 'peer':
       case 'progress':
       case 'entry':

@@ -30,7 +30,8 @@ export function addPeers(program: Command): void {
     .summary('give a peer a name of your own')
     .description(
       'Gives a peer a name, which then stands for its key, and for no other: in --to and --allow, and for whoever calls ' +
-        'itself by it. It keeps out nobody who calls itself something else and has a ticket or a code.',
+        'itself by it. It keeps out nobody who calls itself something else and has a ticket or a code. A "receive" or ' +
+        '"share" that runs goes by the names there were at its start: start it again.',
     )
     .argument('<peer>', 'its name, fingerprint or public key')
     .argument('<new-name>', '1 to 64 ASCII letters, digits, ".", "_" and "-"')

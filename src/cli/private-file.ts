@@ -24,8 +24,8 @@ export async function writePrivately(
   }
 }
 
-/** The text of a file that only its owner can read, or undefined where there is no file. */
-export async function readPrivately(path: string): Promise<string | undefined> {
+/** What is in a file that only its owner can read, or undefined where there is no file. */
+export async function readPrivately(path: string): Promise<Buffer | undefined> {
   try {
     const file = await open(path);
     try {
@@ -33,7 +33,7 @@ export async function readPrivately(path: string): Promise<string | undefined> {
       if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
         throw new HawserError('PERMISSION_DENIED', `others have access to ${path}: make it "chmod 600"`);
       }
-      return await file.readFile('utf8');
+      return await file.readFile();
     } finally {
       await file.close();
     }

@@ -13,8 +13,6 @@ const paths: readonly string[] = [
   '.config/git',
   '.config/systemd',
   '.envrc',
-  '.git/config',
-  '.git/hooks',
   '.gitconfig',
   '.gnupg',
   '.local/bin',
@@ -34,9 +32,15 @@ const paths: readonly string[] = [
   'library/launchagents',
 ];
 
+/** The same, wherever it lies: in each repository below. */
+const pathsAnywhere: readonly string[] = ['.git/config', '.git/hooks'];
+
 /** Whether a path, relative to the folder that is written into, is one of them or lies in one. */
 export function isSensitive(path: string): boolean {
   // In lower case, for file systems that know no difference.
-  const folded = `${path.toLowerCase()}/`;
-  return paths.some((sensitive) => folded.startsWith(`${sensitive}/`));
+  const folded = `/${path.toLowerCase()}/`;
+  return (
+    paths.some((sensitive) => folded.startsWith(`/${sensitive}/`)) ||
+    pathsAnywhere.some((sensitive) => folded.includes(`/${sensitive}/`))
+  );
 }

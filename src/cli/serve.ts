@@ -8,7 +8,9 @@ import {openKeys} from './keys.ts';
 import type {Memory} from './known-peers.ts';
 import type {ListenFlags} from './open-listener.ts';
 import {defaultGraceMs, defaultPort} from './options.ts';
+import type {Reporter} from './reporter.ts';
 import type {CommandContext} from './run.ts';
+import {quotaText} from './wording.ts';
 
 /** How `receive` and `share` are asked to serve. */
 interface ServeFlags extends ListenFlags {
@@ -53,7 +55,10 @@ export async function serve(
   terminated.addEventListener('abort', stop);
 
   const serveOne = async (transfer: Transfer): Promise<void> => {
-    const code = await follow(transfer, ++transfers, context, (peer) => memory.remember(peer));
+    const explaining = {...context, report: explainQuota(listener, flags, report)};
+    const code = await follow(transfer, ++transfers, explaining, (peer, accepted) =>
+      memory.meet(peer, accepted),
+    );
     if (code === exit.interrupted) {
       // Parked, it goes on with the listener that is started next.
       if (!terminated.aborted) result = code;
@@ -64,7 +69,7 @@ export async function serve(
     }
   };
 
-  const showing = showCodes(listener, context);
+  const showing = Promise.all([showCodes(listener, context), showTurnedAway(listener, context, memory)]);
   const closeKeys = listenForRevocation(listener, flags, context);
   try {
     for await (const transfer of listener) {
@@ -88,10 +93,30 @@ function limitsOf({expiresAt}: Listener, {uses, maxBytes, maxFiles}: ServeFlags)
   };
 }
 
+/** Before the end of a transfer of which something was beyond the quota: how much of that is left. */
+function explainQuota(listener: Listener, {maxBytes, maxFiles}: ServeFlags, report: Reporter): Reporter {
+  let isBeyond = false;
+  return (event) => {
+    isBeyond ||= event.event === 'entry' && event.fate === 'failed' && event.code === 'QUOTA';
+    if (isBeyond && event.event === 'finished') {
+      const message = quotaText({bytes: maxBytes, entries: maxFiles}, listener.ticketUse);
+      report({event: 'notice', message});
+    }
+    report(event);
+  };
+}
+
 /** Each code that the listener shows, with where to go with it. */
 async function showCodes(listener: Listener, {report}: CommandContext): Promise<void> {
   const addresses = listener.hosts.map((host) => addressOf(host, listener.port));
   for await (const shown of listener.codes()) report({event: 'code', ...shown, addresses});
+}
+
+/** Whom the user may want to do something for. */
+async function showTurnedAway(listener: Listener, {report}: CommandContext, memory: Memory): Promise<void> {
+  for await (const refused of listener.turnedAway()) {
+    report({event: 'turned-away', ...refused, ...(await memory.recall(refused))});
+  }
 }
 
 /** As `--to` takes it: the port that is assumed there need not be said. */
@@ -128,7 +153,7 @@ function listenForRevocation(
 
 async function revoke(listener: Listener, ticketFile: string | undefined): Promise<void> {
   if (ticketFile === undefined) {
-    listener.revoke();
+    await listener.revoke();
     return;
   }
   const {dropTicket, keepTicket} = await import('./ticket-file.ts');
@@ -137,7 +162,7 @@ async function revoke(listener: Listener, ticketFile: string | undefined): Promi
   try {
     await dropTicket(ticketFile);
   } finally {
-    ticket = listener.revoke();
+    ticket = await listener.revoke();
   }
   await keepTicket(ticketFile, ticket);
 }

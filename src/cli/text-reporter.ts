@@ -46,6 +46,8 @@ export class TextReporter {
         this.#voice.say('The ticket is revoked: it lets nobody in any more. The one in its place:');
         this.#voice.screen.output(event.ticket);
         return this.#voice.say(wording.ticketText(this.#command, event.ticket));
+      case 'turned-away':
+        return this.#voice.say(wording.turnedAwayText(event));
       case 'peer':
         return this.#introduce(event);
       case 'progress':

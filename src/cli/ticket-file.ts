@@ -4,7 +4,7 @@ import {isDenied, readPrivately, reasonOf, systemCode, writePrivately} from './p
 
 /** The ticket that an earlier run has left in a file; undefined where there is no file. */
 export async function readTicket(path: string): Promise<string | undefined> {
-  return (await readPrivately(path))?.trim();
+  return (await readPrivately(path))?.toString('utf8').trim();
 }
 
 /** Leaves a ticket in a file for the next run. It holds a secret. */

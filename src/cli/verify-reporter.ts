@@ -29,6 +29,7 @@ export class VerifyReporter {
       case 'listening':
       case 'code':
       case 'revoked':
+      case 'turned-away':
       case 'peer':
       case 'progress':
       case 'entry':

@@ -1,4 +1,4 @@
-import type {Outage, Peer, Progress, ShownCode, VerifyProgress} from '../index.ts';
+import type {Outage, Peer, Progress, ShownCode, TicketLimits, TicketUse, VerifyProgress} from '../index.ts';
 import {commandLine, withoutTicket} from './command-line.ts';
 import {displayName} from './display.ts';
 import type {
@@ -10,6 +10,7 @@ import type {
   ListeningEvent,
   PeerEvent,
   ReconnectingEvent,
+  TurnedAwayEvent,
   VerifiedEvent,
 } from './events.ts';
 import {formatBytes, formatClock, formatCount, formatDuration, formatFiles, formatRate} from './format.ts';
@@ -37,6 +38,17 @@ function limitsText({limits, used}: ListeningEvent): string {
     expiresAt !== undefined && `new peers until ${formatDate(expiresAt)}`,
   ].filter((text) => text !== false);
   return texts.length > 0 ? `Limits: ${texts.join('; ')}` : '';
+}
+
+/** `of the quota of this ticket 0 of 1,000 files, folders and links (--max-files) are left` */
+export function quotaText({bytes, entries}: TicketLimits, used: TicketUse): string {
+  const texts = [
+    bytes !== undefined &&
+      `${formatBytes(Math.max(bytes - used.bytes, 0))} of ${formatBytes(bytes)} (--max-bytes)`,
+    entries !== undefined &&
+      `${formatCount(Math.max(entries - used.entries, 0))} of ${formatCount(entries)} files, folders and links (--max-files)`,
+  ].filter((text) => text !== false);
+  return `of the quota of this ticket ${texts.join(' and ')} are left`;
 }
 
 /** `2026-11-23 14:05 UTC` */
@@ -89,16 +101,36 @@ export function peerText(command: TransferCommand, peer: PeerEvent, asks: boolea
   }
 }
 
-/** `alice (192.0.2.7:50123, key abcd-efgh-ijkl-mnop, new)` */
+/**
+ * `alice (192.0.2.7:50123, key abcd-efgh-ijkl-mnop)` where the user gave it that name, and else
+ * `192.0.2.7:50123 (calls itself "vm", key abcd-efgh-ijkl-mnop, new)`.
+ */
 export function identityText(peer: Peer & Acquaintance): string {
-  return `${peerName(peer)} (${peer.address}, key ${peer.fingerprint}${peer.isNew ? ', new' : ''})`;
+  const {address, fingerprint, isNew} = peer;
+  const name = peerName(peer);
+  const rest = `key ${fingerprint}${isNew ? ', new' : ''}`;
+  if (peer.named) return `${name} (${address}, ${rest})`;
+  return name === address ? `${address} (${rest})` : `${address} (calls itself ${name}, ${rest})`;
 }
 
-/** The name by which a peer is known, or else what it calls itself. */
-export function peerName({knownAs, name, address}: Peer & Acquaintance): string {
-  if (knownAs !== null) return knownAs;
-  return name === '' ? address : displayName(name, 40);
+/** The name that the user gave it, or else, in quotes, what it calls itself. */
+export function peerName({knownAs, named, name, address}: Peer & Acquaintance): string {
+  if (knownAs !== null && named) return knownAs;
+  const label = knownAs ?? name;
+  // What it calls itself must not end the quotes.
+  return label === '' ? address : `"${displayName(label, 40).replaceAll('"', '\\u{22}')}"`;
 }
+
+/** `Turned away alice (192.0.2.7:50123, key …): as many have come with the ticket as may (--uses).` */
+export function turnedAwayText(event: TurnedAwayEvent): string {
+  return `Turned away ${identityText({...event, name: ''})}: ${turnedAwayFor[event.reason]}`;
+}
+
+const turnedAwayFor: Record<TurnedAwayEvent['reason'], string> = {
+  'used-up': 'as many have come with the ticket as may (--uses). Another ticket lets it in.',
+  expired: 'the time of the ticket is over (--expires). Another ticket lets it in.',
+  busy: 'there are too many transfers. It tries again by itself for a minute.',
+};
 
 /** `Connection lost: trying again (attempt 3, 0:42 of 10:00)…` */
 function outageText({attempt, elapsedMs, retryMs}: Outage): string {

@@ -28,6 +28,8 @@ pub struct NativeFailure {
     pub retryable: bool,
     /// Of KEY_CHANGED.
     pub mismatch: Option<NativeMismatch>,
+    /// Of a transfer that was refused here: what refuse() was called with.
+    pub cause: Option<u32>,
 }
 
 /// Whose key was expected, and what came in its place.
@@ -61,6 +63,7 @@ impl From<Error> for NativeFailure {
             message: error.to_string(),
             retryable: error.is_retryable(),
             mismatch: error.expected().map(NativeMismatch::from),
+            cause: error.cause(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A listening port for JavaScript.
 
 use hawser_engine::{
-    Closing, CodeChange, ListenOptions, Listener, Offer, Offers, ShownCode, TicketUse,
+    Closing, CodeChange, ListenOptions, Listener, Offer, Offers, Refusal, RefusedFor, ShownCode, TicketUse,
     listen as engine_listen,
 };
 use napi::bindgen_prelude::{Either, Object};
@@ -39,13 +39,20 @@ impl NativeListener {
         NativeTicketUse { peers: peers as f64, bytes: bytes as f64, entries: entries as f64 }
     }
 
-    /// Makes another ticket, and lets nobody in with this one any more. A failure comes back as a value.
-    #[napi(catch_unwind)]
-    pub fn revoke(&self) -> Either<String, NativeFailure> {
-        match self.0.revoke() {
-            Ok(ticket) => Either::A(ticket.to_string()),
-            Err(error) => Either::B(error.into()),
-        }
+    /// Makes another ticket, and lets nobody in with this one any more; both at once. Resolves when the ledger has it.
+    /// A failure comes back as a value.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>", catch_unwind)]
+    pub fn revoke<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.revoke_and(move |ticket| {
+            deferred.resolve(move |_| {
+                Ok(match ticket {
+                    Ok(ticket) => Either::A(ticket.to_string()),
+                    Err(error) => Either::B(NativeFailure::from(error)),
+                })
+            });
+        });
+        Ok(promise)
     }
 
     /// The next short code to show; null when there will be none any more.
@@ -53,6 +60,16 @@ impl NativeListener {
     pub fn next_code<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         self.0.on_code(move |code| deferred.resolve(move |_| Ok(code.map(NativeCode::from))));
+        Ok(promise)
+    }
+
+    /// The next peer that has what lets in, and was not let in; null once closed.
+    #[napi(ts_return_type = "Promise<NativeRefusal | null>", catch_unwind)]
+    pub fn next_refusal<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        self.0.on_refusal(move |refusal| {
+            deferred.resolve(move |_| Ok(refusal.map(NativeRefusal::from)));
+        });
         Ok(promise)
     }
 
@@ -152,6 +169,39 @@ impl From<ShownCode> for NativeCode {
             CodeChange::Revoked => NativeCodeReason::Revoked,
         };
         Self { code: code.to_string(), reason }
+    }
+}
+
+/// Whom a listener has not let in.
+#[napi(object)]
+pub struct NativeRefusal {
+    pub address: String,
+    /// In base32.
+    pub public_key: String,
+    pub fingerprint: String,
+    pub reason: NativeRefusalReason,
+}
+
+/// Why somebody with the ticket, the code or a known key was not let in.
+#[napi(string_enum = "kebab-case")]
+pub enum NativeRefusalReason {
+    /// As many as may come have come.
+    UsedUp,
+    /// The time of the ticket is over.
+    Expired,
+    /// There is no place at the moment.
+    Busy,
+}
+
+impl From<Refusal> for NativeRefusal {
+    fn from(Refusal { key, address, why }: Refusal) -> Self {
+        let reason = match why {
+            RefusedFor::UsedUp => NativeRefusalReason::UsedUp,
+            RefusedFor::Expired => NativeRefusalReason::Expired,
+            RefusedFor::Busy => NativeRefusalReason::Busy,
+        };
+        let (public_key, fingerprint) = (key.to_string(), key.fingerprint());
+        Self { address: address.to_string(), public_key, fingerprint, reason }
     }
 }
 

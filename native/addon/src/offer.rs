@@ -45,10 +45,10 @@ impl NativeOffer {
         directory.map(accept).err().map(NativeFailure::from)
     }
 
-    /// Refuses it. The peer is told one thing, and this side's user another.
+    /// Refuses it. The peer is told one thing, and this side's user another; the failure of the transfer has the cause.
     #[napi(catch_unwind)]
-    pub fn refuse(&self, told: String, reason: String) {
-        self.0.decide(Verdict::Refuse { told, reason });
+    pub fn refuse(&self, told: String, reason: String, cause: Option<u32>) {
+        self.0.decide(Verdict::Refuse { told, reason, cause });
     }
 
     /// Resolves when there is nothing to decide any more.

@@ -259,8 +259,12 @@ fn identity(bytes: Option<&[u8]>) -> Result<Option<StaticKey>, Error> {
 
 /// The private key that these bytes are.
 pub fn private_key(bytes: &[u8]) -> Result<StaticKey, Error> {
-    let invalid = |_| Error::InvalidOption("an X25519 private key has 32 bytes".into());
-    bytes.try_into().map(StaticKey::new).map_err(invalid)
+    let mut key = Zeroizing::new([0; 32]);
+    if bytes.len() != key.len() {
+        return Err(Error::InvalidOption("an X25519 private key has 32 bytes".into()));
+    }
+    key.copy_from_slice(bytes);
+    Ok(StaticKey::new(*key))
 }
 
 /// The host that a text names.

@@ -14,10 +14,12 @@ use hawser_protocol::ticket::{Ticket, TicketId, TicketSecret};
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::book::{Book, Keeper};
 use crate::deadline::Deadline;
-use crate::ledger::{Book, Ledger};
+use crate::ledger::Ledger;
 use crate::opening::random;
 use crate::quota::{Amount, Quota};
+use crate::refusals::RefusedFor;
 use crate::transfer::lock;
 
 /// Up to where a ticket goes.
@@ -36,7 +38,8 @@ pub struct TicketLimits {
 /// How much of its limits a ticket has come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TicketUse {
-    /// Peers that have come with it, told apart by their keys; counted where its uses or its time are limited.
+    /// Peers that have come with it, told apart by their keys, 100,000 at most; counted where its uses or its time are
+    /// limited, or where there is a ledger.
     pub peers: usize,
     /// Bytes of files that they have brought.
     pub bytes: u64,
@@ -51,26 +54,38 @@ pub(crate) struct Admission {
     allowed: HashSet<PublicKey>,
     /// Where to remember who has used the ticket.
     ledger: Option<Arc<Book>>,
-    /// Locked for longer than a moment, since it is written down. Taken before `keys`.
-    users: Mutex<Users>,
-    keys: Mutex<Keys>,
+    /// Never locked while anybody waits for a disk.
+    state: Mutex<State>,
 }
 
-/// Who has come with a ticket.
-struct Users {
-    ticket: TicketId,
-    known: HashSet<PublicKey>,
-}
-
-/// What lets in.
-struct Keys {
+/// What lets in, and whom it has let in.
+struct State {
     ticket: Ticket,
     psk: Zeroizing<[u8; 32]>,
     id: TicketId,
     ends: Option<Deadline>,
     quota: Arc<Quota>,
+    /// Who has come with it.
+    users: HashSet<PublicKey>,
+    /// Who comes for the first time and is being written down, on so many connections. They count.
+    arriving: HashMap<PublicKey, u32>,
     /// Tickets of those who came by a code, to come again with.
     returns: HashMap<TicketId, (Zeroizing<[u8; 32]>, PublicKey)>,
+}
+
+/// Whoever may come in.
+pub(crate) enum Entry {
+    /// At once, and may bring so much.
+    Open(Arc<Quota>),
+    /// When [`Admission::write_down`] has written down that this is its first time.
+    First(FirstUse),
+}
+
+/// A first use of a ticket. It counts already.
+pub(crate) struct FirstUse {
+    ticket: TicketId,
+    peer: PublicKey,
+    quota: Arc<Quota>,
 }
 
 impl Admission {
@@ -104,58 +119,57 @@ impl Admission {
                 })?)
             }
         };
-        let keys = Keys::new(ticket, limits, known.used, book.as_ref());
-        if !is_new && keys.ends.is_some_and(|ends| ends.is_over()) {
+        let state = State::new(ticket, limits, known, book.as_ref());
+        if !is_new && state.ends.is_some_and(|ends| ends.is_over()) {
             return Err(Error::InvalidOption("the ticket to keep has expired".into()));
         }
-        if !is_new && limits.lifetime.is_some() && keys.ticket.expires().is_none() {
+        if !is_new && limits.lifetime.is_some() && state.ticket.expires().is_none() {
             let text = "the ticket to keep was made without an end, and its holders would not know of one";
             return Err(Error::InvalidOption(text.into()));
         }
         let allowed = allowed.into_iter().collect();
-        let users = Mutex::new(Users { ticket: id, known: known.users.into_iter().collect() });
-        Ok(Self { limits, allowed, ledger: book, users, keys: Mutex::new(keys) })
+        Ok(Self { limits, allowed, ledger: book, state: Mutex::new(state) })
     }
 
     /// What the holder of the ticket needs.
     pub fn ticket(&self) -> Ticket {
-        lock(&self.keys).ticket.clone()
+        lock(&self.state).ticket.clone()
     }
 
     /// How much it was used.
     pub fn ticket_use(&self) -> TicketUse {
-        let peers = lock(&self.users).known.len();
-        let Amount { bytes, entries } = lock(&self.keys).quota.come();
-        TicketUse { peers, bytes, entries }
+        let state = lock(&self.state);
+        let Amount { bytes, entries } = state.quota.come();
+        TicketUse { peers: state.users.len(), bytes, entries }
     }
 
     /// Makes another ticket in place of this one, which lets nobody in any more, not even those who have come
-    /// with it before.
+    /// with it before. Calls `written` once with it, when the ledger is that of the new one, from whatever thread.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system has no random numbers; those of the ledger, and then the old ticket
-    /// is dead all the same.
-    pub fn revoke(&self) -> Result<Ticket, Error> {
-        let secret = TicketSecret::new(random()?);
-        let mut users = lock(&self.users);
-        let mut keys = lock(&self.keys);
-        let old = &keys.ticket;
-        let (hosts, port) = (old.addresses().to_vec(), old.port());
-        let ticket = Ticket::new(hosts, port, old.key(), secret, old.permits()).map_err(Error::Ticket)?;
-        *keys = Keys::new(self.limits.stamp(ticket), self.limits, Amount::default(), self.ledger.as_ref());
-        let (id, ticket) = (keys.id, keys.ticket.clone());
-        drop(keys);
-        *users = Users { ticket: id, known: HashSet::new() };
-        if let Some(book) = &self.ledger {
-            let written = book.replace(Ledger::new(id));
-            written.map_err(|error| Error::disk("write the ledger", book.path(), &error))?;
-        }
-        Ok(ticket)
-    }
-
-    /// Whether letting somebody in takes a disk.
-    pub fn is_durable(&self) -> bool {
-        self.ledger.is_some()
+    /// Those that `written` is called with: [`Error::Internal`] when the system has no random numbers; those of the
+    /// ledger, and then the old ticket is dead all the same.
+    pub fn revoke(&self, written: impl FnOnce(Result<Ticket, Error>) + Send + 'static) {
+        let mut state = lock(&self.state);
+        let ticket = match state.successor() {
+            Ok(ticket) => self.limits.stamp(ticket),
+            Err(error) => {
+                drop(state);
+                return written(Err(error));
+            }
+        };
+        let unused = Ledger::new(ticket.secret().id());
+        *state = State::new(ticket.clone(), self.limits, unused.clone(), self.ledger.as_ref());
+        let Some(book) = &self.ledger else {
+            drop(state);
+            return written(Ok(ticket));
+        };
+        // Before anything is written about the new one.
+        let path = book.path().to_owned();
+        book.later(move |keeper| {
+            let failed = |error| Error::disk("write the ledger", &path, &error);
+            written(keeper.replace(unused).map(|()| ticket).map_err(failed));
+        });
     }
 
     /// The key that proves a claim, if it can be proven.
@@ -163,57 +177,86 @@ impl Admission {
         match claim {
             Claim::Known => (!self.allowed.is_empty()).then(|| Zeroizing::new(KNOWN_PSK)),
             Claim::Ticket(id) => {
-                let keys = lock(&self.keys);
-                if id == keys.id {
-                    Some(keys.psk.clone())
+                let state = lock(&self.state);
+                if id == state.id {
+                    Some(state.psk.clone())
                 } else {
-                    keys.returns.get(&id).map(|(psk, _)| psk.clone())
+                    state.returns.get(&id).map(|(psk, _)| psk.clone())
                 }
             }
         }
     }
 
-    /// Whether whoever has proven a claim, and that it is `peer`, may come in, and how much it may bring. A first
-    /// use of the ticket is on disk before this says so.
-    pub fn admit(&self, claim: Claim, peer: PublicKey) -> Option<Arc<Quota>> {
+    /// Whether whoever has proven a claim, and that it is `peer`, may come in, and how much it may bring. Waits for
+    /// nothing.
+    ///
+    /// # Errors
+    /// Why not, where its user may want to know that.
+    pub fn admit(&self, claim: Claim, peer: PublicKey) -> Result<Entry, Option<RefusedFor>> {
         let Claim::Ticket(id) = claim else {
-            return self.allowed.contains(&peer).then(Quota::unlimited);
+            return self.allowed.contains(&peer).then(|| Entry::Open(Quota::unlimited())).ok_or(None);
         };
-        let keys = lock(&self.keys);
-        let (quota, ends) = (keys.quota.clone(), keys.ends);
-        if id != keys.id {
-            let (_, owner) = keys.returns.get(&id)?;
-            return (*owner == peer).then_some(quota);
+        let mut state = lock(&self.state);
+        let quota = state.quota.clone();
+        if id != state.id {
+            let is_owner = state.returns.get(&id).is_some_and(|(_, owner)| *owner == peer);
+            return is_owner.then_some(Entry::Open(quota)).ok_or(None);
         }
-        drop(keys);
-        if self.limits.uses.is_none() && ends.is_none() {
-            return Some(quota);
+        let TicketLimits { uses, .. } = self.limits;
+        let is_counted = uses.is_some() || state.ends.is_some() || self.ledger.is_some();
+        if !is_counted || state.users.contains(&peer) {
+            return Ok(Entry::Open(quota));
         }
-        let mut users = lock(&self.users);
-        if users.ticket != id {
-            // It was revoked just now.
+        if state.ends.is_some_and(|ends| ends.is_over()) {
+            return Err(Some(RefusedFor::Expired));
+        }
+        let count = state.users.len() + state.arriving.len();
+        if !state.arriving.contains_key(&peer)
+            && count >= uses.map_or(MAX_USERS, |uses| uses as usize).min(MAX_USERS)
+        {
+            // Who is not counted need not be remembered: it is let in until the end.
+            return uses.is_none().then_some(Entry::Open(quota)).ok_or(Some(RefusedFor::UsedUp));
+        }
+        if self.ledger.is_none() {
+            state.users.insert(peer);
+            return Ok(Entry::Open(quota));
+        }
+        *state.arriving.entry(peer).or_default() += 1;
+        Ok(Entry::First(FirstUse { ticket: id, peer, quota }))
+    }
+
+    /// Lets somebody in whose first use of the ticket is on disk when this returns. `None` when that cannot be, or the
+    /// ticket was revoked in the meantime.
+    pub fn write_down(&self, FirstUse { ticket, peer, quota }: FirstUse) -> Option<Arc<Quota>> {
+        let written = self.ledger.as_ref().is_some_and(|book| {
+            // Of another ticket it is no use.
+            let write = move |keeper: &mut Keeper| match keeper.ticket() == ticket {
+                true => keeper.add_user(peer),
+                false => Err(io::ErrorKind::NotFound.into()),
+            };
+            book.change(write).is_ok()
+        });
+        let mut state = lock(&self.state);
+        if state.id != ticket {
             return None;
         }
-        if !users.known.contains(&peer) {
-            let is_over = ends.is_some_and(|ends| ends.is_over());
-            let is_used_up = self.limits.uses.is_some_and(|uses| users.known.len() >= uses as usize);
-            if is_over || is_used_up || users.known.len() >= MAX_USERS {
-                return None;
-            }
-            users.known.insert(peer);
-            if self.keep(&users).is_err() {
-                users.known.remove(&peer);
-                return None;
+        if written {
+            state.arriving.remove(&peer);
+            state.users.insert(peer);
+        } else if let Some(count) = state.arriving.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                state.arriving.remove(&peer);
             }
         }
-        Some(quota)
+        written.then_some(quota)
     }
 
     /// Lets somebody who came by a code come again.
     pub fn expect_again(&self, ticket: &TicketSecret, peer: PublicKey) -> Arc<Quota> {
-        let mut keys = lock(&self.keys);
-        keys.returns.insert(ticket.id(), (ticket.psk(), peer));
-        keys.quota.clone()
+        let mut state = lock(&self.state);
+        state.returns.insert(ticket.id(), (ticket.psk(), peer));
+        state.quota.clone()
     }
 
     /// Nobody comes any more.
@@ -223,35 +266,49 @@ impl Admission {
 
     /// A session is over: what it brought is written down. Where that fails, the ledger says more than that.
     pub fn settle(&self) {
-        let quota = lock(&self.keys).quota.clone();
+        let quota = lock(&self.state).quota.clone();
         let _ = quota.settle();
-    }
-
-    fn keep(&self, users: &Users) -> io::Result<()> {
-        let Some(book) = &self.ledger else { return Ok(()) };
-        let mut known: Vec<_> = users.known.iter().copied().collect();
-        known.sort();
-        book.change(|ledger| ledger.users = known)
     }
 }
 
-/// Keys that are remembered to have used a ticket that has limits: beyond, nobody new comes in.
+/// Keys that are remembered to have used a ticket: beyond, nobody new comes in whose use counts, and further ones come
+/// again only as long as somebody new may.
 const MAX_USERS: usize = 100_000;
 
-impl Keys {
-    fn new(ticket: Ticket, limits: TicketLimits, used: Amount, book: Option<&Arc<Book>>) -> Self {
+impl State {
+    fn new(ticket: Ticket, limits: TicketLimits, known: Ledger, book: Option<&Arc<Book>>) -> Self {
         let id = ticket.secret().id();
-        let ends = ticket.expires().and_then(Deadline::at_unix);
-        let quota = Arc::new(Quota::new(limits, used, book.map(|book| (book.clone(), id))));
-        Self { psk: ticket.secret().psk(), id, ticket, ends, quota, returns: HashMap::new() }
+        Self {
+            psk: ticket.secret().psk(),
+            id,
+            ends: ticket.expires().and_then(Deadline::at_unix),
+            ticket,
+            quota: Arc::new(Quota::new(limits, known.used, book.map(|book| (book.clone(), id)))),
+            users: known.users.into_iter().collect(),
+            arriving: HashMap::new(),
+            returns: HashMap::new(),
+        }
+    }
+
+    /// Another ticket, to the same addresses and until the same end.
+    fn successor(&self) -> Result<Ticket, Error> {
+        let old = &self.ticket;
+        let (hosts, secret) = (old.addresses().to_vec(), TicketSecret::new(random()?));
+        let ticket =
+            Ticket::new(hosts, old.port(), old.key(), secret, old.permits()).map_err(Error::Ticket)?;
+        Ok(ticket.expiring(old.expires()))
     }
 }
 
 impl TicketLimits {
-    /// A new ticket, with a word to its holder about when it ends.
+    /// A new ticket, with a word to its holder about when it ends, if it has a time.
     fn stamp(&self, ticket: Ticket) -> Ticket {
-        let ends = self.lifetime.and_then(|lifetime| SystemTime::now().checked_add(lifetime));
+        let Some(lifetime) = self.lifetime else { return ticket };
+        let ends = SystemTime::now().checked_add(lifetime);
         let at = ends.and_then(|ends| ends.duration_since(SystemTime::UNIX_EPOCH).ok());
         ticket.expiring(at.map(|at| at.as_secs()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,8 +145,8 @@ impl Asking {
                 self.offers.remember(self.id, self.peer, accepted.clone());
                 Some(accepted)
             }
-            Verdict::Refuse { told, reason } => {
-                session.end(Err(Error::Declined { told, reason }));
+            Verdict::Refuse { told, reason, cause } => {
+                session.end(Err(Error::Declined { told, reason, cause }));
                 None
             }
         }

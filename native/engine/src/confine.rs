@@ -1,7 +1,7 @@
 //! What a session's threads may do with files, whatever they are made to try: Landlock, on Linux.
 //!
 //! Handles keep a session inside its folder. This is the second wall: should a mistake get a peer's
-//! path past the first one, the kernel refuses it. It binds threads and not processes, so that the
+//! path past the first one, the kernel refuses it. Connections are made elsewhere, and handed over. It binds threads and not processes, so that the
 //! program around the engine stays as free as it was.
 
 use cap_std::fs::Dir;
@@ -22,8 +22,8 @@ mod rules {
 
     use cap_std::fs::Dir;
     use landlock::{
-        ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
-        RulesetCreatedAttr, RulesetError,
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+        RulesetCreated, RulesetCreatedAttr, RulesetError,
     };
 
     /// The newest that was looked at: older kernels hold what they know of it.
@@ -32,18 +32,26 @@ mod rules {
     /// Before Linux 5.19 it was all or nothing: nobody confined could move a file into another folder.
     pub fn within(folder: &Dir) -> Result<RulesetCreated, RulesetError> {
         let all = AccessFs::from_all(NEWEST);
+        // A sink makes files, folders and links, and runs nothing.
+        let foreign = AccessFs::Execute
+            | AccessFs::MakeChar
+            | AccessFs::MakeBlock
+            | AccessFs::MakeFifo
+            | AccessFs::MakeSock
+            | AccessFs::IoctlDev;
         Ruleset::default()
             .set_compatibility(CompatLevel::SoftRequirement)
             .handle_access(AccessFs::Refer)?
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(all)?
+            .handle_access(AccessNet::from_all(NEWEST))?
             .create()?
-            .add_rule(PathBeneath::new(folder, all & !AccessFs::Execute))
+            .add_rule(PathBeneath::new(folder, all & !foreign))
     }
 
     pub fn reading() -> Result<RulesetCreated, RulesetError> {
         let all = AccessFs::from_write(NEWEST) | AccessFs::Execute;
-        Ruleset::default().handle_access(all)?.create()
+        Ruleset::default().handle_access(all)?.handle_access(AccessNet::from_all(NEWEST))?.create()
     }
 
     /// Binds the calling thread.
@@ -60,7 +68,7 @@ mod rules {
 }
 
 impl Confinement {
-    /// To what is in `folder`, wherever that is moved to.
+    /// To files, folders and links in `folder`, wherever that is moved to, and to no new connection.
     ///
     /// # Errors
     /// [`Error::Internal`], of a kernel that can, but has not got what it takes.
@@ -72,7 +80,7 @@ impl Confinement {
         })
     }
 
-    /// To reading, anything.
+    /// To reading, anything, and to no new connection.
     ///
     /// # Errors
     /// As [`Confinement::within`].
@@ -106,7 +114,9 @@ fn failed(error: &dyn std::error::Error) -> Error {
 mod tests {
     use std::fs;
     use std::io::ErrorKind::PermissionDenied;
+    use std::net::{TcpListener, TcpStream};
     use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
     use std::path::Path;
 
     use cap_std::ambient_authority;
@@ -175,15 +185,24 @@ mod tests {
         let (_home, target, outside) = yard();
         let confinement =
             Confinement::within(&Dir::open_ambient_dir(&target, ambient_authority()).unwrap()).unwrap();
-        let Some((inside, elsewhere, read)) =
-            bound(&confinement, || (refusals(&target), refusals(&outside), fs::read(outside.join("file"))))
-        else {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let foreign = || {
+            [
+                UnixListener::bind(target.join("socket")).unwrap_err().kind(),
+                TcpStream::connect(listener.local_addr().unwrap()).unwrap_err().kind(),
+                TcpListener::bind("127.0.0.1:0").unwrap_err().kind(),
+            ]
+        };
+        let Some((inside, elsewhere, read, foreign)) = bound(&confinement, || {
+            (refusals(&target), refusals(&outside), fs::read(outside.join("file")), foreign())
+        }) else {
             return;
         };
         assert!(inside.is_empty(), "{inside:?}");
         assert_eq!(elsewhere.len(), 9, "{elsewhere:?}");
         assert_eq!(read.unwrap_err().kind(), PermissionDenied);
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"file");
+        assert!(foreign.into_iter().all(|kind| kind == PermissionDenied), "{foreign:?}");
         // Whoever bound nothing but that thread is as free as before.
         fs::write(outside.join("new"), "new").unwrap();
     }

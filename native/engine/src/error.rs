@@ -133,6 +133,8 @@ pub enum Error {
         told: String,
         /// Why.
         reason: String,
+        /// Of whoever refused it: see [`Error::cause`].
+        cause: Option<u32>,
     },
     /// The ticket is for another key than the one that is known at its address.
     KeyChanged(Box<Mismatch>),
@@ -222,6 +224,14 @@ impl Error {
                 Some((Known { address, name: Some(name), key: known }, Some(offered)))
             }
             Self::NotKnown(known) => Some(((**known).clone(), None)),
+            _ => None,
+        }
+    }
+
+    /// Of [`Error::Declined`]: what whoever refused has given, to find out by it why.
+    pub fn cause(&self) -> Option<u32> {
+        match self {
+            Self::Declined { cause, .. } => *cause,
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ mod places;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ use crate::opening::{Opened, process_identity, random};
 use crate::pace::{Limit, Pace, Paces};
 use crate::peers::{Mismatch, PeerName};
 use crate::quota::Quota;
+use crate::refusals::{Refusal, Refusals};
 use crate::serve::{AnySession, Beginning, start};
 use crate::session::{call, spawn};
 use crate::sockets::bind_all;
@@ -62,6 +64,7 @@ struct Shared {
     pace: Arc<Pace>,
     timers: Timers,
     strangers: Strangers,
+    refusals: Refusals,
     closing: Notify,
     state: Mutex<State>,
     /// A session has ended.
@@ -149,6 +152,7 @@ pub fn listen(options: ListenOptions) -> Result<Listener, Error> {
         reserved: reserved.into_iter().map(|entry| (entry.0.folded(), entry)).collect(),
         timers,
         strangers: Strangers::default(),
+        refusals: Refusals::new(),
         closing: Notify::new(),
         state: Mutex::default(),
         ended: Condvar::new(),
@@ -170,14 +174,22 @@ impl Listener {
     }
 
     /// Makes another ticket, and shows another code if codes are shown. Those before let nobody in any more, not
-    /// even those who have come with them and would come again; sessions that run go on.
+    /// even those who have come with them and would come again; sessions that run go on. Waits for the ledger's disk.
     ///
     /// # Errors
     /// [`Error::Internal`] when the system has no random numbers; [`Error::Disk`] when the ledger cannot be
     /// written, and then the ticket is another one all the same.
     pub fn revoke(&self) -> Result<Ticket, Error> {
+        let (sender, receiver) = channel();
+        self.revoke_and(move |ticket| drop(sender.send(ticket)));
+        receiver.recv().unwrap_or_else(|_| Err(Error::Internal("the ticket was not replaced".into())))
+    }
+
+    /// The same without waiting: the ticket is another one when this returns, and `written` is called once with it, or
+    /// with what [`Listener::revoke`] fails with, when the ledger's disk has it.
+    pub fn revoke_and(&self, written: impl FnOnce(Result<Ticket, Error>) + Send + 'static) {
         self.0.codes.revoke();
-        self.0.admission.revoke()
+        self.0.admission.revoke(written);
     }
 
     /// Calls `next` once, with the code that lets in whoever knows it, as soon as there is one that it has not
@@ -185,6 +197,12 @@ impl Listener {
     /// the first who comes with it, with three wrong guesses, or after ten minutes, and is followed by another.
     pub fn on_code(&self, next: impl FnOnce(Option<ShownCode>) + Send + 'static) {
         self.0.codes.on_next(next);
+    }
+
+    /// Calls `next` once, with the next peer that has the ticket, the code or a known key and is not let in all the
+    /// same; with `None` when the listener is closed. Of many such peers it is called with a few only.
+    pub fn on_refusal(&self, next: impl FnOnce(Option<Refusal>) + Send + 'static) {
+        self.0.refusals.on_next(next);
     }
 
     /// The port listened on.
@@ -237,6 +255,7 @@ impl Listener {
         drop(state);
         self.0.closing.notify_one();
         self.0.codes.close();
+        self.0.refusals.close();
         running.iter().for_each(|transfer| closing.apply(transfer));
     }
 }

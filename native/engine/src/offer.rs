@@ -55,6 +55,8 @@ pub enum Verdict {
         told: String,
         /// What this side's user is told.
         reason: String,
+        /// What [`Error::cause`](crate::Error::cause) of the session is to be.
+        cause: Option<u32>,
     },
 }
 

@@ -1,5 +1,6 @@
-//! Files for their owner alone that are replaced as a whole, and the locks beside them.
+//! Files for their owner alone that are replaced as a whole, or added to, and the locks beside them.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -14,12 +15,21 @@ use crate::opening::random;
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    privately(following_no_link(&mut options)).open(path.with_added_extension("lock"))
+}
+
+/// Adds bytes to the file at `path` and flushes them; `false`, and nothing is, when that is not the one with so many
+/// bytes that it was.
+///
+/// # Errors
+/// Those of the operating system; also where a link has its name. Some of the bytes may be there then.
+pub(crate) fn add(path: &Path, length: u64, bytes: &[u8]) -> io::Result<bool> {
+    let mut file = following_no_link(OpenOptions::new().append(true)).open(path)?;
+    let is_it = file.metadata().is_ok_and(|found| found.is_file() && found.len() == length);
+    if is_it {
+        file.write_all(bytes).and_then(|()| file.sync_data())?;
     }
-    privately(&mut options).open(path.with_added_extension("lock"))
+    Ok(is_it)
 }
 
 /// Puts a file with these bytes in the place of the one at `path`: on the disk before it has the name. What is there
@@ -41,6 +51,36 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     replaced?;
     flush_folder(path)
+}
+
+/// Nor does it wait for somebody who reads, as in a pipe.
+#[cfg(unix)]
+fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn following_no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// Removes what writers that were killed have left of files for the place of the one at `path`. To be called by
+/// whoever holds the lock: nobody else is writing one.
+pub(crate) fn clear_unfinished(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let is_unfinished = |found: &OsStr| {
+        let rest = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+        let mark = rest.and_then(|rest| rest.strip_prefix(b"."));
+        mark.is_some_and(|mark| mark.len() == 8 && mark.iter().all(|byte| b"0123456789abcdef".contains(byte)))
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| is_unfinished(&entry.file_name())) {
+        // What cannot be removed is in nobody's way.
+        let _ = fs::remove_file(entry.path());
+    }
 }
 
 #[cfg(unix)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use hawser_protocol::ticket::TicketId;
 
 use crate::admission::TicketLimits;
-use crate::ledger::Book;
+use crate::book::Book;
 use crate::transfer::lock;
 
 /// An amount of what is brought.
@@ -79,41 +79,50 @@ impl Quota {
     ///
     /// # Errors
     /// Those of its disk.
-    pub fn settle(&self) -> io::Result<()> {
-        let Some((book, ticket)) = &self.ledger else { return Ok(()) };
-        book.change(|ledger| {
-            if ledger.ticket == *ticket {
-                let mut state = lock(&self.state);
-                // Whoever has more waits for the ledger until this is written.
-                state.written = state.come();
-                ledger.used = state.written;
-            }
+    pub fn settle(self: &Arc<Self>) -> io::Result<()> {
+        self.write(|quota| {
+            let mut state = lock(&quota.state);
+            // Whoever has more from now on writes it after this.
+            state.written = state.come();
+            Some(state.written)
         })
     }
 
     /// Lets the ledger say that more has come, if it does not say so already.
-    fn run_ahead(&self) -> io::Result<()> {
-        let Some((book, ticket)) = &self.ledger else { return Ok(()) };
-        if !self.is_behind(&lock(&self.state)) {
+    fn run_ahead(self: &Arc<Self>) -> io::Result<()> {
+        if self.ledger.is_none() || !self.is_behind(&lock(&self.state)) {
             return Ok(());
         }
-        let mut ahead = None;
-        book.change(|ledger| {
-            let state = lock(&self.state);
-            // In the meantime others may have been here, or the ticket was revoked.
-            if ledger.ticket == *ticket && self.is_behind(&state) {
-                let come = state.come();
-                ledger.used = Amount {
-                    bytes: step(come.bytes, self.limits.bytes, MAX_STEP_BYTES),
-                    entries: step(come.entries, self.limits.entries, u64::MAX),
-                };
-                ahead = Some(ledger.used);
+        self.write(|quota| {
+            let state = lock(&quota.state);
+            let come = state.come();
+            let ahead = Amount {
+                bytes: step(come.bytes, quota.limits.bytes, MAX_STEP_BYTES),
+                entries: step(come.entries, quota.limits.entries, u64::MAX),
+            };
+            // In the meantime others may have been here.
+            quota.is_behind(&state).then_some(ahead)
+        })
+    }
+
+    /// Lets the ledger say what `used` says at its turn, unless it is of another ticket by then. What it is known to
+    /// say is never more than it says, whichever thread comes in between: only its own one writes both.
+    fn write(
+        self: &Arc<Self>,
+        used: impl FnOnce(&Self) -> Option<Amount> + Send + 'static,
+    ) -> io::Result<()> {
+        let Some((book, ticket)) = &self.ledger else { return Ok(()) };
+        let (quota, ticket) = (self.clone(), *ticket);
+        book.change(move |keeper| {
+            if keeper.ticket() != ticket {
+                // Nobody asks for it any more.
+                lock(&quota.state).written = Amount { bytes: u64::MAX, entries: u64::MAX };
+            } else if let Some(used) = used(&quota) {
+                keeper.set_used(used)?;
+                lock(&quota.state).written = used;
             }
-        })?;
-        if let Some(ahead) = ahead {
-            lock(&self.state).written = ahead;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Whether more has come, of what is limited, than the ledger says.
@@ -213,6 +222,9 @@ impl Drop for Counted {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
+
     use super::*;
     use crate::ledger::Ledger;
 
@@ -296,9 +308,35 @@ mod tests {
         assert_eq!(written(), Amount { bytes: 6400, entries: 128 }, "and never beyond the limit");
 
         // One of another ticket is left alone.
-        book.replace(Ledger::new(TicketId([8; 16]))).unwrap();
+        book.change(|keeper| keeper.replace(Ledger::new(TicketId([8; 16])))).unwrap();
         quota.settle().unwrap();
         assert_eq!(written(), Amount::default());
+    }
+
+    #[test]
+    fn the_ledger_is_not_behind_when_sessions_end_while_others_bring_more() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("ledger");
+        let ticket = TicketId([7; 16]);
+        let book = Book::begin(path.clone(), |_| Ok(Ledger::new(ticket))).unwrap();
+        let limits = TicketLimits { bytes: Some(64_000), ..TicketLimits::default() };
+        let quota = Arc::new(Quota::new(limits, Amount::default(), Some((book, ticket))));
+        let come = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut entry = quota.take_entry().unwrap();
+                    for _ in 0..1000 {
+                        assert!(entry.expect(10));
+                        entry.arrive(10).unwrap();
+                        let come = come.fetch_add(10, Ordering::SeqCst) + 10;
+                        let written = Ledger::read(&path).unwrap().unwrap().used.bytes;
+                        assert!(written >= come, "{written} of {come}");
+                    }
+                });
+                scope.spawn(|| (0..1000).for_each(|_| quota.settle().unwrap()));
+            }
+        });
     }
 
     #[test]

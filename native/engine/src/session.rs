@@ -368,10 +368,8 @@ pub(crate) fn goodbye(result: &Result<(), Error>) -> Close {
         Err(Error::Cancelled) => (CloseCode::Cancelled, String::new()),
         Err(Error::Declined { told, .. }) => (CloseCode::Refused, told.clone()),
         Err(Error::Protocol(error)) => (CloseCode::Protocol, error.to_string()),
-        Err(Error::NameReserved(mismatch)) => {
-            let text = format!("it knows {} by another key than yours", mismatch.name);
-            (CloseCode::Refused, text)
-        }
+        // Not by which name: it would tell whom this side's user knows.
+        Err(Error::NameReserved(_)) => (CloseCode::Refused, String::new()),
         // What exactly failed on this machine, and where, is not the peer's business.
         Err(error) => {
             let text = match error.code() {

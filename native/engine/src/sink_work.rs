@@ -231,6 +231,7 @@ impl Delivery {
     /// Reads the next of what should be here of a file.
     fn check(&self, session: &Session<SinkSide>, id: EntryId) {
         let checked = self.sink.check_next(id);
+        let mut refused = None;
         let mut state = session.state();
         let complete = match checked {
             Some(Checked::Good(length)) => state.machine.written(id, length),
@@ -244,6 +245,11 @@ impl Delivery {
                 }
                 None
             }
+            Some(Checked::Refused(reason)) => {
+                self.work.end_check();
+                refused = Some(reason);
+                None
+            }
             None => {
                 self.work.end_check();
                 None
@@ -251,6 +257,9 @@ impl Delivery {
         };
         session.wake(&mut state);
         drop(state);
+        if let Some(reason) = refused {
+            self.fail(session, id, reason);
+        }
         if let Some(ReceiverEvent::Complete(id, hash)) = complete {
             self.complete(session, id, hash);
         }

@@ -9,8 +9,8 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime};
 
 use hawser_engine::{
-    Code, Destination, DialOptions, Error, Fate, Host, ListenOptions, Listener, PublicKey, Reason, StaticKey,
-    Ticket, TicketLimits, Transfer, Work, dial, listen,
+    Code, Destination, DialOptions, Error, Fate, Host, ListenOptions, Listener, PublicKey, Reason, Refusal,
+    RefusedFor, StaticKey, Ticket, TicketLimits, Transfer, Work, dial, listen,
 };
 use support::{MIB, PATIENCE, bytes, close, finished, job, local, next, receive, settled, with, write};
 use tempfile::{TempDir, tempdir};
@@ -67,6 +67,31 @@ fn files(count: u8) -> (TempDir, Vec<PathBuf>) {
     let paths: Vec<_> = (0..count).map(|number| home.path().join(number.to_string())).collect();
     paths.iter().zip(0..).for_each(|(path, seed)| write(path, seed, MIB));
     (home, paths)
+}
+
+/// The next that was turned away with something right.
+fn turned_away(listener: &Listener) -> Option<Refusal> {
+    let (sender, receiver) = channel();
+    listener.on_refusal(move |refusal| sender.send(refusal).unwrap());
+    receiver.recv_timeout(PATIENCE).unwrap()
+}
+
+#[test]
+fn the_user_hears_whom_a_used_up_ticket_lets_in_no_more_and_of_no_stranger() {
+    let ((_home, paths), to) = (files(1), tempdir().unwrap());
+    let listener = limited(to.path(), TicketLimits { uses: Some(1), ..TicketLimits::default() });
+    finished(&send_as(1, &paths, with_ticket(&listener))).unwrap();
+    let old = with_ticket(&listener);
+    // Neither whoever comes without a ticket nor whoever has one that never was.
+    finished(&send_as(2, &paths, known(&listener))).unwrap_err();
+    finished(&send_as(3, &paths, old.clone())).unwrap_err();
+    let Refusal { key: who, address, why } = turned_away(&listener).unwrap();
+    assert_eq!((who, why), (key(3).public(), RefusedFor::UsedUp));
+    assert!(address.ip().is_loopback());
+    listener.revoke().unwrap();
+    finished(&send_as(4, &paths, old)).unwrap_err();
+    close(&listener, false);
+    assert!(turned_away(&listener).is_none());
 }
 
 #[test]
@@ -194,6 +219,7 @@ fn an_expired_ticket_lets_nobody_new_in_and_those_who_came_before_come_again() {
     let error = (2..).find_map(|who| knock(who).err()).unwrap();
     // The listener's clock and the one on the wall need not tick at the same moment.
     assert!(matches!(error, Error::TicketExpired { .. } | Error::Authentication), "{error}");
+    assert_eq!(turned_away(&listener).unwrap().why, RefusedFor::Expired);
     knock(1).unwrap();
     close(&listener, false);
 }

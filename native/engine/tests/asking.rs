@@ -138,7 +138,7 @@ fn who_is_refused_is_told_so_and_nothing_is_written() {
     let sent = send(&[trees.tree()], &listener.ticket(), 2);
     let offer = next_offer(&listener).unwrap();
     let over = over(&offer);
-    offer.decide(Verdict::Refuse { told: "not today".into(), reason: "no time".into() });
+    offer.decide(Verdict::Refuse { told: "not today".into(), reason: "no time".into(), cause: None });
     offer.decide(accept());
 
     over.recv_timeout(PATIENCE).unwrap();

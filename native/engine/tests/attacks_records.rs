@@ -214,7 +214,9 @@ fn a_recorded_join_that_is_replayed_is_refused_and_the_session_goes_on() {
     let tap = Tap::listening(listener.port());
     let transfer = running(from.path(), &tap.ticket(&listener.ticket()), 2);
     until("the second lane has proven itself", || tap.heard(1, Side::Dialler).len() > 1);
+    // The proof and some of a record: who is hung up on in the middle of much may not hear why.
     let mut said = tap.heard(1, Side::Dialler).concat();
+    said.truncate(1000);
     for cut in [62, 62 + 40, said.len()] {
         let stream = knock(listener.port(), &said[..cut]);
         let _ = stream.shutdown(std::net::Shutdown::Write);

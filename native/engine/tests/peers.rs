@@ -285,6 +285,21 @@ fn writers_at_the_same_time_lose_nothing_and_readers_see_no_half() {
 }
 
 #[test]
+fn what_a_killed_writer_has_left_is_removed_by_the_next_and_nothing_else_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, file) = in_folder(&folder);
+    let others = ["known_peers.0123456", "known_peers.0123abcg", "known_peers.old", "ledger.0123abcd"];
+    for name in others.iter().chain(&["known_peers.0123abcd", "known_peers.ffffffff"]) {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    file.remember(key(1), "vm", None).unwrap();
+    let mut expected = ["known_peers", "known_peers.lock"].to_vec();
+    expected.extend(others);
+    expected.sort_unstable();
+    assert_eq!(names_in(folder.path()), expected);
+}
+
+#[test]
 fn a_peer_of_whom_nothing_is_new_is_not_written_again() {
     let folder = tempfile::tempdir().unwrap();
     let (path, file) = in_folder(&folder);

@@ -13,8 +13,9 @@ use std::time::{Duration, SystemTime};
 use hawser_engine::{
     Fate, ListenOptions, Listener, Reason, StaticKey, TicketLimits, TicketUse, Work, dial, listen,
 };
-use hawser_protocol::frame::FrameType;
+use hawser_protocol::frame::{self, FrameType};
 use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
+use hawser_protocol::message::Message;
 use support::hostile::Hostile;
 use support::{MIB, close, finished, job, local, next, settled, until, with};
 use tempfile::tempdir;
@@ -90,7 +91,7 @@ fn files_that_were_begun_count_once_and_go_on_when_nothing_new_may_come() {
     for name in ["one", "two"] {
         leave(&listener, name, 2 * CHUNK, 0);
     }
-    let begun = TicketUse { peers: 0, bytes: 2 * CHUNK as u64, entries: 2 };
+    let begun = TicketUse { peers: 1, bytes: 2 * CHUNK as u64, entries: 2 };
     assert_eq!(listener.ticket_use(), begun);
     assert!(fs::read_to_string(&ledger).unwrap().contains("\nentries 2\n"));
     // Begun once more, and lost again.
@@ -119,4 +120,75 @@ fn files_that_were_begun_count_once_and_go_on_when_nothing_new_may_come() {
     assert!(fs::read(to.path().join("one")).unwrap() == content);
     assert_eq!(listener.ticket_use(), TicketUse { bytes: 3 * CHUNK as u64, ..begun });
     close(&listener, false);
+}
+
+/// Changes the only part file in this target.
+fn damage(target: &Path) {
+    let mut below = vec![target.join(".hawser")];
+    let mut parts = 0;
+    while let Some(path) = below.pop() {
+        if path.is_dir() {
+            below.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.metadata().unwrap().len() == CHUNK as u64 {
+            fs::write(path, [1; CHUNK]).unwrap();
+            parts += 1;
+        }
+    }
+    assert_eq!(parts, 1);
+}
+
+/// Hears which chunks of a file are asked for, up to so many in all.
+fn hear_missing(peer: &mut Hostile, most: u32) {
+    let mut missing = 0;
+    while missing < most {
+        for (header, payload) in peer.hear().unwrap() {
+            if header.kind == FrameType::Missing
+                && let Ok(Message::Missing { chunks, .. }) = Message::decode(header, &payload)
+            {
+                missing += chunks.iter().map(|range| range.count).sum::<u32>();
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_a_second_time_for_another_version_or_a_damaged_chunk_counts_a_second_time() {
+    let content = [[8; CHUNK], [9; CHUNK]].concat();
+    let hash = blake3::hash(&content);
+    for is_damaged in [false, true] {
+        // The first chunk, which is of another version or is damaged; the second; and what is asked for again.
+        let again = if is_damaged { 1 } else { 2 };
+        let bytes = (2 + again) * CHUNK;
+        for lacking in [0, 1] {
+            let to = tempdir().unwrap();
+            let limits = TicketLimits { bytes: Some((bytes - lacking) as u64), ..TicketLimits::default() };
+            let listener = limited(to.path(), None, limits);
+            leave(&listener, "file", content.len(), 0);
+            if is_damaged {
+                damage(to.path());
+            }
+            let mut peer = begin(&listener);
+            peer.offer(&[file("file", content.len())]).unwrap();
+            if !is_damaged {
+                hear_missing(&mut peer, 1);
+                peer.record(&Hostile::data(1, CHUNK as u64, &content[CHUNK..])).unwrap();
+                peer.record(&frame::encode(FrameType::End, EntryId(1), 0, hash.as_bytes())).unwrap();
+            }
+            if lacking > 0 {
+                assert!(peer.hear_of(FrameType::Failed).is_some());
+            } else {
+                hear_missing(&mut peer, 2);
+                for chunk in 0..2 {
+                    let offset = chunk * CHUNK;
+                    peer.record(&Hostile::data(1, offset as u64, &content[offset..][..CHUNK])).unwrap();
+                }
+                peer.record(&frame::encode(FrameType::End, EntryId(1), 0, hash.as_bytes())).unwrap();
+                assert!(peer.hear_of(FrameType::Committed).is_some());
+                assert!(fs::read(to.path().join("file")).unwrap() == content);
+                assert_eq!(listener.ticket_use().bytes, bytes as u64);
+            }
+            drop(peer);
+            close(&listener, true);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use core::str::FromStr;
 
 use curve25519_dalek::montgomery::MontgomeryPoint;
 use data_encoding::BASE32_NOPAD;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::words::word;
 
@@ -16,8 +16,11 @@ pub struct StaticKey(Zeroizing<[u8; 32]>);
 
 impl StaticKey {
     /// Any 32 random bytes are a private key: X25519 clamps them when it uses them.
-    pub fn new(random: [u8; 32]) -> Self {
-        Self(Zeroizing::new(random))
+    pub fn new(mut random: [u8; 32]) -> Self {
+        let key = Self(Zeroizing::new(random));
+        // A copy that nobody else would wipe.
+        random.zeroize();
+        key
     }
 
     /// The half that peers may know.

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::str::FromStr;
 
 use data_encoding::BASE32_NOPAD;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::ProtocolError;
 use crate::identity::PublicKey;
@@ -148,8 +148,10 @@ pub struct TicketSecret(Zeroizing<[u8; 16]>);
 
 impl TicketSecret {
     /// From 16 random bytes.
-    pub fn new(random: [u8; 16]) -> Self {
-        Self(Zeroizing::new(random))
+    pub fn new(mut random: [u8; 16]) -> Self {
+        let secret = Self(Zeroizing::new(random));
+        random.zeroize();
+        secret
     }
 
     /// What the dialler names the ticket by. It travels encrypted to the listener, and says nothing about

@@ -217,7 +217,7 @@ fn a_source_that_offers_too_much_to_remember_waits() {
     assert!(!offer.is_complete());
     source.offer(&page);
     // Nobody reads that, nor is anybody in the way of ending it.
-    offer.decide(Verdict::Refuse { told: "too much".into(), reason: String::new() });
+    offer.decide(Verdict::Refuse { told: "too much".into(), reason: String::new(), cause: None });
     assert_eq!(source.hear_close().code, CloseCode::Refused);
     assert!(matches!(finished(&next(&listener)), Err(Error::Declined { .. })));
 }
@@ -243,7 +243,7 @@ fn what_is_in_a_folder_that_is_refused_counts_as_much() {
     let offer = next_offer(&listener);
     assert!(!offer.is_complete());
     assert_eq!(offer.totals(), Totals::default());
-    offer.decide(Verdict::Refuse { told: String::new(), reason: String::new() });
+    offer.decide(Verdict::Refuse { told: String::new(), reason: String::new(), cause: None });
     assert_eq!(source.hear_close().code, CloseCode::Refused);
 }
 
@@ -259,7 +259,7 @@ fn a_source_that_has_nothing_to_show_keeps_no_place() {
     }
     let mut source = Source::open(&listener, &key, None);
     fill_window(&mut source, 1);
-    next_offer(&listener).decide(Verdict::Refuse { told: String::new(), reason: String::new() });
+    next_offer(&listener).decide(Verdict::Refuse { told: String::new(), reason: String::new(), cause: None });
     assert_eq!(source.hear_close().code, CloseCode::Refused);
 }
 
@@ -308,7 +308,7 @@ fn only_the_same_peer_goes_on_with_what_was_accepted() {
 
     let mut stranger = Source::open(&listener, &other, Some(earlier));
     fill_window(&mut stranger, 1);
-    next_offer(&listener).decide(Verdict::Refuse { told: String::new(), reason: String::new() });
+    next_offer(&listener).decide(Verdict::Refuse { told: String::new(), reason: String::new(), cause: None });
     assert_eq!(stranger.hear_close().code, CloseCode::Refused);
 
     // It is asked for, so there was no question.
@@ -324,7 +324,7 @@ fn only_the_same_peer_goes_on_with_what_was_accepted() {
     assert!(finished(&next(&listener)).is_err());
     let mut again = Source::open(&listener, &key, Some(id));
     fill_window(&mut again, 1);
-    next_offer(&listener).decide(Verdict::Refuse { told: String::new(), reason: String::new() });
+    next_offer(&listener).decide(Verdict::Refuse { told: String::new(), reason: String::new(), cause: None });
     assert_eq!(again.hear_close().code, CloseCode::Refused);
 }
 

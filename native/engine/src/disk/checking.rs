@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
+use hawser_protocol::error::Reason;
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::ranges::{ChunkRange, chunk_count};
 
@@ -20,10 +22,18 @@ pub struct Checking {
     /// Open from the first chunk on: many may be waiting for their turn.
     file: Option<SourceFile>,
     size: u64,
-    /// Their numbers, each with its hash, if that is known.
-    left: VecDeque<(u32, Option<[u8; 32]>)>,
+    left: Chunks,
     bad: Vec<ChunkRange>,
     buffer: Vec<u8>,
+}
+
+/// The chunks that are still to be read.
+#[derive(Debug)]
+enum Chunks {
+    /// Their numbers, in order, each with its hash.
+    Known(VecDeque<(u32, [u8; 32])>),
+    /// Nothing is known of them. A range, whatever the size: many files may be waiting.
+    Any(Range<u32>),
 }
 
 /// What came of one chunk.
@@ -35,12 +45,14 @@ pub enum Checked {
     Bad,
     /// There are no more. These were bad.
     Done(Vec<ChunkRange>),
+    /// There are no more, and those that were bad cannot come again.
+    Refused(Reason),
 }
 
 impl Checking {
     /// The chunks of a part file of `size` bytes that its journal has.
     pub fn of_part(size: u64, written: Written) -> Self {
-        let mut left: VecDeque<_> = written.into_iter().map(|(chunk, hash)| (chunk, Some(hash))).collect();
+        let mut left: VecDeque<_> = written.into_iter().collect();
         let mut ranges = 0;
         let mut next = None;
         let most = left.iter().position(|&(chunk, _)| {
@@ -48,22 +60,28 @@ impl Checking {
             ranges > MAX_RANGES
         });
         left.truncate(most.unwrap_or(left.len()));
-        Self::new(size, left)
+        Self::new(size, Chunks::Known(left))
     }
 
     /// All of a file of `size` bytes; `None` when that has too many chunks.
     pub fn of_whole(size: u64) -> Option<Self> {
-        Some(Self::new(size, (0..chunk_count(size)?).map(|chunk| (chunk, None)).collect()))
+        Some(Self::new(size, Chunks::Any(0..chunk_count(size)?)))
     }
 
-    fn new(size: u64, left: VecDeque<(u32, Option<[u8; 32]>)>) -> Self {
+    fn new(size: u64, left: Chunks) -> Self {
         Self { file: None, size, left, bad: Vec::new(), buffer: Vec::new() }
     }
 
     /// What is still to be checked.
     pub fn ranges(&self) -> Vec<ChunkRange> {
         let mut ranges = Vec::new();
-        self.left.iter().for_each(|&(chunk, _)| add(&mut ranges, chunk));
+        match &self.left {
+            Chunks::Known(chunks) => chunks.iter().for_each(|&(chunk, _)| add(&mut ranges, chunk)),
+            Chunks::Any(chunks) if chunks.is_empty() => {}
+            Chunks::Any(chunks) => {
+                ranges.push(ChunkRange { first: chunks.start, count: chunks.len() as u32 })
+            }
+        }
         ranges
     }
 
@@ -73,9 +91,11 @@ impl Checking {
         open: impl FnOnce() -> io::Result<File>,
         found: impl FnOnce(ChunkHash),
     ) -> Checked {
-        let Some((number, hash)) = self.left.pop_front() else {
-            return Checked::Done(std::mem::take(&mut self.bad));
+        let next = match &mut self.left {
+            Chunks::Known(chunks) => chunks.pop_front().map(|(number, hash)| (number, Some(hash))),
+            Chunks::Any(chunks) => chunks.next().map(|number| (number, None)),
         };
+        let Some((number, hash)) = next else { return Checked::Done(std::mem::take(&mut self.bad)) };
         let chunk = self.read(number, open);
         let length = self.buffer.len() as u32;
         match (chunk, hash) {

@@ -2,10 +2,13 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cap_fs_ext::DirExt;
+use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hawser_protocol::manifest::PARTIALS_FOLDER;
 
@@ -24,6 +27,15 @@ pub struct Claim {
 /// Somebody else receives into the folder.
 #[derive(Debug)]
 pub struct Taken;
+
+/// Opens a folder to write into, made with the folders above it if missing. The only time that its path counts.
+///
+/// # Errors
+/// Those of the operating system.
+pub(crate) fn open_target(directory: &Path) -> io::Result<Arc<Dir>> {
+    std::fs::create_dir_all(directory)?;
+    Ok(Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?))
+}
 
 impl Claim {
     /// For a listener, whose many sessions share it.

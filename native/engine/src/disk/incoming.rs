@@ -11,7 +11,7 @@ use cap_std::fs::Dir;
 use hawser_protocol::error::Reason;
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::manifest::{Entry, EntryId, Mtime, Name};
-use hawser_protocol::ranges::ChunkRange;
+use hawser_protocol::ranges::{ChunkRange, length};
 
 use super::checking::{Checked, Checking};
 use super::existing::Existing;
@@ -174,10 +174,7 @@ impl Incoming {
     /// `DiskFull`, `Quota`.
     pub fn promise(&self, held: u64) -> Result<(), Reason> {
         let bytes = self.size.saturating_sub(self.taken.load(Ordering::Relaxed));
-        if !lock(&self.counted).as_mut().is_none_or(|counted| counted.expect(self.size - held.min(self.size)))
-        {
-            return Err(Reason::Quota);
-        }
+        self.expect(self.size - held.min(self.size))?;
         if !self.space.promise(bytes) {
             return Err(Reason::DiskFull);
         }
@@ -185,18 +182,26 @@ impl Incoming {
         Ok(())
     }
 
+    /// Counts bytes that are to come, for which it has space.
+    ///
+    /// # Errors
+    /// `Quota`.
+    pub fn expect(&self, bytes: u64) -> Result<(), Reason> {
+        let fits = lock(&self.counted).as_mut().is_none_or(|counted| counted.expect(bytes));
+        if fits { Ok(()) } else { Err(Reason::Quota) }
+    }
+
     /// Reads the next chunk that should be here and has not been checked; `None` when there is none
-    /// any more.
+    /// any more. Those that are bad came in vain, and count again.
     pub fn check_next(&self, folders: &Folders) -> Option<Checked> {
         let mut checking = self.lock_checking();
         let found = |chunk| {
             self.lock().tree.insert(chunk);
         };
         let checked = checking.as_mut()?.next(|| self.open_old(folders), found);
-        if let Checked::Done(_) = checked {
-            *checking = None;
-        }
-        Some(checked)
+        let Checked::Done(bad) = &checked else { return Some(checked) };
+        *checking = None;
+        Some(self.expect(length(bad, self.size)).map_or_else(Checked::Refused, |()| checked))
     }
 
     /// Opens what was here before the session.

@@ -5,22 +5,32 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use cap_std::fs::Dir;
 use hawser_protocol::manifest::Name;
 
 use super::names::entry_name;
+use crate::transfer::lock;
 
 /// The names that were in one folder when it was first asked.
 #[derive(Debug, Default)]
-pub struct Listing(OnceLock<HashSet<Name>>);
+pub struct Listing(OnceLock<Mutex<HashSet<Name>>>);
 
 impl Listing {
     /// Whether something in `folder`, always the same one, was called just so. In one that cannot be
     /// listed nothing is.
     pub fn has(&self, folder: &Dir, name: &Name) -> bool {
-        self.0.get_or_init(|| names(folder).unwrap_or_default()).contains(name)
+        self.names(folder).contains(name)
+    }
+
+    /// The same, once for each name: of entries by one name, the first is that file, if any is.
+    pub fn take(&self, folder: &Dir, name: &Name) -> bool {
+        self.names(folder).remove(name)
+    }
+
+    fn names(&self, folder: &Dir) -> MutexGuard<'_, HashSet<Name>> {
+        lock(self.0.get_or_init(|| Mutex::new(names(folder).unwrap_or_default())))
     }
 }
 
@@ -52,5 +62,9 @@ mod tests {
         // What comes later was not there before.
         fs::write(home.path().join("later"), "").unwrap();
         assert!(!has("later"));
+        let take = |name: &str| listing.take(&folder, &Name::new(name.as_bytes()).unwrap());
+        assert!(!take("later"));
+        assert!(take("Name"));
+        assert!(!take("Name"));
     }
 }

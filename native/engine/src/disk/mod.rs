@@ -45,6 +45,7 @@ mod stored;
 mod walk;
 
 pub use checking::Checked;
+pub(crate) use claim::open_target;
 pub use claim::{Claim, Taken};
 pub(crate) use folders::{Folders, Location};
 pub use hash::{ChunkHash, TreeHash, chunk_length};
@@ -60,7 +61,6 @@ pub(crate) use record::date;
 #[doc(hidden)]
 pub use record_line::{line as record_line, parse as parse_record_line};
 pub(crate) use records::{Delivered, Records};
-pub(crate) use sink::open_target;
 pub use sink::{Decision, Sink};
 pub use source::Source;
 pub use walk::{Manifest, Skipped, Stopped};

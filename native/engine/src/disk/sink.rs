@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hawser_protocol::error::{ContentHash, Reason};
 use hawser_protocol::limits::MAX_DEPTH;
@@ -15,6 +14,7 @@ use hawser_protocol::message::Placed;
 use hawser_protocol::ranges::{ChunkRange, length};
 
 use super::checking::Checked;
+use super::claim::open_target;
 use super::existing::Existing;
 use super::fault::{entering_reason, is_of_this_disk, sink_reason};
 use super::flush::Flush;
@@ -56,23 +56,14 @@ pub struct Sink {
     record: Record,
     folders: Folders,
     entries: Mutex<HashMap<EntryId, Held>>,
-    /// Names offered in the target folder itself.
-    seen: Mutex<HashSet<Name>>,
+    /// Hashes of the names offered in the target folder itself.
+    seen: Mutex<HashSet<blake3::Hash>>,
     flush: Flush,
     space: Arc<Space>,
     /// The key of the peer: what it has begun, only it goes on with.
     owner: [u8; 32],
     /// Whether only the same content makes a file one that is there.
     compares: AtomicBool,
-}
-
-/// Opens a folder to write into, made with the folders above it if missing. The only time that its path counts.
-///
-/// # Errors
-/// Those of the operating system.
-pub(crate) fn open_target(directory: &Path) -> io::Result<Arc<Dir>> {
-    std::fs::create_dir_all(directory)?;
-    Ok(Arc::new(Dir::open_ambient_dir(directory, ambient_authority())?))
 }
 
 impl Sink {
@@ -308,7 +299,7 @@ impl Sink {
     /// only there two entries can have one name.
     fn before(&self, name: &Name, listing: Arc<Listing>) -> Before {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = seen.len() < MAX_SEEN && seen.insert(name.clone());
+        let is_new = seen.len() < MAX_SEEN && seen.insert(blake3::hash(name.as_bytes()));
         if is_new { Before::Unknown(listing) } else { Before::Ours }
     }
 
@@ -320,9 +311,13 @@ impl Sink {
         before: Before,
     ) -> Result<Decision, Reason> {
         let folder = self.folders.open(&location.folder).map_err(|error| entering_reason(&error))?;
+        let compares = self.compares.load(Ordering::Relaxed);
+        // Each comparison may read much of the disk for few bytes of a peer.
+        let is_first =
+            || matches!(&before, Before::Unknown(listing) if listing.take(&folder, &location.name));
         match &entry.kind {
             Kind::File { size } => {
-                let compares = self.compares.load(Ordering::Relaxed) && *size > 0;
+                let compares = compares && *size > 0;
                 let existing =
                     Existing { folder: &folder, name: &location.name, size: *size, mtime: entry.mtime };
                 if let Before::Unknown(listing) = &before
@@ -333,7 +328,7 @@ impl Sink {
                 }
                 let owner = (!matches!(before, Before::Ours)).then_some(self.owner);
                 let file = Incoming::new(id, location.clone(), *size, entry, owner, self.space.clone());
-                let held = match compares.then(|| file.compare(&folder)).flatten() {
+                let held = match (compares && is_first()).then(|| file.compare(&folder)).flatten() {
                     Some(held) => {
                         file.enter()?;
                         Some(held)
@@ -355,7 +350,7 @@ impl Sink {
                 counted.settle(placed != Placed::Present);
                 let fate = match &placed {
                     Placed::Present => {
-                        let again = !matches!(before, Before::Unknown(_));
+                        let again = !matches!(before, Before::Unknown(_)) || compares && !is_first();
                         Fate::Found { mode: entry.mode, mtime: entry.mtime, again, listing: Arc::default() }
                     }
                     placed => Fate::Created { placed: placed.clone(), mode: entry.mode, mtime: entry.mtime },

@@ -13,8 +13,10 @@ use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
+use crate::admission::Entry;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
 use crate::opening::{BUSY, Caller, Knock, Who, admit_lane, answer, examine, examine_guess};
+use crate::refusals::Refusal;
 use crate::strangers::Admitted;
 use crate::transfer::lock;
 
@@ -118,15 +120,22 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
         Knock::Session => {
             let psk = |claim| shared.admission.psk(claim);
             let (claim, visitor) = examine(caller, &shared.key, psk).await?;
-            let (peer, asked) = (visitor.peer(), shared.clone());
+            let (peer, address, asked) = (visitor.peer(), visitor.address(), shared.clone());
             if visitor.role() != shared.job.work.peer_role() {
                 return None;
             }
-            // What is written down about it may take a disk some time.
-            let admit = move || asked.admission.admit(claim, peer);
-            let quota =
-                if shared.admission.is_durable() { spawn_blocking(admit).await.ok()?? } else { admit()? };
-            admitted.has_proven_itself();
+            let entry = shared.admission.admit(claim, peer).inspect_err(|why| {
+                let refusal = why.map(|why| Refusal { key: peer, address, why });
+                refusal.into_iter().for_each(|refusal| shared.refusals.tell(refusal, Instant::now()));
+            });
+            let quota = match entry.ok()? {
+                Entry::Open(quota) => quota,
+                // That may take a disk some time.
+                Entry::First(first) => {
+                    spawn_blocking(move || asked.admission.write_down(first)).await.ok()??
+                }
+            };
+            admitted.has_proven_itself(Instant::now());
             let (place, visitor) = shared.place_for(visitor).await?;
             shared.open_session(Box::pin(visitor.enter()).await?, quota, place);
         }
@@ -137,7 +146,7 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             if !shared.codes.redeem(&guess, admitted.source()) {
                 return None;
             }
-            admitted.has_proven_itself();
+            admitted.has_proven_itself(Instant::now());
             let opened = Box::pin(visitor.enter()).await?;
             let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
             shared.open_session(opened, quota, place);

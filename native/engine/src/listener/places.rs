@@ -1,6 +1,7 @@
 //! Who has a place: how many sessions there may be, and how many of one peer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hawser_protocol::identity::PublicKey;
 
@@ -8,6 +9,7 @@ use super::{Shared, State};
 use crate::descriptors;
 use crate::limits::{MAX_LANES_OF_ONE_PEER, MAX_SESSIONS, MAX_SESSIONS_OF_ONE_PEER};
 use crate::opening::Visitor;
+use crate::refusals::{Refusal, RefusedFor};
 use crate::transfer::lock;
 
 /// A session that is about to start.
@@ -26,6 +28,8 @@ impl Shared {
         match self.reserve(visitor.peer()) {
             Some(place) => Some((place, visitor)),
             None => {
+                let (key, address) = (visitor.peer(), visitor.address());
+                self.refusals.tell(Refusal { key, address, why: RefusedFor::Busy }, Instant::now());
                 visitor.turn_away().await;
                 None
             }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hawser_protocol::cipher::{HEADER_LENGTH, record_length};
+use hawser_protocol::cipher::{HEADER_LENGTH, TAG_LENGTH, record_length};
 use hawser_protocol::frame::{FrameType, Frames};
 use hawser_protocol::handshake::{
     Applicant, CODE_LENGTH, Claim, CodeEntropy, CodeResponder, FIRST_LENGTH, HandshakeError,
@@ -121,9 +121,13 @@ pub(crate) async fn examine_guess(
     let entropy = CodeEntropy { scalar: random().ok()?, run: [0; 16] };
     let (share, responder) = CodeResponder { code: guess.code.clone() }.answer(&first, entropy).ok()?;
     caller.say(&share).await?;
-    let proof: [u8; CODE_PROOF_LENGTH] = caller.hear().await?;
+    let mut proof: [u8; CODE_PROOF_LENGTH] = caller.hear().await?;
     let may_be_right = codes.may_be_right(&guess, source, Instant::now());
-    // Judged in any case, so that it takes as long.
+    if !may_be_right {
+        // Judged all the same, so that it takes as long as one that is wrong; also if it was right, which takes longer.
+        let wrong: [u8; TAG_LENGTH] = random().ok()?;
+        proof[CODE_PROOF_LENGTH - TAG_LENGTH..].copy_from_slice(&wrong);
+    }
     let judged = responder.read_proof(&proof, key, responder_entropy()?);
     if !may_be_right {
         return None;
@@ -154,6 +158,11 @@ impl Visitor {
     /// Who it is.
     pub fn peer(&self) -> PublicKey {
         self.applicant.peer()
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.caller.address
     }
 
     /// What it wants to do with files.

@@ -21,14 +21,17 @@ impl Address {
         ticket.addresses().iter().map(|host| Self { host: host.clone(), port: ticket.port() })
     }
 
-    /// The one of those dialled that led to `reached`; where a name has led there, the first name.
+    /// The one of those dialled that led to `reached`. Where it was a name, and there were several, it is not known
+    /// which: a ticket must not claim for its key what leads to somebody else.
     pub fn that_led_to(mut dialled: impl Iterator<Item = Self> + Clone, reached: SocketAddr) -> Option<Self> {
         let reached = reached.ip().to_canonical();
         let is_it = |address: &Self| matches!(address.host, Host::Ip(ip) if ip.to_canonical() == reached);
         let is_name = |address: &Self| matches!(address.host, Host::Name(_));
         // Whoever is reached on this machine is not known by that, whatever name has led there.
         let elsewhere = |address: &Self| !address.is_loopback() && !is_loopback(reached);
-        dialled.clone().find(is_it).or_else(|| dialled.find(is_name)).filter(elsewhere)
+        let mut names = dialled.clone().filter(is_name);
+        let only_name = names.next().filter(|_| names.next().is_none());
+        dialled.find(is_it).or(only_name).filter(elsewhere)
     }
 
     /// Whether it leads to this machine, for whoever dials it: there anyone may answer.
@@ -142,6 +145,9 @@ mod tests {
         };
         assert_eq!(led(&["a.example", "192.0.2.1"], "192.0.2.1:7").as_deref(), Some("192.0.2.1:7"));
         assert_eq!(led(&["192.0.2.1", "a.example"], "192.0.2.9:7").as_deref(), Some("a.example:7"));
+        assert_eq!(led(&["bank.example", "evil.example"], "192.0.2.9:7"), None);
+        let known = led(&["bank.example", "192.0.2.9", "evil.example"], "192.0.2.9:7");
+        assert_eq!(known.as_deref(), Some("192.0.2.9:7"));
         assert_eq!(led(&["192.0.2.1"], "192.0.2.9:7"), None);
         assert_eq!(led(&["127.0.0.1", "a.example"], "127.0.0.1:7"), None);
         assert_eq!(led(&["a.example"], "[::1]:7"), None);

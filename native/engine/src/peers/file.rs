@@ -13,7 +13,7 @@ use super::list::Day;
 use super::{Address, Change, KnownPeer, KnownPeers, MAX_BYTES, Mismatch};
 use crate::Error;
 use crate::background::work;
-use crate::private_file::{open_lock, replace};
+use crate::private_file::{clear_unfinished, open_lock, replace};
 
 /// A change takes milliseconds: whoever takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -130,7 +130,10 @@ impl KnownPeersFile {
         // What a link leads to is replaced, and not the link.
         let path = fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
         let fault = |error: io::Error| Error::disk("change", &self.0, &error);
-        let _lock = lock(&path).map_err(fault)?;
+        let (_lock, is_alone) = lock(&path).map_err(fault)?;
+        if is_alone {
+            clear_unfinished(&path);
+        }
         let mut known = self.read()?;
         let changed = change(&mut known).map_err(Error::Peer)?;
         replace(&path, known.to_string().as_bytes()).map_err(fault)?;
@@ -147,8 +150,8 @@ fn today() -> Day {
     Day::of_unix(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
-/// Held by whoever changes the file.
-fn lock(path: &Path) -> io::Result<File> {
+/// Held by whoever changes the file, and whether nobody else can.
+fn lock(path: &Path) -> io::Result<(File, bool)> {
     let file = open_lock(path)?;
     let begun = Instant::now();
     loop {
@@ -158,8 +161,9 @@ fn lock(path: &Path) -> io::Result<File> {
                 let seconds = PATIENCE.as_secs();
                 return Err(io::Error::other(format!("another process has kept it locked for {seconds} s")));
             }
+            Ok(()) => return Ok((file, true)),
             // Not every network's file system can lock. Then the last of two changes at once wins.
-            _ => return Ok(file),
+            Err(TryLockError::Error(_)) => return Ok((file, false)),
         }
     }
 }

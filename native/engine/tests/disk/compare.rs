@@ -56,6 +56,50 @@ fn a_file_with_the_same_content_is_there_whatever_its_time() {
 }
 
 #[test]
+fn what_is_there_is_read_for_the_first_entry_of_its_name_and_no_other() {
+    let target = tempfile::tempdir().unwrap();
+    fs::create_dir(target.path().join("folder")).unwrap();
+    let bytes = content(2 * CHUNK);
+    for path in ["file", "folder/file"] {
+        fs::write(target.path().join(path), &bytes).unwrap();
+    }
+    let sink = comparing(target.path());
+    let ids: Vec<_> = (1..=8).map(EntryId).collect();
+    let folders = [ids[0], ids[1]].map(|id| {
+        assert_eq!(sink.offer(id, &folder(ROOT, "folder")), Decision::Placed(Placed::Present));
+        id
+    });
+    let parents = [ROOT, folders[0], folders[0], ROOT, folders[1], folders[1]];
+    let decisions: Vec<_> = parents
+        .iter()
+        .zip(&ids[2..])
+        .map(|(&parent, &id)| sink.offer(id, &file(parent, "file", bytes.len())))
+        .collect();
+    let [yes, no] = [all(&bytes), Decision::Want];
+    assert_eq!(decisions, [yes.clone(), yes, no.clone(), no.clone(), no.clone(), no]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn large_files_that_wait_to_be_compared_take_little_memory() {
+    let target = tempfile::tempdir().unwrap();
+    let size = 1 << 40;
+    let called = |number: u32| number.to_string();
+    for number in 1..=32 {
+        fs::File::create(target.path().join(called(number))).unwrap().set_len(size).unwrap();
+    }
+    let sink = comparing(target.path());
+    for number in 1..=32 {
+        let decision = sink.offer(EntryId(number), &file(ROOT, &called(number), size as usize));
+        assert!(matches!(decision, Decision::Resume(_)), "{decision:?}");
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    // A list of the chunks of each was 5 GB.
+    assert!(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() < 1 << 20, "{line}");
+}
+
+#[test]
 fn a_file_with_other_content_of_the_same_size_and_time_stays_and_the_new_one_is_called_otherwise() {
     let target = tempfile::tempdir().unwrap();
     let (old, new) = (content(3 * CHUNK), vec![7; 3 * CHUNK as usize]);

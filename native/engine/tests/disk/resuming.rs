@@ -41,7 +41,7 @@ pub fn check(sink: &Sink, id: EntryId) -> (usize, Vec<ChunkRange>) {
             Some(Checked::Good(..)) => good += 1,
             Some(Checked::Bad) => {}
             Some(Checked::Done(bad)) => return (good, bad),
-            None => panic!("there is nothing to check"),
+            Some(Checked::Refused(_)) | None => panic!("there is nothing to check"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use hawser_engine::{PublicKey, StaticKey, Ticket};
 use hawser_protocol::cipher::{Opener, Sealer, Side};
@@ -44,7 +45,9 @@ pub fn connect_from(own: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
 
 /// Connects and says `words`, again where the listener has too many at the door.
 pub fn knock(port: u16, words: &[u8]) -> TcpStream {
+    let deadline = Instant::now() + super::PATIENCE;
     loop {
+        assert!(Instant::now() < deadline, "turned away again and again");
         let mut stream = connect(port).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(super::PATIENCE)).unwrap();

@@ -86,4 +86,6 @@ pub fn ledger(input: &[u8]) {
     assert_eq!(rewrite_ledger(&text).as_ref(), Some(&text), "what is written is read");
     let cut = &text[..text.len() - "\n".len() - 1];
     assert_eq!(rewrite_ledger(cut), None, "a ledger that was cut off is none");
+    let added = format!("{text}used-by 0");
+    assert_eq!(rewrite_ledger(&added), Some(text), "but a line that was added may be");
 }

@@ -32,16 +32,22 @@ impl Incoming {
     /// the disk says. The part file stays for [`Incoming::discard`].
     pub fn complete(&self, folders: &Folders, expected: ContentHash) -> Result<Completed, Reason> {
         let judged = self.judge(expected)?;
-        if judged == Completed::Ready {
-            let closed = self.ready().and_then(|stored| stored.complete(self.mtime));
-            closed.map_err(|error| sink_reason(&error))?;
-        } else if judged == Completed::Differs {
-            let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
-            if let Some(name) = self.existing(&folder).find_copy(expected) {
-                self.lock().part = Part::Ended;
-                return Ok(Completed::Same(name));
+        match judged {
+            Completed::Ready => {
+                let closed = self.ready().and_then(|stored| stored.complete(self.mtime));
+                closed.map_err(|error| sink_reason(&error))?;
             }
-            self.promise(0)?;
+            Completed::Differs => {
+                let folder = folders.open(&self.location.folder).map_err(|error| entering_reason(&error))?;
+                if let Some(name) = self.existing(&folder).find_copy(expected) {
+                    self.lock().part = Part::Ended;
+                    return Ok(Completed::Same(name));
+                }
+                self.promise(0)?;
+            }
+            // What came of it before came in vain, and counts.
+            Completed::StartOver => self.expect(self.size)?,
+            Completed::Same(_) => {}
         }
         Ok(judged)
     }

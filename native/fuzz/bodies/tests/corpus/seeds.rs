@@ -118,6 +118,8 @@ fn ledgers() -> Vec<Vec<u8>> {
         format!("{head}bytes 0\nentries 0\nend\n"),
         format!("{head}bytes {}\nentries 7\nused-by {key}\nused-by {key}\nend\n", u64::MAX),
         format!("{head}bytes +1\nentries 07\nend").replace('\n', "\r\n"),
+        // With lines that were added, the last of them in part.
+        format!("{head}bytes 0\nentries 0\nend\nused-by {key}\nbytes 5\nentries 1\nused-by {}", &key[..9]),
     ];
     ledgers.map(String::into_bytes).into()
 }
