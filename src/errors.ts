@@ -22,7 +22,7 @@ export type ErrorCode =
   | 'TICKET_EXPIRED'
   /**
    * The code is wrong, used up or too old, or somebody else answered. It is not tried again by itself. Or, later, the other
-   * side has forgotten whom it let in by it.
+   * side does not expect again whom it let in by it.
    */
   | 'CODE_REJECTED'
   /**

@@ -144,7 +144,8 @@ export class Listener implements AsyncDisposable {
   /**
    * With `codes: true`, each code as soon as it is the one to show, instead of the one before; ends when the listener is
    * closed, and at once without codes. A code is good for one peer, for three wrong guesses and for ten minutes. Who came
-   * with one may come again after a loss, as long as both sides run. A code that was given to one loop is not to another.
+   * with one may come again within ten minutes of a loss, as long as both sides run. A code that was given to one loop is
+   * not to another.
    */
   async *codes(): AsyncGenerator<ShownCode, void, undefined> {
     for (;;) {

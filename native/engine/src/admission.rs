@@ -20,6 +20,7 @@ use crate::ledger::Ledger;
 use crate::opening::random;
 use crate::quota::{Amount, Quota};
 use crate::refusals::RefusedFor;
+use crate::returns::Returns;
 use crate::transfer::lock;
 
 /// Up to where a ticket goes.
@@ -69,8 +70,7 @@ struct State {
     users: HashSet<PublicKey>,
     /// Who comes for the first time and is being written down, on so many connections. They count.
     arriving: HashMap<PublicKey, u32>,
-    /// Tickets of those who came by a code, to come again with.
-    returns: HashMap<TicketId, (Zeroizing<[u8; 32]>, PublicKey)>,
+    returns: Returns,
 }
 
 /// Whoever may come in.
@@ -172,17 +172,23 @@ impl Admission {
         });
     }
 
+    /// Whether some keys need no ticket.
+    pub fn allows_some(&self) -> bool {
+        !self.allowed.is_empty()
+    }
+
+    /// Whether this one is among them.
+    pub fn is_allowed(&self, peer: PublicKey) -> bool {
+        self.allowed.contains(&peer)
+    }
+
     /// The key that proves a claim, if it can be proven.
     pub fn psk(&self, claim: Claim) -> Option<Zeroizing<[u8; 32]>> {
         match claim {
-            Claim::Known => (!self.allowed.is_empty()).then(|| Zeroizing::new(KNOWN_PSK)),
+            Claim::Known => self.allows_some().then(|| Zeroizing::new(KNOWN_PSK)),
             Claim::Ticket(id) => {
                 let state = lock(&self.state);
-                if id == state.id {
-                    Some(state.psk.clone())
-                } else {
-                    state.returns.get(&id).map(|(psk, _)| psk.clone())
-                }
+                if id == state.id { Some(state.psk.clone()) } else { state.returns.psk(id) }
             }
         }
     }
@@ -194,13 +200,13 @@ impl Admission {
     /// Why not, where its user may want to know that.
     pub fn admit(&self, claim: Claim, peer: PublicKey) -> Result<Entry, Option<RefusedFor>> {
         let Claim::Ticket(id) = claim else {
-            return self.allowed.contains(&peer).then(|| Entry::Open(Quota::unlimited())).ok_or(None);
+            return self.is_allowed(peer).then(|| Entry::Open(Quota::unlimited())).ok_or(None);
         };
         let mut state = lock(&self.state);
         let quota = state.quota.clone();
         if id != state.id {
-            let is_owner = state.returns.get(&id).is_some_and(|(_, owner)| *owner == peer);
-            return is_owner.then_some(Entry::Open(quota)).ok_or(None);
+            let is_expected = state.returns.is_of(id, peer);
+            return is_expected.then_some(Entry::Open(quota)).ok_or(None);
         }
         let TicketLimits { uses, .. } = self.limits;
         let is_counted = uses.is_some() || state.ends.is_some() || self.ledger.is_some();
@@ -252,22 +258,35 @@ impl Admission {
         written.then_some(quota)
     }
 
-    /// Lets somebody who came by a code come again.
-    pub fn expect_again(&self, ticket: &TicketSecret, peer: PublicKey) -> Arc<Quota> {
+    /// Lets somebody who came by a code come again. What it claims then, and how much it may bring.
+    pub fn expect_again(&self, ticket: &TicketSecret, peer: PublicKey) -> (Claim, Arc<Quota>) {
         let mut state = lock(&self.state);
-        state.returns.insert(ticket.id(), (ticket.psk(), peer));
-        state.quota.clone()
+        state.returns.expect(ticket, peer);
+        (Claim::Ticket(ticket.id()), state.quota.clone())
+    }
+
+    /// A session begins of somebody who came with `claim`, or who will.
+    pub fn begin(&self, claim: Claim) {
+        if let Claim::Ticket(id) = claim {
+            lock(&self.state).returns.begin(id);
+        }
+    }
+
+    /// Such a session is over, cut off or not: what it brought is written down. Where that fails, the ledger says more
+    /// than that.
+    pub fn end(&self, claim: Claim, is_cut_off: bool) {
+        let mut state = lock(&self.state);
+        if let Claim::Ticket(id) = claim {
+            state.returns.end(id, is_cut_off);
+        }
+        let quota = state.quota.clone();
+        drop(state);
+        let _ = quota.settle();
     }
 
     /// Nobody comes any more.
     pub fn close(&self) {
         self.ledger.iter().for_each(|book| book.close());
-    }
-
-    /// A session is over: what it brought is written down. Where that fails, the ledger says more than that.
-    pub fn settle(&self) {
-        let quota = lock(&self.state).quota.clone();
-        let _ = quota.settle();
     }
 }
 
@@ -286,7 +305,7 @@ impl State {
             quota: Arc::new(Quota::new(limits, known.used, book.map(|book| (book.clone(), id)))),
             users: known.users.into_iter().collect(),
             arriving: HashMap::new(),
-            returns: HashMap::new(),
+            returns: Returns::default(),
         }
     }
 

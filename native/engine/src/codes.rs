@@ -11,6 +11,7 @@ use crate::deadline::Deadline;
 use crate::limits::{GUESSES, GUESSES_FROM_ONE_SOURCE};
 use crate::opening::random;
 use crate::rate::BySource;
+use crate::session::call;
 use crate::transfer::lock;
 
 /// How long a code is good.
@@ -133,6 +134,11 @@ impl Codes {
         in_time && guess.number == Some(state.count) && state.guesses.take(source, now)
     }
 
+    /// A guess from `source` was right, and so was none, whatever becomes of it: its maker may be told to come again.
+    pub fn right(&self, source: IpAddr) {
+        lock(&self.0).guesses.give_back(source);
+    }
+
     /// A guess was wrong.
     pub fn wrong(&self, guess: &Guess) {
         let mut state = lock(&self.0);
@@ -147,12 +153,11 @@ impl Codes {
         }
     }
 
-    /// Takes the code for a guess from `source` that was right; `false` when another was before.
-    pub fn redeem(&self, guess: &Guess, source: IpAddr) -> bool {
+    /// Takes the code for a guess that was right; `false` when another was before.
+    pub fn redeem(&self, guess: &Guess) -> bool {
         let mut state = lock(&self.0);
         let is_open = guess.number == Some(state.count) && state.shown.is_some();
         if is_open {
-            state.guesses.give_back(source);
             state.replace(CodeChange::Used);
         }
         is_open
@@ -183,7 +188,7 @@ impl State {
             }
             None => None,
         };
-        std::mem::take(&mut self.asking).into_iter().for_each(|asking| asking(told.clone()));
+        std::mem::take(&mut self.asking).into_iter().for_each(|asking| call(|| asking(told.clone())));
     }
 }
 
@@ -219,20 +224,20 @@ mod tests {
         assert!(codes.may_be_right(&guess, SOURCE, Instant::now()));
         codes.wrong(&guess);
         assert!(!codes.may_be_right(&guess, SOURCE, Instant::now()));
-        assert!(!codes.redeem(&guess, SOURCE));
+        assert!(!codes.redeem(&guess));
         // A late one is no guess at the code that is shown now.
         codes.wrong(&guess);
         let next = codes.guess().unwrap();
         assert_ne!(next.code, guess.code);
-        assert!(codes.redeem(&next, SOURCE));
+        assert!(codes.redeem(&next));
     }
 
     #[test]
     fn a_code_is_good_for_one_meeting() {
         let codes = codes();
         let (one, other) = (codes.guess().unwrap(), codes.guess().unwrap());
-        assert!(codes.redeem(&one, SOURCE));
-        assert!(!codes.redeem(&other, SOURCE));
+        assert!(codes.redeem(&one));
+        assert!(!codes.redeem(&other));
     }
 
     #[test]
@@ -249,7 +254,7 @@ mod tests {
         assert!(waiting.try_recv().is_err());
         let guess = codes.guess().unwrap();
         assert_eq!(guess.code, first.code);
-        assert!(codes.redeem(&guess, SOURCE));
+        assert!(codes.redeem(&guess));
         for waiting in [waiting, too] {
             let next = waiting.try_recv().unwrap().unwrap();
             assert_ne!(next.code, first.code);
@@ -266,7 +271,7 @@ mod tests {
         let codes = codes();
         let guess = codes.guess().unwrap();
         codes.revoke();
-        assert!(!codes.redeem(&guess, SOURCE));
+        assert!(!codes.redeem(&guess));
         let (sender, receiver) = std::sync::mpsc::channel();
         codes.on_next(move |code| sender.send(code).unwrap());
         assert_eq!(receiver.try_recv().unwrap().unwrap().why, CodeChange::Revoked);
@@ -280,7 +285,7 @@ mod tests {
         let codes = Codes::new(false).unwrap();
         let guess = codes.guess().unwrap();
         assert!(!codes.may_be_right(&guess, SOURCE, Instant::now()));
-        assert!(!codes.redeem(&guess, SOURCE));
+        assert!(!codes.redeem(&guess));
     }
 
     #[test]
@@ -323,7 +328,8 @@ mod tests {
         for _ in 0..100 {
             let guess = codes.guess().unwrap();
             assert!(codes.may_be_right(&guess, SOURCE, Instant::now()));
-            assert!(codes.redeem(&guess, SOURCE));
+            codes.right(SOURCE);
         }
+        assert!(codes.redeem(&codes.guess().unwrap()));
     }
 }

@@ -168,8 +168,8 @@ async fn converse(
     let climb = options.lanes.map_or_else(|| Climb::new(connection.rtt, is_source), Climb::fixed);
     let (tell, ended) = oneshot::channel();
     let closed = move |result| drop(tell.send(result));
-    let beginning =
-        Beginning { id, peer, hello, target, quota: Quota::unlimited(), timers: Timers::default() };
+    let (quota, timers) = (Quota::unlimited(), Timers::default());
+    let beginning = Beginning { id, peer, hello, target, quota, timers, place: None };
     let session = start(&options.job, beginning, transfer, connection, closed)?;
     let supply = Supply { session, transfer: transfer.clone(), id, secret, address };
     tokio::select! {

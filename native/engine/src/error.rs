@@ -283,7 +283,8 @@ impl fmt::Display for Error {
                 write!(f, "the ticket expired {} ago: ask for a new one", time_since(*at))
             }
             Self::CodeForgotten => f.write_str(
-                "the other side has been started again, or has revoked what its code let in: it takes a new code to go on",
+                "the other side does not expect this one again: it has been started again, has ended the transfer, has \
+                 revoked what its code let in, or has waited for ten minutes; it takes a new code to go on",
             ),
             Self::NotKnown(known) => write!(
                 f,

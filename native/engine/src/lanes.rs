@@ -79,7 +79,7 @@ impl<S: Side> Session<S> {
     }
 
     pub fn run_lane(self: &Arc<Self>, lane: LaneId, connection: Connection) -> Result<(), Error> {
-        let Connection { stream, keys, rtt } = connection;
+        let Connection { stream, keys, rtt, share } = connection;
         // A socket refuses these only when its connection is gone already.
         let Timers { lost_after, unread_after, record_grace } = self.timers;
         stream.set_read_timeout(Some(lost_after)).map_err(|_| Error::Lost)?;
@@ -96,9 +96,18 @@ impl<S: Side> Session<S> {
         let mut reader = RecordReader::new(stream.clone(), keys.opener, paces.clone(), record_grace);
         lanes.sockets.insert(lane, stream);
         lanes.threads.retain(|thread| !thread.is_finished());
-        let write = move |session: &Self| session.write_lane(lane, &mut writer);
+        // Until the second of its threads ends.
+        let share = Arc::new(share);
+        let shared = share.clone();
+        let write = move |session: &Self| {
+            let _shared = shared;
+            session.write_lane(lane, &mut writer)
+        };
         lanes.threads.push(self.lane_thread(lane, "write", |state| &mut state.writing, write)?);
-        let read = move |session: &Self| session.read_lane(lane, &mut reader);
+        let read = move |session: &Self| {
+            let _share = share;
+            session.read_lane(lane, &mut reader)
+        };
         lanes.threads.push(self.lane_thread(lane, "read", |state| &mut state.reading, read)?);
         self.transfer.count_lanes(lanes.sockets.len());
         Ok(())
@@ -243,12 +252,22 @@ impl<S: Side> Session<S> {
         let mut state = self.state();
         let left = state.machine.lose_lane(lane);
         self.release_readers();
-        let finished = state.machine.is_finished();
         self.wake(&mut state);
         drop(state);
         if !left {
-            self.end(if finished { Ok(()) } else { Err(Error::Lost) });
+            self.cut_off(Error::Lost);
         }
+    }
+
+    /// Ends a session whose peer cannot be heard any more. One that waited for nothing but a goodbye is complete.
+    pub fn cut_off(&self, error: Error) {
+        let state = self.state();
+        let (is_ended, is_finished) = (state.is_ended(), state.machine.is_finished());
+        drop(state);
+        if is_finished && !is_ended {
+            self.transfer.set_unheard();
+        }
+        self.end(if is_finished { Ok(()) } else { Err(error) });
     }
 
     pub fn stop_lanes(&self) {

@@ -38,6 +38,7 @@ mod quota;
 mod rate;
 mod refusals;
 mod retry;
+mod returns;
 mod scope;
 mod serve;
 mod session;

@@ -63,6 +63,11 @@ pub(crate) const GUESSES_FROM_ONE_SOURCE: Rate = Rate { every: Duration::from_se
 /// *Attack:* guessing from many addresses. At this rate it takes 2,700 years to guess all codes there are.
 pub(crate) const GUESSES: Rate = Rate { every: Duration::from_secs(10), at_once: 60 };
 
+/// So long after a loss somebody may come again who came by a code: the default patience of a dialler.
+///
+/// *Attack:* whoever was let in by three words, once, and comes again another day with other files.
+pub(crate) const RETURN_WITHIN: Duration = Duration::from_secs(600);
+
 /// Peers that were turned away of which a listener's user is told.
 ///
 /// *Attack:* whoever has a ticket that is used up, and comes with it under thousands of keys.
@@ -91,6 +96,14 @@ pub(crate) const MAX_SESSIONS: usize = 1024;
 /// have so many. Not a plain limit, because hundreds of senders of one user on one machine are one peer.
 pub(crate) const MAX_SESSIONS_OF_ONE_PEER: usize = 8;
 
+/// Sessions that one source has a right to, whatever their keys: an IPv4 address, or the /64 around an IPv6 address.
+/// It may have more, but only while a quarter of all places is free. The last eighth is for keys on the listener's
+/// list, if it has one, and those count for no source.
+///
+/// *Attack:* whoever has a ticket, and makes a key for each session: whose keys are many need not have many addresses.
+/// Not a plain limit either, because a whole office may have one address.
+pub(crate) const MAX_SESSIONS_OF_ONE_SOURCE: usize = 16;
+
 /// Entries that all sessions of a process may leave unsettled, beside the smallest window
 /// ([`hawser_protocol::limits::MIN_UNSETTLED`]), to which each has a right. Each takes about 1.5 KiB of a sink.
 ///
@@ -106,6 +119,12 @@ pub(crate) const MIN_WINDOWS_LEFT: u32 = 8;
 /// sessions.
 pub(crate) const MAX_LANES_OF_ONE_PEER: usize =
     MAX_SESSIONS_OF_ONE_PEER * hawser_protocol::limits::MAX_LANES as usize;
+
+/// Lanes that join the sessions of a process's listeners, beside the first of each; never more than a quarter of the
+/// descriptors that the process may have. Whoever is refused one goes on with those it has.
+///
+/// *Attack:* the same with many keys.
+pub(crate) const MAX_LANES_IN_ALL: usize = 4096;
 
 /// A lane that has had nothing to send for so long says that it lives.
 pub(crate) const PING_AFTER: Duration = Duration::from_secs(15);
@@ -168,6 +187,11 @@ pub(crate) const MAX_UNDECIDED: usize = 64;
 ///
 /// *Attack:* one peer that keeps all others from being asked about.
 pub(crate) const MAX_UNDECIDED_OF_ONE_PEER: usize = 8;
+
+/// The same of one source.
+///
+/// *Attack:* the same with a key for each session.
+pub(crate) const MAX_UNDECIDED_OF_ONE_SOURCE: usize = 16;
 
 /// Bytes of paths, names and links' targets that a session keeps until there is an answer, also of what is
 /// refused and not shown; a source that offers more waits.

@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use hawser_protocol::handshake::{SessionId, SessionSecret};
+use hawser_protocol::handshake::{self, SessionId, SessionSecret};
 use hawser_protocol::identity::{PublicKey, StaticKey};
 use hawser_protocol::join::JoinRequest;
 use hawser_protocol::link::LaneId;
@@ -32,6 +32,7 @@ use crate::pace::{Limit, Pace, Paces};
 use crate::peers::{Mismatch, PeerName};
 use crate::quota::Quota;
 use crate::refusals::{Refusal, Refusals};
+use crate::returns::is_cut_off;
 use crate::serve::{AnySession, Beginning, start};
 use crate::session::{call, spawn};
 use crate::sockets::bind_all;
@@ -40,7 +41,7 @@ use crate::target::TargetFolder;
 use crate::transfer::{Peer, Transfer, lock};
 
 pub use options::ListenOptions;
-use places::Place;
+pub(crate) use places::{Holder, Place};
 
 /// How long a session waits for the one that it takes the place of to end.
 const SUPERSEDE_PATIENCE: Duration = Duration::from_secs(10);
@@ -84,13 +85,13 @@ struct State {
     finishing: usize,
     /// The sockets are closed, too.
     deaf: bool,
-    /// Peers that have a place for a session that is about to start.
-    reserved: Vec<PublicKey>,
+    /// Who has a place without a session that runs.
+    reserved: Vec<Holder>,
 }
 
 struct Running {
     transfer: Transfer,
-    peer: PublicKey,
+    holder: Holder,
     secret: SessionSecret,
     session: Arc<dyn AnySession>,
 }
@@ -272,7 +273,13 @@ impl State {
 
 impl Shared {
     /// Starts the session of a peer that has proven itself.
-    fn open_session(self: &Arc<Self>, opened: Opened, quota: Arc<Quota>, place: Place) {
+    fn open_session(
+        self: &Arc<Self>,
+        opened: Opened,
+        claim: handshake::Claim,
+        quota: Arc<Quota>,
+        place: Arc<Place>,
+    ) {
         let Opened { connection, secret, session: id, peer, address } = opened;
         let transfer = Transfer::new(self.job.keep, Paces::new(None, Some(self.pace.clone())));
         transfer.open(Peer { address, key: peer, label: String::new() });
@@ -287,8 +294,9 @@ impl Shared {
         });
         let over = Arc::new(AtomicBool::new(false));
         let (shared, ended, served) = (self.clone(), over.clone(), transfer.clone());
+        self.admission.begin(claim);
         let closed = move |result| {
-            shared.admission.settle();
+            shared.admission.end(claim, is_cut_off(&result) || served.is_unheard());
             let mut state = lock(&shared.state);
             ended.store(true, Ordering::Relaxed);
             let running = state.sessions.remove(&id);
@@ -303,15 +311,16 @@ impl Shared {
             shared.announce_if_over(state);
         };
         let target = lock(&self.target).0.clone();
-        let beginning =
-            Beginning { id, peer, hello: self.job.hello(None), target, quota, timers: self.timers };
+        let (hello, timers, holder) = (self.job.hello(None), self.timers, place.holder());
+        let place = Some(place);
+        let beginning = Beginning { id, peer, hello, target, quota, timers, place: place.clone() };
         match start(&self.job, beginning, &transfer, connection, closed) {
             Ok(session) => {
                 let mut state = lock(&self.state);
                 let closing = state.closing;
                 // It may have ended already.
                 if !over.load(Ordering::Relaxed) {
-                    let running = Running { transfer: transfer.clone(), peer, secret, session };
+                    let running = Running { transfer: transfer.clone(), holder, secret, session };
                     state.sessions.insert(id, running);
                 }
                 drop(state);
@@ -319,7 +328,11 @@ impl Shared {
                     closing.apply(&transfer);
                 }
             }
-            Err(error) => transfer.finish(Err(error)),
+            Err(error) => {
+                let result = Err(error);
+                self.admission.end(claim, is_cut_off(&result));
+                transfer.finish(result);
+            }
         }
         drop(place);
     }
@@ -340,7 +353,7 @@ impl Shared {
     /// of its files. Whoever did not open it cannot end it.
     fn supersede(&self, earlier: SessionId, peer: PublicKey) {
         let state = lock(&self.state);
-        let running = state.sessions.get(&earlier).filter(|running| running.peer == peer);
+        let running = state.sessions.get(&earlier).filter(|running| running.holder.peer == peer);
         let Some(session) = running.map(|running| running.session.clone()) else { return };
         drop(state);
         session.supersede();
@@ -384,7 +397,7 @@ impl Shared {
         let state = lock(&self.state);
         let running = state.sessions.get(&request.session)?;
         let admitted = running.session.admits(LaneId(request.lane), request.attempt)
-            && state.has_room_for_lane(running.peer);
+            && state.has_room_for_lane(running.holder.peer);
         admitted.then(|| (running.session.clone(), running.secret.clone()))
     }
 }

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use hawser_protocol::handshake::SessionId;
 use hawser_protocol::identity::PublicKey;
 
-use crate::limits::{MAX_ACCEPTED, MAX_UNDECIDED, MAX_UNDECIDED_OF_ONE_PEER};
+use crate::limits::{MAX_ACCEPTED, MAX_UNDECIDED, MAX_UNDECIDED_OF_ONE_PEER, MAX_UNDECIDED_OF_ONE_SOURCE};
+use crate::listener::Holder;
 use crate::session::call;
 use crate::transfer::lock;
 use crate::{EntryKind, Peer};
@@ -192,7 +193,7 @@ struct Queue {
     asking: VecDeque<Box<dyn FnOnce(Option<Offer>) + Send>>,
     is_closed: bool,
     /// Whose sessions wait for an answer.
-    undecided: Vec<PublicKey>,
+    undecided: Vec<Holder>,
     accepted: VecDeque<(SessionId, PublicKey, Accepted)>,
 }
 
@@ -240,15 +241,21 @@ impl Offers {
         }
     }
 
-    /// A place for one more session of `peer` that waits for an answer, if there is one.
-    pub(crate) fn reserve(&self, peer: PublicKey) -> Option<Undecided> {
+    /// A place for one more session of `holder` that waits for an answer, if there is one.
+    pub(crate) fn reserve(&self, holder: Holder) -> Option<Undecided> {
         let mut queue = lock(&self.0);
-        let of_peer = queue.undecided.iter().filter(|known| **known == peer).count();
-        if queue.undecided.len() >= MAX_UNDECIDED || of_peer >= MAX_UNDECIDED_OF_ONE_PEER {
+        let count =
+            |theirs: &dyn Fn(&Holder) -> bool| queue.undecided.iter().filter(|held| theirs(held)).count();
+        let of_peer = count(&|held| held.peer == holder.peer);
+        let of_source = count(&|held| held.source.is_some() && held.source == holder.source);
+        if queue.undecided.len() >= MAX_UNDECIDED
+            || of_peer >= MAX_UNDECIDED_OF_ONE_PEER
+            || of_source >= MAX_UNDECIDED_OF_ONE_SOURCE
+        {
             return None;
         }
-        queue.undecided.push(peer);
-        Some(Undecided(self.clone(), peer))
+        queue.undecided.push(holder);
+        Some(Undecided(self.clone(), holder))
     }
 
     /// Remembers what was accepted of a session.
@@ -282,12 +289,12 @@ impl fmt::Debug for Offers {
 }
 
 /// A session that waits for an answer.
-pub(crate) struct Undecided(Offers, PublicKey);
+pub(crate) struct Undecided(Offers, Holder);
 
 impl Drop for Undecided {
     fn drop(&mut self) {
         let mut queue = lock(&self.0.0);
-        if let Some(place) = queue.undecided.iter().position(|known| *known == self.1) {
+        if let Some(place) = queue.undecided.iter().position(|held| *held == self.1) {
             queue.undecided.swap_remove(place);
         }
     }

@@ -10,6 +10,7 @@ use hawser_protocol::identity::PublicKey;
 
 use crate::limits::REFUSALS;
 use crate::rate::Budget;
+use crate::session::call;
 use crate::transfer::lock;
 
 /// Somebody that was not let in.
@@ -101,7 +102,7 @@ impl State {
     fn serve(&mut self) {
         while !self.asking.is_empty() && (self.is_closed || !self.waiting.is_empty()) {
             let next = self.waiting.pop_front();
-            self.asking.pop_front().into_iter().for_each(|asking| asking(next.clone()));
+            self.asking.pop_front().into_iter().for_each(|asking| call(|| asking(next.clone())));
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::disk::Source;
 use crate::job::{Job, Work};
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::limits::Timers;
+use crate::listener::Place;
 use crate::machine::Machine as _;
 use crate::offer::Offers;
 use crate::opening::{Connection, Who};
@@ -71,9 +72,7 @@ impl<S: Side> AnySession for Session<S> {
     }
 
     fn supersede(&self) {
-        // One that waited for nothing but a goodbye is complete.
-        let finished = self.state().machine.is_finished();
-        self.end(if finished { Ok(()) } else { Err(Error::Superseded) });
+        self.cut_off(Error::Superseded);
     }
 }
 
@@ -88,6 +87,8 @@ pub(crate) struct Beginning {
     /// How much the peer may bring: for a sink.
     pub quota: Arc<Quota>,
     pub timers: Timers,
+    /// A listener's: kept until the session runs, or until its peer has been told that there is none.
+    pub place: Option<Arc<Place>>,
 }
 
 /// Starts a session that does `job` on its first lane. `closed` is called with its end, when nothing
@@ -100,7 +101,7 @@ pub(crate) fn start(
     closed: impl FnOnce(Result<(), Error>) + Send + 'static,
 ) -> Result<Arc<dyn AnySession>, Error> {
     let transfer = transfer.clone();
-    let Beginning { id, peer, mut hello, target, quota, timers } = beginning;
+    let Beginning { id, peer, mut hello, target, quota, timers, place } = beginning;
     let reserved = WINDOWS.reserve();
     hello.window = reserved.window;
     let closed = move |result| {
@@ -112,14 +113,14 @@ pub(crate) fn start(
             Ok(source) => {
                 let confinement = match Confinement::reading() {
                     Ok(confinement) => confinement,
-                    Err(error) => return Err(turn_away(error, connection)),
+                    Err(error) => return Err(turn_away(error, connection, place)),
                 };
                 let side = SourceSide { source, held: Mutex::default(), confinement };
                 Ok(Session::start(side, Sender::new(hello), transfer, timers, connection, closed)?)
             }
             Err(error) => {
                 let error = Error::InvalidOption(format!("these paths cannot be sent: {error}"));
-                Err(turn_away(error, connection))
+                Err(turn_away(error, connection, place))
             }
         },
         Work::Write(directory) => {
@@ -133,11 +134,11 @@ pub(crate) fn start(
                 continues: hello.continues,
                 quota,
             };
-            match sink_side(plan, job.offers.as_ref(), hello.window, &transfer) {
+            match sink_side(plan, job.offers.as_ref(), place.as_deref(), hello.window, &transfer) {
                 Ok(side) => {
                     Ok(Session::start(side, Receiver::new(hello), transfer, timers, connection, closed)?)
                 }
-                Err(error) => Err(turn_away(error, connection)),
+                Err(error) => Err(turn_away(error, connection, place)),
             }
         }
     }
@@ -147,6 +148,7 @@ pub(crate) fn start(
 fn sink_side(
     plan: Plan,
     offers: Option<&Offers>,
+    place: Option<&Place>,
     window: Window,
     transfer: &Transfer,
 ) -> Result<SinkSide, Error> {
@@ -156,15 +158,18 @@ fn sink_side(
     };
     // With too many that wait for an answer already, it may come again. A session that was dialled has no others
     // beside it.
-    let place =
-        if plan.target.is_claimed() { Some(offers.reserve(plan.peer).ok_or(Error::Parked)?) } else { None };
+    let undecided = match place {
+        Some(place) => Some(offers.reserve(place.holder()).ok_or(Error::Parked)?),
+        None => None,
+    };
     transfer.set_undecided(true);
-    let asking = Asking::new(offers.clone(), place, plan.id, plan.peer, plan.continues, window);
+    let asking = Asking::new(offers.clone(), undecided, plan.id, plan.peer, plan.continues, window);
     Ok(SinkSide::ask(plan, asking))
 }
 
-/// Tells a peer that was let in that there will be no session after all.
-fn turn_away(error: Error, connection: Connection) -> Error {
+/// Tells a peer that was let in that there will be no session after all. It keeps its place until then, which bounds
+/// how many threads do so.
+fn turn_away(error: Error, connection: Connection, place: Option<Arc<Place>>) -> Error {
     let Connection { stream, keys, .. } = connection;
     let close = goodbye(&Err(error.clone()));
     // A peer that does not hear it notices the end of the connection.
@@ -179,6 +184,7 @@ fn turn_away(error: Error, connection: Connection) -> Error {
             // Whoever closes a socket with bytes unread resets it, and with that unsays the CLOSE.
             RecordReader::new(stream, keys.opener, paces, CLOSE_GRACE).drain(CLOSE_GRACE);
         }
+        drop(place);
     });
     error
 }

@@ -141,7 +141,7 @@ impl Drop for Admitted {
 }
 
 /// Whoever has one IPv6 address has the /64 around it.
-fn source(address: IpAddr) -> IpAddr {
+pub(crate) fn source(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),

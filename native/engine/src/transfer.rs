@@ -59,6 +59,8 @@ struct Life {
     /// Whether a peer that calls itself so is refused.
     vet: Option<Vet>,
     introduced: bool,
+    /// It was complete, and its peer may not know.
+    unheard: bool,
     /// Its user has not said yet whether it is wanted.
     undecided: bool,
     on_introduced: Option<Introduced>,
@@ -309,6 +311,16 @@ impl Transfer {
     /// finds it there, it is this transfer that delivered it.
     pub(crate) fn note_unheard(&self, path: String, hash: ContentHash) {
         lock(&self.0.report).note_unheard(path, hash);
+    }
+
+    /// It ends complete, but the connection did before the peer has said that it knows.
+    pub(crate) fn set_unheard(&self) {
+        self.life().unheard = true;
+    }
+
+    /// Whether its peer may not know that it is complete.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.life().unheard
     }
 
     /// The transfer has ended and nothing of it is left.

@@ -9,14 +9,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use hawser_engine::{Code, Destination, DialOptions, Error, ListenOptions, Listener, Work, dial, listen};
+use hawser_engine::{
+    Code, ContentHash, Destination, DialOptions, Error, ListenOptions, Listener, StaticKey, Ticket, Transfer,
+    Work, dial, listen,
+};
 use hawser_protocol::cipher::Side;
+use hawser_protocol::frame::FrameType;
 use hawser_protocol::handshake::{CODE_LENGTH, CodeEntropy, CodeInitiator, CodeResponder, SHARE_LENGTH};
+use hawser_protocol::message::{Close, CloseCode, Message, Summary};
 use hawser_protocol::opening::{OPENING_LENGTH, Opening, PREAMBLE};
-use support::dialler::{knock, random, rest};
+use support::dialler::{Dialled, connect, knock, meet, open, random, rest};
+use support::hostile::Hostile;
 use support::tap::{Tap, Verdict};
-use support::{close, delivered, each, finished, job, local, receive, still_serves, trees, with};
-use tempfile::TempDir;
+use support::{
+    PATIENCE, close, delivered, each, finished, job, local, next, outcome, receive, still_serves, trees, with,
+};
+use tempfile::{TempDir, tempdir};
 
 /// How many try at a time: fewer than a listener has room for from one source.
 const AT_A_TIME: usize = 8;
@@ -117,4 +125,79 @@ fn a_listener_that_takes_a_proof_and_says_nothing_is_taken_for_the_wrong_one() {
     let error = finished(&dial(DialOptions { to: to_it, ..options }).unwrap()).unwrap_err();
     assert!(matches!(error, Error::WrongCode), "{error:?}");
     assert!(silent.join().unwrap() > 0, "it had its proof");
+}
+
+/// Whether somebody who came by a code may come again, once its session has ended like that.
+fn may_come_again(end: impl FnOnce(&mut Hostile, &Transfer)) -> bool {
+    let to = tempdir().unwrap();
+    let (listener, code) = with_code(&to);
+    let who = StaticKey::new([1; 32]);
+    let met = meet(connect(listener.port()).unwrap(), &code, &who).unwrap().unwrap();
+    let ticket = return_ticket(&listener, &met);
+    let mut peer = Hostile::of(met);
+    let session = next(&listener);
+    let ended = outcome(&session);
+    end(&mut peer, &session);
+    drop(peer);
+    let _ = ended.recv_timeout(PATIENCE).unwrap();
+    let is_let_in = open(&ticket, &who).is_ok();
+    close(&listener, true);
+    is_let_in
+}
+
+/// What somebody who came by a code has to come again with.
+fn return_ticket(listener: &Listener, met: &Dialled) -> Ticket {
+    let (ticket, secret) = (listener.ticket(), met.secret.return_ticket());
+    let hosts = ticket.addresses().to_vec();
+    Ticket::new(hosts, ticket.port(), ticket.key(), secret, ticket.permits()).unwrap()
+}
+
+/// Offers nothing, and hears that it was delivered.
+fn deliver_nothing(peer: &mut Hostile) {
+    let manifest = ContentHash(*blake3::hash(b"").as_bytes());
+    peer.say(&[Message::ManifestEnd(Summary { entries: 0, manifest })]).unwrap();
+    peer.hear_of(FrameType::SessionOk).unwrap();
+}
+
+fn say_goodbye(peer: &mut Hostile, code: CloseCode) {
+    peer.record(&Close { code, text: String::new() }.encode()).unwrap();
+    peer.hear_of_end().unwrap();
+}
+
+#[test]
+fn whoever_came_by_a_code_may_come_again_after_a_loss() {
+    assert!(may_come_again(|_, _| {}));
+    assert!(may_come_again(|_, session| session.park()));
+    assert!(may_come_again(|peer, _| say_goodbye(peer, CloseCode::Away)));
+    // It need not have heard that all was delivered.
+    assert!(may_come_again(|peer, _| deliver_nothing(peer)));
+}
+
+#[test]
+fn whoever_came_by_a_code_may_not_come_again_after_an_end() {
+    assert!(!may_come_again(|peer, _| {
+        deliver_nothing(peer);
+        say_goodbye(peer, CloseCode::Done);
+    }));
+    assert!(!may_come_again(|peer, _| say_goodbye(peer, CloseCode::Cancelled)));
+    assert!(!may_come_again(|_, session| session.cancel()));
+    assert!(!may_come_again(|peer, _| peer.record(b"no frame").unwrap()));
+}
+
+#[test]
+fn what_a_code_leaves_is_of_use_to_the_same_key_only_and_until_any_session_of_it_has_ended() {
+    let to = tempdir().unwrap();
+    let (listener, code) = with_code(&to);
+    let (who, another) = (StaticKey::new([1; 32]), StaticKey::new([2; 32]));
+    let met = meet(connect(listener.port()).unwrap(), &code, &who).unwrap().unwrap();
+    let ticket = return_ticket(&listener, &met);
+    assert!(open(&ticket, &another).is_err());
+    // The listener may not have noticed yet that the first is lost.
+    let mut second = Hostile::of(open(&ticket, &who).unwrap());
+    let ended = outcome(&next(&listener));
+    say_goodbye(&mut second, CloseCode::Cancelled);
+    let _ = ended.recv_timeout(PATIENCE).unwrap();
+    assert!(open(&ticket, &who).is_err());
+    drop(met);
+    close(&listener, true);
 }

@@ -5,21 +5,26 @@
 mod support;
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::Ipv4Addr;
+use std::sync::mpsc::channel;
 
-use hawser_engine::Listener;
+use hawser_engine::{Job, ListenOptions, Listener, Offers, StaticKey, Work, listen};
 use hawser_protocol::frame::FrameType;
 use hawser_protocol::limits::CHUNK_BYTES;
 use hawser_protocol::manifest::{Entry, EntryId, Kind, Mtime, Name};
 use hawser_protocol::sender::end_frame;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::dialler::{Dialled, connect_from, join, meet, open};
 use support::hostile::Hostile;
-use support::{bytes, close, delivered, finished, receive, send, until, write};
+use support::{bytes, close, delivered, finished, job, listen_for, local, receive, send, until, write};
 use tempfile::tempdir;
 
 /// Sessions: an eighth of it. To what one key has no right: half of that.
 const DESCRIPTORS: u64 = 256;
 const SESSIONS: usize = 32;
+
+/// Lanes beside the first of each session: a quarter of it.
+const LANES: usize = 64;
 
 const FILES: u32 = 400;
 const CHUNK: usize = CHUNK_BYTES as usize;
@@ -30,8 +35,11 @@ fn open_files() -> usize {
 }
 
 fn enter(listener: &Listener, key: u8) -> Option<Hostile> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap();
-    Hostile::enter(stream, &listener.ticket(), key)
+    enter_from(Ipv4Addr::LOCALHOST, listener, key)
+}
+
+fn enter_from(address: Ipv4Addr, listener: &Listener, key: u8) -> Option<Hostile> {
+    Hostile::enter(connect_from(address, listener.port()).unwrap(), &listener.ticket(), key)
 }
 
 #[test]
@@ -40,6 +48,9 @@ fn few_descriptors_are_enough_whatever_a_peer_does() {
         .unwrap();
     thousands_of_files_that_are_begun_take_no_more_descriptors_than_there_are();
     a_hundred_sessions_of_one_key_leave_places_for_others();
+    a_hundred_keys_at_one_address_leave_places_for_others_and_for_those_who_are_known();
+    sessions_that_cannot_start_keep_their_places_until_their_peers_have_been_told();
+    lanes_of_all_keys_together_are_no_more_than_a_quarter_of_the_descriptors();
 }
 
 fn thousands_of_files_that_are_begun_take_no_more_descriptors_than_there_are() {
@@ -106,5 +117,70 @@ fn a_hundred_sessions_of_one_key_leave_places_for_others() {
     drop(sessions.pop());
     until("there is a place again", || enter(&listener, 1).is_some());
     drop(sessions);
+    close(&listener, true);
+}
+
+fn a_hundred_keys_at_one_address_leave_places_for_others_and_for_those_who_are_known() {
+    let to = tempdir().unwrap();
+    let known = StaticKey::new([200; 32]);
+    let options = local(job(Work::Write(to.path().into())));
+    let listener = listen(ListenOptions { allow: vec![known.public()], codes: true, ..options }).unwrap();
+    let mut sessions: Vec<_> = (1..=100).filter_map(|key| enter(&listener, key)).collect();
+    assert_eq!(sessions.len(), SESSIONS * 3 / 4, "a quarter is for other addresses");
+    let another = Ipv4Addr::new(127, 0, 0, 2);
+    sessions.extend((101..=199).map_while(|key| enter_from(another, &listener, key)));
+    assert_eq!(sessions.len(), SESSIONS * 7 / 8, "the last eighth is for those on the list");
+
+    // Whoever knows the code has not guessed, however often there is no place.
+    let (sender, receiver) = channel();
+    listener.on_code(move |shown| sender.send(shown.unwrap().code).unwrap());
+    let code = receiver.recv().unwrap();
+    let stranger = StaticKey::new([201; 32]);
+    let knock = || meet(connect_from(another, listener.port()).unwrap(), &code, &stranger).unwrap();
+    assert!((0..10).all(|_| knock().is_none()));
+
+    sessions.push(enter(&listener, 200).unwrap());
+    drop(sessions);
+    until("there is a place again", || knock().is_some());
+    close(&listener, true);
+}
+
+fn sessions_that_cannot_start_keep_their_places_until_their_peers_have_been_told() {
+    let to = tempdir().unwrap();
+    let offers = Some(Offers::default());
+    let listener = listen_for(Job { offers, ..job(Work::Write(to.path().into())) });
+    // From the ninth on there are too many that wait for an answer. None of them hangs up by itself.
+    let mut sessions = Vec::new();
+    for _ in 0..60 {
+        sessions.extend(enter(&listener, 1));
+        assert!(threads("hawser-refuse") <= SESSIONS / 2, "{}", threads("hawser-refuse"));
+    }
+    drop(sessions);
+    close(&listener, true);
+}
+
+/// How many threads of that name there are.
+fn threads(name: &str) -> usize {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    // One that ends meanwhile has no name any more.
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|found| found.trim() == name).count()
+}
+
+fn lanes_of_all_keys_together_are_no_more_than_a_quarter_of_the_descriptors() {
+    let to = tempdir().unwrap();
+    let listener = receive(to.path());
+    let sessions: Vec<_> =
+        (1..=5).map(|key| open(&listener.ticket(), &StaticKey::new([key; 32])).unwrap()).collect();
+    let joining = |lane| {
+        let join = |peer: &Dialled| join(listener.port(), peer.session, &peer.secret, lane, 0).ok();
+        sessions.iter().filter_map(join).collect::<Vec<_>>()
+    };
+    let lanes: Vec<_> = (1..16).flat_map(joining).collect();
+    assert_eq!(lanes.len(), LANES);
+    drop(lanes);
+    until("there is room again", || {
+        join(listener.port(), sessions[0].session, &sessions[0].secret, 1, 1).is_ok()
+    });
     close(&listener, true);
 }

@@ -5,8 +5,9 @@ mod support;
 
 use std::sync::mpsc::channel;
 
-use hawser_engine::Closing;
-use support::{PATIENCE, close, delivered, finished, next, outcome, receive, send, write};
+use hawser_engine::{Closing, ListenOptions, StaticKey, Work, listen};
+use support::dialler::{connect, meet};
+use support::{PATIENCE, close, delivered, finished, job, local, next, outcome, receive, send, write};
 use tempfile::tempdir;
 
 #[test]
@@ -40,4 +41,22 @@ fn a_callback_that_panics_ends_neither_its_listener_nor_anybodys_transfer() {
 
     // The same folder, the lock of which is free again.
     close(&receive(to.path()), false);
+}
+
+#[test]
+fn a_callback_for_the_next_code_that_panics_does_not_turn_away_whoever_came_with_the_one_before() {
+    let to = tempdir().unwrap();
+    let options = local(job(Work::Write(to.path().into())));
+    let listener = listen(ListenOptions { codes: true, ..options }).unwrap();
+    let (sender, code) = channel();
+    listener.on_code(move |shown| sender.send(shown.unwrap().code).unwrap());
+    let code = code.recv_timeout(PATIENCE).unwrap();
+    listener.on_code(|_| panic!("injected"));
+    let (sender, next_code) = channel();
+    listener.on_code(move |shown| sender.send(shown.is_some()).unwrap());
+    let met = meet(connect(listener.port()).unwrap(), &code, &StaticKey::new([1; 32])).unwrap();
+    assert!(met.is_some());
+    assert!(next_code.recv_timeout(PATIENCE).unwrap());
+    drop(met);
+    close(&listener, true);
 }

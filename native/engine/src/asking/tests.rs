@@ -16,6 +16,7 @@ use super::*;
 use crate::destination::Target;
 use crate::lane::{Record, RecordReader, RecordWriter};
 use crate::limits::RECORD_GRACE;
+use crate::listener::Holder;
 use crate::offer::Totals;
 use crate::opening::{greet, random};
 use crate::pace::Paces;
@@ -329,17 +330,20 @@ fn only_the_same_peer_goes_on_with_what_was_accepted() {
 }
 
 #[test]
-fn no_more_than_some_wait_for_an_answer_and_fewer_of_one_peer() {
+fn no_more_than_some_wait_for_an_answer_and_fewer_of_one_peer_or_source() {
     let offers = Offers::default();
-    let mut places = Vec::new();
+    let holder = |seed, source| Holder { peer: StaticKey::new([seed; 32]).public(), source };
+    let all_of = |holder| std::iter::from_fn(|| offers.reserve(holder)).collect::<Vec<_>>();
+    let somewhere = Some([10, 0, 0, 1].into());
+    let mut places: Vec<_> = (100..120).flat_map(|seed| all_of(holder(seed, somewhere))).collect();
+    assert_eq!(places.len(), 16);
     for seed in 1..=20 {
-        let peer = StaticKey::new([seed; 32]).public();
-        let of_one: Vec<_> = std::iter::from_fn(|| offers.reserve(peer)).collect();
-        assert_eq!(of_one.len(), if seed <= 8 { 8 } else { 0 });
+        let of_one = all_of(holder(seed, None));
+        assert_eq!(of_one.len(), if seed <= 6 { 8 } else { 0 });
         places.extend(of_one);
     }
     places.pop();
-    assert!(offers.reserve(StaticKey::new([20; 32]).public()).is_some());
+    assert!(offers.reserve(holder(20, Some([10, 0, 0, 2].into()))).is_some());
 }
 
 #[test]

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use hawser_protocol::link::LaneId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::task::{JoinSet, spawn_blocking, yield_now};
+use tokio::task::{JoinSet, spawn, spawn_blocking, yield_now};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
 use crate::admission::Entry;
+use crate::descriptors::LANES;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT};
 use crate::opening::{BUSY, Caller, Knock, Who, admit_lane, answer, examine, examine_guess};
 use crate::refusals::Refusal;
@@ -29,18 +30,13 @@ pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::ne
         let mut accepting = JoinSet::new();
         for socket in sockets {
             // Both were set up by bind(); should the runtime refuse one, the others serve.
-            if let Ok(socket) = TcpListener::from_std(socket) {
-                accepting.spawn(accept(socket, shared.clone()));
+            if let Ok(socket) = TcpListener::from_std(socket).map(Arc::new) {
+                let shared = shared.clone();
+                accepting.spawn(persist(move || accept(socket.clone(), shared.clone())));
             }
         }
         let renewing = shared.clone();
-        accepting.spawn(async move {
-            while let Some(until) = renewing.codes.until() {
-                // Not longer, for this clock stops while the machine sleeps.
-                sleep_until(until.min(Instant::now() + CODE_CHECK).into()).await;
-                renewing.codes.renew();
-            }
-        });
+        accepting.spawn(persist(move || renew(renewing.clone())));
         shared.closing.notified().await;
     });
     // Closes the sockets, with the tasks that hold them.
@@ -50,7 +46,24 @@ pub(super) fn serve(runtime: Runtime, shared: &Arc<Shared>, sockets: Vec<std::ne
     shared.announce_if_over(state);
 }
 
-async fn accept(socket: TcpListener, shared: Arc<Shared>) {
+/// Does what is to be done until the listener closes, again should it panic: a socket that nobody accepts from would
+/// let all who come wait.
+async fn persist<F: Future<Output = ()> + Send + 'static>(work: impl Fn() -> F) {
+    while spawn(work()).await.is_err_and(|error| error.is_panic()) {
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Shows another code when one is too old.
+async fn renew(shared: Arc<Shared>) {
+    while let Some(until) = shared.codes.until() {
+        // Not longer, for this clock stops while the machine sleeps.
+        sleep_until(until.min(Instant::now() + CODE_CHECK).into()).await;
+        shared.codes.renew();
+    }
+}
+
+async fn accept(socket: Arc<TcpListener>, shared: Arc<Shared>) {
     let mut greeting = JoinSet::new();
     let mut reserve = None;
     loop {
@@ -137,26 +150,48 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             };
             admitted.has_proven_itself(Instant::now());
             let (place, visitor) = shared.place_for(visitor).await?;
-            shared.open_session(Box::pin(visitor.enter()).await?, quota, place);
+            shared.open_session(Box::pin(visitor.enter()).await?, claim, quota, place);
         }
         Knock::Code => {
             let (guess, visitor) =
                 examine_guess(caller, &shared.key, &shared.codes, admitted.source()).await?;
             let (place, visitor) = shared.place_for(visitor).await?;
-            if !shared.codes.redeem(&guess, admitted.source()) {
+            if !shared.codes.redeem(&guess) {
                 return None;
             }
             admitted.has_proven_itself(Instant::now());
             let opened = Box::pin(visitor.enter()).await?;
-            let quota = shared.admission.expect_again(&opened.secret.return_ticket(), opened.peer);
-            shared.open_session(opened, quota, place);
+            let ticket = opened.secret.return_ticket();
+            let (claim, quota) = shared.admission.expect_again(&ticket, opened.peer);
+            shared.open_session(opened, claim, quota, place);
         }
         Knock::Join(request) => {
             let (lane, attempt) = (LaneId(request.lane), request.attempt);
             let (session, secret) = shared.joinable(&request)?;
-            let connection = Box::pin(admit_lane(caller, &secret, request)).await?;
+            let share = LANES.share()?;
+            let connection = Box::pin(admit_lane(caller, &secret, request, share)).await?;
             session.join(Who::Listener, lane, attempt, connection);
         }
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn what_has_panicked_begins_again_until_it_has_ended() {
+        let times = Arc::<AtomicU32>::default();
+        let count = times.clone();
+        let work = move || {
+            let count = count.clone();
+            async move { assert!(count.fetch_add(1, Ordering::Relaxed) == 2, "injected") }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(persist(work));
+        assert_eq!(times.load(Ordering::Relaxed), 3);
+    }
 }

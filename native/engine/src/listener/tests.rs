@@ -41,7 +41,7 @@ fn only_who_opened_a_session_can_put_another_in_its_place() {
     let (id, peer) = {
         let state = lock(&listener.0.state);
         let (id, running) = state.sessions.iter().next().unwrap();
-        (*id, running.peer)
+        (*id, running.holder.peer)
     };
     listener.0.supersede(id, StaticKey::new([7; 32]).public());
     listener.0.supersede(SessionId([7; 16]), peer);

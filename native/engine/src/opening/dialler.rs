@@ -141,7 +141,7 @@ pub(crate) async fn join(
         sealer.seal(&mut proof).map_err(|error| Error::Internal(error.to_string()))?;
         stream.write_all(&proof).await.map_err(failed)?;
         let stream = blocking(stream).map_err(failed)?;
-        Ok(Connection { stream, keys: LaneKeys { sealer, opener }, rtt })
+        Ok(Connection { stream, keys: LaneKeys { sealer, opener }, rtt, share: None })
     };
     within(address, joining).await
 }

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use super::{BUSY, Connection, LaneKeys, Opened, PROOF_LENGTH, Who, blocking, opened, random};
 use crate::codes::{Codes, Guess};
+use crate::descriptors::Share;
 
 /// A connection that has proven nothing.
 pub(crate) struct Caller {
@@ -136,6 +137,7 @@ pub(crate) async fn examine_guess(
         codes.wrong(&guess);
         return None;
     };
+    codes.right(source);
     Some((guess, Visitor::of(caller, responder.into(), &second).await?))
 }
 
@@ -200,6 +202,7 @@ pub(crate) async fn admit_lane(
     mut caller: Box<Caller>,
     secret: &SessionSecret,
     request: JoinRequest,
+    share: Share,
 ) -> Option<Connection> {
     let nonce = random().ok()?;
     let asked = Instant::now();
@@ -215,5 +218,5 @@ pub(crate) async fn admit_lane(
     let (frame, _) = Frames::new(plaintext).next_frame().ok()??;
     let stream = blocking(caller.stream).ok()?;
     let keys = LaneKeys { sealer, opener };
-    (frame.kind == FrameType::Ping).then_some(Connection { stream, keys, rtt })
+    (frame.kind == FrameType::Ping).then_some(Connection { stream, keys, rtt, share: Some(share) })
 }

@@ -22,6 +22,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::Error;
+use crate::descriptors::Share;
 use crate::error::words;
 
 pub(crate) use dialler::{Greeted, greet, join};
@@ -33,6 +34,8 @@ pub(crate) struct Connection {
     pub keys: LaneKeys,
     /// How long the peer takes to answer: the shortest time seen while connecting.
     pub rtt: Duration,
+    /// What one that has joined keeps of what all lanes together may take.
+    pub share: Option<Share>,
 }
 
 /// What seals and opens the records of one lane.
@@ -73,7 +76,7 @@ fn opened(
     let Established { secret, session, peer, first_lane, .. } = established;
     let keys = first_lane.into_ciphers(&secret, side).into();
     let stream = blocking(stream).map_err(|error| connect_error(address, &error))?;
-    Ok(Opened { connection: Connection { stream, keys, rtt }, secret, session, peer, address })
+    Ok(Opened { connection: Connection { stream, keys, rtt, share: None }, secret, session, peer, address })
 }
 
 /// Who this process is for those who name no identity: the same to everybody, for as long as it runs.

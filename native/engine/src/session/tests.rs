@@ -106,8 +106,8 @@ fn connections() -> [Connection; 2] {
     let far_keys = listener.first_lane.into_ciphers(&listener.secret, Who::Listener);
     let rtt = Duration::ZERO;
     [
-        Connection { stream: near, keys: near_keys.into(), rtt },
-        Connection { stream: far, keys: far_keys.into(), rtt },
+        Connection { stream: near, keys: near_keys.into(), rtt, share: None },
+        Connection { stream: far, keys: far_keys.into(), rtt, share: None },
     ]
 }
 

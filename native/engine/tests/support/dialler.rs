@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use hawser_engine::{PublicKey, StaticKey, Ticket};
+use hawser_engine::{Code, PublicKey, StaticKey, Ticket};
 use hawser_protocol::cipher::{Opener, Sealer, Side};
 use hawser_protocol::frame::{self, FrameType};
 use hawser_protocol::handshake::*;
@@ -93,11 +93,39 @@ pub fn open(ticket: &Ticket, who: &StaticKey) -> io::Result<Dialled> {
     let credential = Credential::Ticket(ticket.secret().clone());
     let (mut stream, third, initiator) = greet(ticket.port(), ticket.key(), &credential, who)?;
     stream.write_all(&third)?;
+    enter(stream, initiator)?.ok_or(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Hears whether it is let in; `None` when it is told to come again.
+fn enter(mut stream: TcpStream, initiator: InitiatorAwaitingAccept) -> io::Result<Option<Dialled>> {
     let mut accept = [0; ACCEPT_LENGTH];
-    stream.read_exact(&mut accept)?;
+    let (begin, rest) = accept.split_at_mut(BUSY.len());
+    stream.read_exact(begin)?;
+    if *begin == BUSY {
+        return Ok(None);
+    }
+    stream.read_exact(rest)?;
     let Established { secret, session, first_lane, .. } = initiator.read_accept(&accept).unwrap();
     let (sealer, opener) = first_lane.into_ciphers(&secret, Side::Dialler);
-    Ok(Dialled { stream, session, secret, sealer, opener })
+    Ok(Some(Dialled { stream, session, secret, sealer, opener }))
+}
+
+/// Opens a session as its source, on a connection that was made, as somebody who knows the code; `None` when it is
+/// told to come again.
+pub fn meet(mut stream: TcpStream, code: &Code, who: &StaticKey) -> io::Result<Option<Dialled>> {
+    let (first, initiator) = CodeInitiator::start(code, CodeEntropy { scalar: random(), run: random() });
+    stream.write_all(&[Opening::Code.encode().as_slice(), &first].concat())?;
+    let mut share = [0; 8 + SHARE_LENGTH];
+    stream.read_exact(&mut share)?;
+    let share = share[8..].try_into().unwrap();
+    let entropy = InitiatorEntropy { ephemeral: random(), random: random(), kem: random() };
+    let (proof, initiator) = initiator.read_share(&share, who, Role::Source, entropy).unwrap();
+    stream.write_all(&proof)?;
+    let mut second = [0; SPOKEN_SECOND_LENGTH];
+    stream.read_exact(&mut second)?;
+    let (third, initiator) = initiator.read_second(&second).unwrap();
+    stream.write_all(&third)?;
+    enter(stream, initiator)
 }
 
 /// Asks to join a session, and proves `secret`. Whether the listener took it shows when something is said on it.

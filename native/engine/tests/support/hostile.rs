@@ -9,7 +9,7 @@ use hawser_engine::{StaticKey, Ticket};
 use hawser_protocol::cipher::{HEADER_LENGTH, Opener, Sealer, Side, TAG_LENGTH, record_length};
 use hawser_protocol::frame::{self, FrameType, Frames, Header};
 use hawser_protocol::handshake::{
-    ACCEPT_LENGTH, Credential, Initiator, InitiatorEntropy, Role, SECOND_LENGTH,
+    ACCEPT_LENGTH, Credential, Established, Initiator, InitiatorEntropy, Role, SECOND_LENGTH,
 };
 use hawser_protocol::hello::Hello;
 use hawser_protocol::manifest::{Entry, EntryId, put_entry};
@@ -17,6 +17,7 @@ use hawser_protocol::message::{Close, CloseCode, Message};
 use hawser_protocol::opening::{BUSY, Opening};
 
 use super::PATIENCE;
+use super::dialler::Dialled;
 
 /// A session, from the side of a hostile peer.
 pub struct Hostile {
@@ -54,10 +55,16 @@ impl Hostile {
         }
         accept.extend_from_slice(&read::<{ ACCEPT_LENGTH - 8 }>(&mut stream));
         let established = initiator.read_accept(&accept.try_into().unwrap()).unwrap();
-        let (sealer, opener) = established.first_lane.into_ciphers(&established.secret, Side::Dialler);
+        let Established { secret, session, first_lane, .. } = established;
+        let (sealer, opener) = first_lane.into_ciphers(&secret, Side::Dialler);
+        Some(Self::of(Dialled { stream, session, secret, sealer, opener }))
+    }
+
+    /// The same once it has been let in.
+    pub fn of(Dialled { stream, sealer, opener, .. }: Dialled) -> Self {
         let mut peer = Self { stream, sealer, opener, number: 0, offered: 0 };
         peer.say(&[Message::Hello(Hello::named("mallory"))]).unwrap();
-        Some(peer)
+        peer
     }
 
     /// Sends one record with these frames.
