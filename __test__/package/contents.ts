@@ -4,6 +4,7 @@ export const contents: readonly string[] = [
   'README.md',
   'binding.cjs',
   'binding.d.cts',
+  'dist/causes.js',
   'dist/cli/main.js',
   'dist/cli/program.js',
   'dist/code.d.cts',
