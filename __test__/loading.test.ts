@@ -22,6 +22,22 @@ test('importing the package loads no binary', async (t) => {
   });
 });
 
+test('the command says so when Node is older than it needs', async (t) => {
+  const old = `Object.defineProperty(process, 'versions', {value: {...process.versions, node: '20.18.3'}})`;
+  const args = [
+    '--import',
+    `data:text/javascript,${encodeURIComponent(old)}`,
+    'dist/cli/main.js',
+    '--version',
+  ];
+
+  t.deepEqual(await runNode(t, args), {
+    code: 1,
+    stdout: '',
+    stderr: 'hawser: this is Node 20.18.3, and hawser needs 20.19.0 or newer\n',
+  });
+});
+
 /** What calls that need the binary come to, in a process that `before` has changed. */
 async function failures(t: ExecutionContext, before: string, env?: NodeJS.ProcessEnv): Promise<string> {
   const code = `

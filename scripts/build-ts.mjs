@@ -1,5 +1,5 @@
 // Builds dist/: the compiled sources, and for CommonJS a facade over the same modules, so that require() and import
-// give the same classes. The command is one file.
+// give the same classes. The command is one file, behind one that looks which Node there is.
 import {chmodSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {buildSync} from 'esbuild';
@@ -27,10 +27,11 @@ for (const name of declarations) {
 writeFileSync('dist/index.cjs', "module.exports = require('./index.js');\n");
 
 // Each of its 40 or so modules, its copy of the API included, would take Node half a millisecond or more to load.
-rmSync('dist/cli', {recursive: true});
+// What only looks which Node there is stays apart from it.
+for (const file of readdirSync('dist/cli')) if (file !== 'main.js') rmSync(join('dist/cli', file));
 buildSync({
-  entryPoints: ['src/cli/main.ts'],
-  outfile: 'dist/cli/main.js',
+  entryPoints: ['src/cli/program.ts'],
+  outfile: 'dist/cli/program.js',
   bundle: true,
   packages: 'external',
   platform: 'node',

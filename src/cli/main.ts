@@ -1,72 +1,17 @@
 #!/usr/bin/env node
+// What every Node can load that knows modules: an older one than hawser runs with shall say so, and not fail at an import.
 import {createRequire} from 'node:module';
-import {Command, CommanderError} from './commander.ts';
-import {howToSayCodes} from './destination.ts';
-import {exit} from './exit.ts';
-import {addGet} from './get.ts';
-import {addId} from './id.ts';
-import {addPartials} from './partials.ts';
-import {addPeers} from './peers.ts';
-import {addReceive} from './receive.ts';
-import {addSend} from './send.ts';
-import {addShare} from './share.ts';
-import {addVerify} from './verify.ts';
 
-const {version} = createRequire(import.meta.url)('hawser/package.json') as {version: string};
+const {engines} = createRequire(import.meta.url)('hawser/package.json') as {engines: {node: string}};
+const oldest = engines.node.replace('>=', '');
+const [major = 0, minor = 0] = oldest.split('.').map(Number);
+const [hasMajor = 0, hasMinor = 0] = process.versions.node.split('.').map(Number);
 
-const overview = `
-Examples:
-  hawser receive inbox                   here; it prints a ticket
-  hawser send sample.txt photos --to …   there, with that ticket
-
-  hawser receive inbox --code            or with three words instead of a ticket
-  hawser send photos --to HOST --code    that somebody reads out to you
-
-  hawser share photos movie.mp4          or the side with the files listens,
-  hawser get …                           and the other fetches them
-
-  hawser verify inbox                    later: is all as it was delivered?
-  hawser partials inbox                  what is there of unfinished files?
-
-  hawser peers                           whom do you know?
-  hawser id                              and what do others know you by?
-
-Exit codes:
-  0 ok                  3 cannot connect        6 integrity
-  1 other               4 authentication        7 local I/O or disk full
-  2 usage               5 refused by the peer   8 finished, some entries failed
-  11 another version    130 interrupted`;
-
-/** An option that takes no value, and is given one which should not be repeated. */
-function explainOption(text: string): string {
-  return text.startsWith("error: unknown option '--code=")
-    ? `error: leave out the words of the code: ${howToSayCodes}\n`
-    : text;
-}
-
-const program = new Command('hawser')
-  .description('Moves files and folders from one machine to another, many at once, encrypted.')
-  .version(version, '-V, --version', 'print the version')
-  .helpOption('-h, --help', 'explain a command')
-  .helpCommand('help [command]', 'explain a command')
-  .addHelpText('after', overview)
-  .configureHelp({subcommandTerm: (command) => command.name()})
-  .showHelpAfterError('See --help.')
-  .configureOutput({outputError: (text, write) => write(explainOption(text))})
-  .exitOverride();
-
-addReceive(program);
-addSend(program);
-addShare(program);
-addGet(program);
-addVerify(program);
-addPartials(program);
-addPeers(program);
-addId(program);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode === 0 ? exit.ok : exit.usage;
+if (hasMajor > major || (hasMajor === major && hasMinor >= minor)) {
+  await import('./program.ts');
+} else {
+  process.stderr.write(
+    `hawser: this is Node ${process.versions.node}, and hawser needs ${oldest} or newer\n`,
+  );
+  process.exitCode = 1;
 }
