@@ -63,7 +63,7 @@ test('terminal escapes in the name of a peer are shown escaped', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {file: 'file'});
   // Whoever can be remembered has a name that is made of the label.
-  const names = {config: 'mallory2J (', 'file/config': 'mallory\\u{1b}[2J ('};
+  const names = {config: '(calls itself "mallory2J",', 'file/config': '(calls itself "mallory\\u{1b}[2J",'};
   for (const [config, name] of Object.entries(names)) {
     const env = {HAWSER_CONFIG_DIR: join(folder, config)};
     const {process: receiver, ticket} = await listenOn(t, ['receive', folder, '--once'], '0', env);

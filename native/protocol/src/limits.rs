@@ -63,6 +63,12 @@ pub const MAX_REQUESTS: u64 = 8;
 /// *Attack:* a flood of them, which costs its sender next to nothing.
 pub const NEEDLESS_FRAMES_PER_ENTRY: u64 = 8;
 
+/// The same for each lane that joins, which may be lost: a short chunk and a hash of all entries that can be under way
+/// on it, some of which have arrived and come again.
+///
+/// *Attack:* the same. Whoever joins over and over pays for that.
+pub const NEEDLESS_FRAMES_PER_LANE: u64 = 2 * MAX_UNSETTLED as u64;
+
 /// Records received on a lane before an acknowledgement is due.
 pub const ACK_EVERY_RECORDS: u64 = 32;
 

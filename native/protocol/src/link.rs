@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::frame::{self, FrameType, HEADER_BYTES, Header};
 use crate::hello::Hello;
 use crate::lane::{Lane, Sent};
-use crate::limits::MAX_UNACKNOWLEDGED;
+use crate::limits::{MAX_UNACKNOWLEDGED, NEEDLESS_FRAMES_PER_LANE};
 use crate::manifest::EntryId;
 use crate::message::{Close, Message};
 use crate::outbox::Outbox;
@@ -84,6 +84,7 @@ impl Link {
     pub fn add_lane(&mut self, lane: LaneId) {
         self.lanes.insert(lane, Lane::default());
         self.control_lane.get_or_insert(lane);
+        self.forgive(NEEDLESS_FRAMES_PER_LANE);
     }
 
     /// Puts no more on a lane, so that it can end with nothing to repeat: the last of those that

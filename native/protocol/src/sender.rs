@@ -12,7 +12,7 @@ use crate::error::{ContentHash, ProtocolError, Reason};
 use crate::frame::{HEADER_BYTES, Header};
 use crate::hello::{Hello, Window};
 use crate::lane::Sent;
-use crate::limits::{MAX_ENTRIES, PAGE_BYTES};
+use crate::limits::{MAX_ENTRIES, NEEDLESS_FRAMES_PER_ENTRY, PAGE_BYTES};
 use crate::link::{LaneId, Link, Received};
 use crate::manifest::{Entry, EntryId, Kind, put_entry, put_leave};
 use crate::message::{Message, Summary};
@@ -93,7 +93,7 @@ impl Sender {
     pub fn offer(&mut self, entry: &Entry) {
         let Some(id) = self.next_id() else { return };
         self.last = id;
-        self.link.forgive_some();
+        self.link.forgive(NEEDLESS_FRAMES_PER_ENTRY);
         put_entry(&mut self.page, entry);
         let size = match entry.kind {
             Kind::File { size } => Some(size),

@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use super::*;
 use crate::{Destination, DialOptions, Durability, Keep, Requests, dial};

@@ -6,7 +6,6 @@ use super::{Chunk, LaneId, Link, Received};
 use crate::error::ProtocolError;
 use crate::frame::{FrameClass, FrameType, Header};
 use crate::lane::Sent;
-use crate::limits::NEEDLESS_FRAMES_PER_ENTRY;
 use crate::manifest::EntryId;
 use crate::message::{Close, Message};
 
@@ -47,9 +46,9 @@ impl Link {
         self.empty = self.empty.saturating_add(is_empty.into());
     }
 
-    /// Another entry has been offered.
-    pub(crate) fn forgive_some(&mut self) {
-        self.forgiven = self.forgiven.saturating_add(NEEDLESS_FRAMES_PER_ENTRY);
+    /// So many more frames may change nothing.
+    pub(crate) fn forgive(&mut self, frames: u64) {
+        self.forgiven = self.forgiven.saturating_add(frames);
     }
 
     /// What was said of an entry has changed nothing.

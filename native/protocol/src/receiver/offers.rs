@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Receiver, ReceiverEvent};
 use crate::error::{ContentHash, ProtocolError, Reason};
-use crate::limits::{MAX_DEPTH, MAX_ENTRIES};
+use crate::limits::{MAX_DEPTH, MAX_ENTRIES, NEEDLESS_FRAMES_PER_ENTRY};
 use crate::manifest::{EntryId, Item, RawEntry, RawKind};
 use crate::message::Summary;
 use crate::unsettled::{Folder, State};
@@ -56,7 +56,7 @@ impl Receiver {
             return Err(ProtocolError::Unexpected("parent"));
         }
         self.last = id;
-        self.link.forgive_some();
+        self.link.forgive(NEEDLESS_FRAMES_PER_ENTRY);
         Ok(match raw.judge() {
             Ok(entry) => ReceiverEvent::Offered(id, entry),
             Err(reason) => ReceiverEvent::Refused { id, parent: raw.parent, name: raw.name, reason },

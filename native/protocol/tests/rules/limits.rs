@@ -5,7 +5,7 @@ use hawser_protocol::frame::{self, FrameType};
 use hawser_protocol::hello::Hello;
 use hawser_protocol::limits::{
     MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES, MAX_UNACKNOWLEDGED_REPLY_BYTES, NEEDLESS_FRAMES_PER_ENTRY,
-    REPLY_QUEUE_BYTES,
+    NEEDLESS_FRAMES_PER_LANE, REPLY_QUEUE_BYTES,
 };
 use hawser_protocol::link::LaneId;
 use hawser_protocol::manifest::EntryId;
@@ -130,8 +130,8 @@ fn a_control_frame_that_comes_twice_on_one_lane_says_nothing_the_second_time() {
     assert_eq!(say(LANE), 1);
 }
 
-/// So many frames that change nothing are free for each entry.
-const FREE: u32 = NEEDLESS_FRAMES_PER_ENTRY as u32;
+/// So many frames that change nothing are free for one lane and one entry.
+const FREE: u32 = (NEEDLESS_FRAMES_PER_LANE + NEEDLESS_FRAMES_PER_ENTRY) as u32;
 
 #[test]
 fn what_a_sink_says_of_settled_entries_says_nothing() {
@@ -152,7 +152,7 @@ fn what_a_sink_says_of_settled_entries_says_nothing() {
 
 #[test]
 fn asking_for_nothing_again_says_nothing() {
-    let mut source = ToSource::with_file(100 * CHUNK);
+    let mut source = ToSource::with_file(10_000 * CHUNK);
     for _ in 0..FREE + 10 {
         source.send(&Message::Missing { id: EntryId(1), chunks: Vec::new() }).unwrap();
     }
