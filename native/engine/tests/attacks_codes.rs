@@ -180,8 +180,14 @@ fn whoever_came_by_a_code_may_not_come_again_after_an_end() {
         say_goodbye(peer, CloseCode::Done);
     }));
     assert!(!may_come_again(|peer, _| say_goodbye(peer, CloseCode::Cancelled)));
-    assert!(!may_come_again(|_, session| session.cancel()));
-    assert!(!may_come_again(|peer, _| peer.record(b"no frame").unwrap()));
+    assert!(!may_come_again(|peer, session| {
+        session.cancel();
+        peer.hear_of_end().unwrap();
+    }));
+    assert!(!may_come_again(|peer, _| {
+        peer.record(b"no frame").unwrap();
+        peer.hear_of_end().unwrap();
+    }));
 }
 
 #[test]
