@@ -227,7 +227,10 @@ test('who came by a code hears nothing of tickets', async (t) => {
   await hawser(t, again, env).said('stdout', /\n/);
   const {code: exitCode, stderr} = await sender.ended();
   t.is(exitCode, 4, stderr);
-  t.regex(stderr, /hawser: the other side has been started again.+: it takes a new code to go on\n/);
+  t.regex(
+    stderr,
+    /hawser: the other side does not expect this one again: .+; it takes a new code to go on\n/,
+  );
   t.notRegex(stderr, /ticket/);
 });
 
