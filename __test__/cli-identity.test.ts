@@ -1,11 +1,15 @@
 import {execFileSync} from 'node:child_process';
-import {generateKeyPairSync} from 'node:crypto';
-import {chmod, mkdir, open, readFile, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
+import {createPrivateKey, generateKeyPairSync} from 'node:crypto';
+import {chmod, mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {publicIdentity} from '../src/index.ts';
 import {hawser, listenOn, parseEvents, run} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {pseudoRandom, writeFiles} from './helpers/tree.ts';
+
+const posix = process.platform === 'win32' ? test.skip : test;
+const linux = process.platform === 'linux' ? test : test.skip;
 
 /** The fingerprints that a receiver has seen, in order. */
 async function fingerprints(
@@ -77,6 +81,23 @@ test('a key that others may read, or that is none, is an error and stays', async
   t.regex(readable.stderr, /others have access to .+identity\.pem/);
 });
 
+posix('a key that is a pipe or a device is none, and nobody waits for it', async (t) => {
+  const folder = makeFolder(t);
+  const path = join(folder, 'identity.pem');
+  execFileSync('mkfifo', ['-m', '600', path]);
+  const {code, stderr} = await run(t, ['id'], {HAWSER_CONFIG_DIR: folder});
+  t.is(code, 7);
+  t.regex(stderr, /^hawser: cannot read .+identity\.pem: it is no file\n/);
+});
+
+posix('a relative XDG_CONFIG_HOME is none', async (t) => {
+  const home = makeFolder(t);
+  const env = {HAWSER_CONFIG_DIR: '', XDG_CONFIG_HOME: 'relative', HOME: home};
+  const {stdout} = await run(t, ['id', '--json'], env);
+  const path = process.platform === 'darwin' ? 'Library/Application Support' : '.config';
+  t.like(JSON.parse(stdout), {path: join(home, path, 'hawser/identity.pem')});
+});
+
 test('why a key cannot be read is said in words', async (t) => {
   const folder = makeFolder(t);
   const path = join(folder, 'identity.pem');
@@ -114,8 +135,6 @@ test('a config folder that is none is said, too', async (t) => {
   t.is(code, 0, stderr);
   t.regex(stderr, /^hawser: using a new key this time, as it cannot be kept: not a directory$/m);
 });
-
-const linux = process.platform === 'linux' ? test : test.skip;
 
 linux('a config folder that cannot be made anywhere is said, too', async (t) => {
   const folder = makeFolder(t);
@@ -184,26 +203,29 @@ test('a ticket that cannot be kept ends the listener before anyone learns of it'
   t.regex(stderr, /^hawser: cannot keep the ticket in .+none\/ticket: no such file or directory$/m);
 });
 
-const posix = process.platform === 'win32' ? test.skip : test;
-
-posix('a key that another process is just writing is waited for', async (t) => {
+linux('a key that another process is just writing is waited for', async (t) => {
   const folder = makeFolder(t);
-  await writeFiles(folder, {file: 'file'});
-  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
   const pem = generateKeyPairSync('x25519').privateKey.export({type: 'pkcs8', format: 'pem'}).toString();
   const path = join(folder, 'identity.pem');
-  execFileSync('mkfifo', ['-m', '600', path]);
+  const accessed = async (): Promise<bigint> => (await stat(path, {bigint: true})).atimeNs;
+  const since = async (before: bigint): Promise<void> => {
+    while ((await accessed()) === before);
+  };
+  await writeFile(path, pem.slice(0, 40), {mode: 0o600});
+  await utimes(path, 0, 0);
+  await readFile(path);
+  if ((await accessed()) === 0n) return t.log('this file system does not tell when a file was read');
+  await utimes(path, 0, 0);
 
-  const sender = run(t, ['send', join(folder, 'file'), '--to', ticket], {HAWSER_CONFIG_DIR: folder});
-  // Whoever has opened the pipe gets the first half; whoever opens the path from then on gets all of it.
-  const half = await open(path, 'w');
+  const shown = run(t, ['id', '--json'], {HAWSER_CONFIG_DIR: folder});
+  // It has found half of the key.
+  await since(0n);
   await writeFile(join(folder, 'whole'), pem, {mode: 0o600});
   await rename(join(folder, 'whole'), path);
-  await half.writeFile(pem.slice(0, 40));
-  await half.close();
 
-  const {code, stderr} = await sender;
+  const {code, stdout, stderr} = await shown;
   t.is(code, 0, stderr);
+  t.like(JSON.parse(stdout), publicIdentity(createPrivateKey(pem)));
 });
 
 test('a kept ticket is the same when the receiver is started again', async (t) => {

@@ -4,7 +4,7 @@ import {chmodSync} from 'node:fs';
 import {createServer, type AddressInfo} from 'node:net';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {hawser, listenOn, run, showCode} from './helpers/cli.ts';
+import {hawser, listenOn, parseEvents, run, showCode} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {listDelivered, writeFiles} from './helpers/tree.ts';
 
@@ -178,4 +178,31 @@ test('an address that is wrong is found before the code is asked for', async (t)
 
   t.is(code, 2);
   t.false(stderr.includes('reading the code'), stderr);
+});
+
+test('arguments that are not understood are repeated as nothing that a terminal obeys, and are JSON for programs', async (t) => {
+  for (const args of [
+    ['receive', '--port', 'no\u001b[2Jport'],
+    ['receive', '--bogus\u001b[2J'],
+    ['send\u001b[2J'],
+    ['receive', '--bind', 'x'.repeat(100_000)],
+  ]) {
+    const {code, stdout, stderr} = await run(t, args);
+    t.is(code, 2);
+    t.is(stdout, '');
+    t.false(stderr.includes('\u001b') || stderr.length > 2000, stderr.slice(0, 2000));
+
+    const asked = await run(t, [...args, '--json']);
+    t.is(asked.code, 2);
+    const errors = parseEvents(asked.stdout).filter(({event}) => event === 'error');
+    t.is(errors.length, 1);
+    t.like(errors[0], {code: 'INVALID_OPTION', retryable: false});
+  }
+});
+
+test('white space around a ticket is left out', async (t) => {
+  const folder = makeFolder(t);
+  const {stderr} = await run(t, ['get', ' hawser1abc\n', folder]);
+  t.regex(stderr, /ticket/);
+  t.notRegex(stderr, /a code goes with an address/);
 });

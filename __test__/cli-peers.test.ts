@@ -85,7 +85,7 @@ test('a known peer is shown by the name that it was given, whatever it calls its
   const {process: receiver, ticket} = await listenOn(t, ['receive', inbox], '0', env);
   const identity = somebody();
   await send([file], {to: ticket, identity, name: '\u202evm\x1b[2J'}).finished();
-  await receiver.said('stderr', /"vm2J": |from "vm2J"\n/);
+  await receiver.said('stderr', /(?:^|from )"\\u\{202e\}vm\\u\{1b\}\[2J"(?:: |\n)/m);
 
   const named = await run(t, ['peers', 'name', fingerprintOf(identity), 'alice'], env);
   await send([file], {to: ticket, identity, name: 'bob'}).finished();

@@ -62,9 +62,9 @@ unix('terminal escapes in the name of a file are shown escaped', async (t) => {
 test('terminal escapes in the name of a peer are shown escaped', async (t) => {
   const folder = makeFolder(t);
   await writeFiles(folder, {file: 'file'});
-  // Whoever can be remembered has a name that is made of the label.
-  const names = {config: '(calls itself "mallory2J",', 'file/config': '(calls itself "mallory\\u{1b}[2J",'};
-  for (const [config, name] of Object.entries(names)) {
+  const name = '(calls itself "mallory\\u{1b}[2J",';
+  // Where it can be remembered, under a name that is made of the label, and where not.
+  for (const config of ['config', 'file/config']) {
     const env = {HAWSER_CONFIG_DIR: join(folder, config)};
     const {process: receiver, ticket} = await listenOn(t, ['receive', folder, '--once'], '0', env);
 

@@ -2,7 +2,7 @@ import type {KeyObject} from 'node:crypto';
 import {constants} from 'node:fs';
 import {copyFile, link, mkdir} from 'node:fs/promises';
 import {homedir} from 'node:os';
-import {dirname, join} from 'node:path';
+import {dirname, isAbsolute, join} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
 import {HawserError} from '../index.ts';
 import {isDenied, readPrivately, reasonOf, systemCode, writePrivately} from './private-file.ts';
@@ -100,7 +100,8 @@ export function configFolder(): string {
   if (process.platform === 'darwin') return join(homeFolder(), 'Library/Application Support/hawser');
   const [asked, custom] =
     process.platform === 'win32' ? [APPDATA, 'AppData/Roaming'] : [XDG_CONFIG_HOME, '.config'];
-  return join(asked || join(homeFolder(), custom), 'hawser');
+  // "All paths […] must be absolute. If […] relative, [consider] the path invalid and ignore it": XDG Base Directory.
+  return join(asked && isAbsolute(asked) ? asked : join(homeFolder(), custom), 'hawser');
 }
 
 /** Not every user has one: a container may run as a number that has no name. */
@@ -127,7 +128,7 @@ async function readIdentity(path: string): Promise<KeyObject | undefined> {
   }
 }
 
-const attempts = 10;
+const attempts = 20;
 const attemptMs = 50;
 
 /** Wipes it. */

@@ -1,4 +1,4 @@
-import {open, rm} from 'node:fs/promises';
+import {constants, open, rm} from 'node:fs/promises';
 import {HawserError} from '../index.ts';
 
 /**
@@ -27,9 +27,12 @@ export async function writePrivately(
 /** What is in a file that only its owner can read, or undefined where there is no file. */
 export async function readPrivately(path: string): Promise<Buffer | undefined> {
   try {
-    const file = await open(path);
+    // Nobody may ever write to a pipe, and what waits for that cannot be interrupted.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
-      const {mode} = await file.stat();
+      const found = await file.stat();
+      const {mode} = found;
+      if (!found.isFile()) throw new HawserError('IO', `cannot read ${path}: it is no file`);
       if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
         throw new HawserError('PERMISSION_DENIED', `others have access to ${path}: make it "chmod 600"`);
       }

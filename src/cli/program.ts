@@ -1,9 +1,11 @@
 import {createRequire} from 'node:module';
 import {Command, CommanderError} from './commander.ts';
 import {howToSayCodes} from './destination.ts';
+import {displayName} from './display.ts';
 import {exit} from './exit.ts';
 import {addGet} from './get.ts';
 import {addId} from './id.ts';
+import {reportJson} from './json-reporter.ts';
 import {addPartials} from './partials.ts';
 import {addPeers} from './peers.ts';
 import {addReceive} from './receive.ts';
@@ -36,11 +38,11 @@ Exit codes:
   2 usage               5 refused by the peer   8 finished, some entries failed
   11 another version    130 interrupted`;
 
-/** An option that takes no value, and is given one which should not be repeated. */
-function explainOption(text: string): string {
+/** What is wrong with the arguments, without what a terminal would obey in them, and without the words of a code. */
+function explainUsage(text: string): string {
   return text.startsWith("error: unknown option '--code=")
     ? `error: leave out the words of the code: ${howToSayCodes}\n`
-    : text;
+    : text.replaceAll(/[^\n]+/g, (line) => displayName(line, 400));
 }
 
 const program = new Command('hawser')
@@ -51,7 +53,7 @@ const program = new Command('hawser')
   .addHelpText('after', overview)
   .configureHelp({subcommandTerm: (command) => command.name()})
   .showHelpAfterError('See --help.')
-  .configureOutput({outputError: (text, write) => write(explainOption(text))})
+  .configureOutput({outputError: (text, write) => write(explainUsage(text))})
   .exitOverride();
 
 addReceive(program);
@@ -68,4 +70,11 @@ try {
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? exit.ok : exit.usage;
+  // The options were not understood, so they cannot tell.
+  if (error.message.startsWith('error: ') && process.argv.includes('--json')) {
+    const message = explainUsage(error.message)
+      .replace(/^error: /, '')
+      .trim();
+    reportJson({event: 'error', code: 'INVALID_OPTION', message, retryable: false});
+  }
 }

@@ -14,7 +14,7 @@ export function ticketFromEnvironment(): string | undefined {
 /** The ticket that was given, or that of the environment, or the answer to a prompt on the terminal. */
 export async function findTicket(given: string | undefined, signal: AbortSignal): Promise<string> {
   const found = given ?? ticketFromEnvironment() ?? (hasTerminal() && (await readLine('Ticket: ', signal)));
-  if (typeof found === 'string') return found;
+  if (typeof found === 'string') return found.trim();
   throw new HawserError(
     'INVALID_OPTION',
     'no ticket: give the one that the other side printed, or set HAWSER_TICKET to it',

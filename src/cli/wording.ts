@@ -116,7 +116,7 @@ export function identityText(peer: Peer & Acquaintance): string {
 /** The name that the user gave it, or else, in quotes, what it calls itself. */
 export function peerName({knownAs, named, name, address}: Peer & Acquaintance): string {
   if (knownAs !== null && named) return knownAs;
-  const label = knownAs ?? name;
+  const label = name || (knownAs ?? '');
   // What it calls itself must not end the quotes.
   return label === '' ? address : `"${displayName(label, 40).replaceAll('"', '\\u{22}')}"`;
 }

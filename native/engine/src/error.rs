@@ -293,7 +293,8 @@ impl fmt::Display for Error {
                 known.address
             ),
             Self::NotLetIn(known) => {
-                write!(f, "{known}, does not let this side's key in without a ticket")
+                let comma = if known.name.is_some() { "," } else { "" };
+                write!(f, "{known}{comma} does not let this side's key in without a ticket")
             }
             Self::Lost => f.write_str("the connection was lost before the transfer was finished"),
             Self::ClosedByPeer { code, text } => {

@@ -15,7 +15,8 @@ use super::regular;
 use super::stamp::new_file;
 use super::stat::Form;
 
-const RECORDS_FOLDER: &str = "records";
+/// The folder of all records, in [`PARTIALS_FOLDER`].
+pub const RECORDS_FOLDER: &str = "records";
 
 /// Records kept, the one being begun included: enough to look back at some interrupted and repeated
 /// transfers, and few enough that nobody has to tidy up.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::vec;
 
+use cap_fs_ext::DirExt as _;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hawser_protocol::error::Reason;
@@ -16,9 +17,11 @@ use hawser_protocol::manifest::{Entry, EntryId, Kind, LinkTarget, PARTIALS_FOLDE
 use super::fault::source_reason;
 use super::folders::{Folder, Location};
 use super::info::EntryKind;
+use super::kept;
 use super::named::{Found, Named};
 use super::names::{entry_name, os_name};
 use super::outgoing::Outgoing;
+use super::records::RECORDS_FOLDER;
 use super::source::{Offered, Source};
 use super::stat::{Form, Stat};
 
@@ -132,8 +135,8 @@ impl<'a, M: Manifest> Walk<'a, M> {
     fn step(&mut self, parent: EntryId, folder: Arc<Folder>, name: &OsStr) -> Result<(), Stopped> {
         match entry_name(name) {
             Some(name) => self.visit(parent, Location::new(folder, name)),
-            // Partial files of transfers into this folder are nobody's content.
-            None if name.eq_ignore_ascii_case(PARTIALS_FOLDER) => Ok(()),
+            // Part files and records of transfers into this folder are nobody's content.
+            None if name == PARTIALS_FOLDER && self.is_own(&folder).unwrap_or(false) => Ok(()),
             None => self.skip(folder.display_of(&name.to_string_lossy()), None, Reason::NameRefused),
         }
     }
@@ -218,6 +221,19 @@ impl<'a, M: Manifest> Walk<'a, M> {
         let mut names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// Whether there is nothing in [`PARTIALS_FOLDER`] of this folder but what a sink makes there.
+    fn is_own(&self, folder: &Arc<Folder>) -> io::Result<bool> {
+        let own = self.source.folders.open(folder)?.open_dir_nofollow(PARTIALS_FOLDER)?;
+        for entry in own.entries()? {
+            let name = entry?.file_name();
+            let is_session = || name.len() == 32 && name.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit);
+            if name != kept::FOLDER && name != RECORDS_FOLDER && !is_session() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Where a link leads; `None` when that is not a target that a link may have.

@@ -153,11 +153,27 @@ fn links_that_stay_in_their_tree_are_kept_and_others_left_out() {
 fn part_files_are_left_out_silently() {
     let home = tempfile::tempdir().unwrap();
     let top = home.path().join("top");
-    fs::create_dir_all(top.join(".hawser/abc")).unwrap();
-    fs::create_dir_all(top.join("in/.HAWSER")).unwrap();
+    for own in ["partials", "records", "0123456789abcdef0123456789abcdef"] {
+        fs::create_dir_all(top.join(".hawser").join(own)).unwrap();
+    }
+    fs::create_dir_all(top.join("in/.hawser")).unwrap();
     let (source, told) = walk(&[top]);
     assert_eq!(told.paths(&source), ["top", "top/in"]);
     assert!(told.skipped.is_empty());
+}
+
+#[test]
+fn what_is_only_called_like_the_folder_of_part_files_is_told_of() {
+    let home = tempfile::tempdir().unwrap();
+    let top = home.path().join("top");
+    fs::create_dir_all(top.join(".hawser/mine")).unwrap();
+    fs::create_dir_all(top.join("a/.HAWSER")).unwrap();
+    fs::create_dir(top.join("b")).unwrap();
+    fs::write(top.join("b/.hawser"), "mine").unwrap();
+    let (source, told) = walk(&[top]);
+    assert_eq!(told.paths(&source), ["top", "top/a", "top/b"]);
+    let expected = ["top/.hawser", "top/a/.HAWSER", "top/b/.hawser"];
+    assert_eq!(told.skips(), expected.map(|path| (path, Reason::NameRefused)));
 }
 
 #[test]
