@@ -1,13 +1,16 @@
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
+import {existsSync} from 'node:fs';
+import {readFile} from 'node:fs/promises';
 import {connect} from 'node:net';
 import {join} from 'node:path';
+import {setImmediate} from 'node:timers/promises';
 import test from 'ava';
 import {send} from '../src/index.ts';
-import {listenOn, run} from './helpers/cli.ts';
+import {commandLine, listenOn, run} from './helpers/cli.ts';
 import {makeFolder} from './helpers/folder.ts';
 import {startReceiver} from './helpers/loopback.ts';
-import {assertSameBytes, pseudoRandom, writeFiles, writeSparse} from './helpers/tree.ts';
+import {assertSameBytes, listDelivered, pseudoRandom, writeFiles, writeSparse} from './helpers/tree.ts';
 
 const unix = process.platform === 'win32' ? test.skip : test;
 
@@ -74,4 +77,45 @@ test('terminal escapes in the name of a peer are shown escaped', async (t) => {
     t.true(stderr.includes(name), stderr);
     t.false(stderr.includes('\u001b'));
   }
+});
+
+const linux = process.platform === 'linux' ? test : test.skip;
+
+linux('D19: a log on a disk that is full costs nothing', async (t) => {
+  const folder = makeFolder(t);
+  await writeFiles(folder, {file: 'file'});
+  const {ticket} = await listenOn(t, ['receive', join(folder, 'inbox')]);
+  for (const flags of [[], ['--json']]) {
+    const line = commandLine(['send', join(folder, 'file'), '--to', ticket, ...flags]);
+    const env = {...process.env, HAWSER_CONFIG_DIR: join(folder, 'config')};
+    const {status} = spawnSync('sh', ['-c', `${line} >/dev/full 2>/dev/full`], {env});
+    t.is(status, 0);
+  }
+  t.deepEqual(await listDelivered(join(folder, 'inbox')), ['file']);
+
+  const ticketFile = join(folder, 'ticket');
+  const args = [
+    'receive',
+    join(folder, 'full'),
+    '--bind',
+    '127.0.0.1',
+    '--port',
+    '0',
+    '--ticket-file',
+    ticketFile,
+  ];
+  const env = {...process.env, HAWSER_CONFIG_DIR: join(folder, 'config')};
+  const receiver = spawn('sh', ['-c', `${commandLine([...args, '--once'])} >/dev/full 2>/dev/full`], {env});
+  t.teardown(() => receiver.kill());
+  const ended = once(receiver, 'exit');
+  while (!existsSync(ticketFile)) await setImmediate();
+  const {code, stderr} = await run(t, [
+    'send',
+    join(folder, 'file'),
+    '--to',
+    (await readFile(ticketFile, 'utf8')).trim(),
+  ]);
+  t.is(code, 0, stderr);
+  t.deepEqual(await ended, [0, null]);
+  t.deepEqual(await listDelivered(join(folder, 'full')), ['file']);
 });

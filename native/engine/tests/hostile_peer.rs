@@ -179,14 +179,14 @@ fn good_senders_all_finish_beside_attackers_of_every_kind() {
                 }
             });
         });
-        let transfers = good_senders(from.path(), &listener, 12);
+        let transfers = good_senders(from.path(), &listener, 64);
         let outcomes: Vec<_> = transfers.iter().map(finished).collect();
         over.store(true, Ordering::Relaxed);
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     });
     drop((silent, idle));
     close(&listener, false);
-    assert_eq!(delivered(to.path()).len(), 12);
+    assert_eq!(delivered(to.path()).len(), 64);
 }
 
 #[test]
