@@ -29,9 +29,11 @@ test('wrong usage is 2', async (t) => {
   await fails(t, 2, ['get'], /no ticket/);
   await fails(t, 2, ['send', 'file', '--to', 'x', '--lanes', '17'], /from 1 to 16/);
   await fails(t, 2, ['receive', '--port', 'http'], /from 0 to 65535/);
-  await fails(t, 2, ['receive', '--json', '--quiet'], /cannot be used with/);
   await fails(t, 2, ['receive', '--bind', 'localhost'], /not an IP address/);
   await fails(t, 2, ['receive', 'hawser1aaaa'], /that is a ticket, .+ fetch with "hawser get TICKET"/);
+  const both = await run(t, ['receive', '--json', '--quiet']);
+  t.is(both.code, 2);
+  t.regex(both.stderr, /cannot be used with/);
   await fails(t, 2, ['peers', 'rm', 'alice'], /its commands are "name" and "forget"/);
 });
 

@@ -34,6 +34,6 @@ test('only a name that the user gave is shown as one', (t) => {
 
   t.is(identityText(stranger), `192.0.2.1:1 (calls itself "b\\u{22}ob", key ${fingerprint}, new)`);
   t.is(identityText({...stranger, name: ''}), `192.0.2.1:1 (key ${fingerprint}, new)`);
-  t.is(identityText({...known, named: false}), `192.0.2.1:1 (calls itself "bob", key ${fingerprint})`);
+  t.is(identityText({...known, named: false}), `192.0.2.1:1 (calls itself "b\\u{22}ob", key ${fingerprint})`);
   t.is(identityText({...known, named: true}), `bob (192.0.2.1:1, key ${fingerprint})`);
 });

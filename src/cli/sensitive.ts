@@ -33,7 +33,7 @@ const paths: readonly string[] = [
 ];
 
 /** The same, wherever it lies: in each repository below. */
-const pathsAnywhere: readonly string[] = ['.git/config', '.git/hooks'];
+const pathsAnywhere: readonly string[] = ['.git/config', '.git/hooks', '.git/modules'];
 
 /** Whether a path, relative to the folder that is written into, is one of them or lies in one. */
 export function isSensitive(path: string): boolean {

@@ -258,10 +258,18 @@ impl Admission {
         written.then_some(quota)
     }
 
-    /// Lets somebody who came by a code come again. What it claims then, and how much it may bring.
-    pub fn expect_again(&self, ticket: &TicketSecret, peer: PublicKey) -> (Claim, Arc<Quota>) {
+    /// Lets somebody who came by a code come again, if the ticket is still the one of that time: `when`. What it claims
+    /// then, and how much it may bring.
+    pub fn expect_again(
+        &self,
+        when: TicketId,
+        ticket: &TicketSecret,
+        peer: PublicKey,
+    ) -> (Claim, Arc<Quota>) {
         let mut state = lock(&self.state);
-        state.returns.expect(ticket, peer);
+        if state.id == when {
+            state.returns.expect(ticket, peer);
+        }
         (Claim::Ticket(ticket.id()), state.quota.clone())
     }
 
@@ -287,6 +295,13 @@ impl Admission {
     /// Nobody comes any more.
     pub fn close(&self) {
         self.ledger.iter().for_each(|book| book.close());
+    }
+}
+
+/// A listener that did not come about leaves its ledger, too.
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -11,7 +11,7 @@ use hawser_protocol::ticket::TicketId;
 
 use crate::Error;
 use crate::ledger::{Ledger, Line};
-use crate::private_file::{add, open_lock, replace};
+use crate::private_file::{add, clear_unfinished, open_lock, replace};
 use crate::quota::Amount;
 use crate::session::{call, spawn};
 
@@ -60,13 +60,17 @@ impl Book {
         let failed = |error| Error::disk("write the ledger", &path, &error);
         let lock = open_lock(&path).map_err(failed)?;
         // Not every network's file system can lock.
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        let locked = lock.try_lock();
+        if let Err(TryLockError::WouldBlock) = locked {
             let text = "another listener keeps it: close that one, or give this one a ticket of its own";
             return Err(Error::disk(
                 "use the ledger",
                 &path,
                 &io::Error::new(io::ErrorKind::ResourceBusy, text),
             ));
+        }
+        if locked.is_ok() {
+            clear_unfinished(&path);
         }
         let ledger = choose(Ledger::read(&path)?)?;
         let mut keeper = Keeper { path: path.clone(), ledger, lock: Some(lock), file: None };

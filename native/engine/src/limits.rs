@@ -30,7 +30,7 @@ pub(crate) const UNDISTURBED: Duration = Duration::from_secs(1);
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Handshakes that one source may start in a second, and at once after a pause. One that succeeds does not
-/// count, up to [`SUCCESSES_FROM_ONE_SOURCE`]. Joins do not either: they cost no public-key work.
+/// count, but see [`FIRSTS_FROM_ONE_SOURCE`]. Joins do not either: they cost no public-key work.
 ///
 /// *Attack:* first messages, made of nothing or recorded, each of which costs the listener three X25519.
 pub(crate) const HANDSHAKES_FROM_ONE_SOURCE: Rate = Rate { every: Duration::from_millis(50), at_once: 64 };
@@ -40,18 +40,19 @@ pub(crate) const HANDSHAKES_FROM_ONE_SOURCE: Rate = Rate { every: Duration::from
 /// *Attack:* the same from many addresses. So many take about a tenth of one core.
 pub(crate) const HANDSHAKES: Rate = Rate { every: Duration::from_millis(2), at_once: 500 };
 
-/// Handshakes of one source that succeed and so do not count, in a second and at once after a pause: hundreds of
-/// senders of one user on one machine may come at a time.
+/// Handshakes of one source by which somebody comes for the first time, which is written down, and that do not count all
+/// the same, in a second and at once after a pause: hundreds of users of one machine may come at a time. Others that
+/// succeed never count.
 ///
 /// *Attack:* whoever has a ticket, and comes over and over, each time with another key: for the public-key work, and for
 /// what is written down of each key.
-pub(crate) const SUCCESSES_FROM_ONE_SOURCE: Rate =
+pub(crate) const FIRSTS_FROM_ONE_SOURCE: Rate =
     Rate { every: Duration::from_millis(20), at_once: MAX_SESSIONS as u32 };
 
 /// The same of all sources together.
 ///
 /// *Attack:* the same from many addresses.
-pub(crate) const SUCCESSES: Rate = Rate { every: Duration::from_millis(2), at_once: 4 * MAX_SESSIONS as u32 };
+pub(crate) const FIRSTS: Rate = Rate { every: Duration::from_millis(2), at_once: 4 * MAX_SESSIONS as u32 };
 
 /// Guesses at the spoken code that one source may make. What it guesses beyond is wrong, whatever it is.
 ///

@@ -32,14 +32,17 @@ pub(crate) fn add(path: &Path, length: u64, bytes: &[u8]) -> io::Result<bool> {
     Ok(is_it)
 }
 
+/// How the names of files end that are still being written: as nobody calls a file of his own.
+const UNFINISHED: &str = ".unfinished";
+
 /// Puts a file with these bytes in the place of the one at `path`: on the disk before it has the name. What is there
 /// afterwards is the old or the new one, also after a loss of power; a link there is replaced, and not followed.
 ///
 /// # Errors
 /// Those of the operating system.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let [a, b, c, d] = random().map_err(io::Error::other)?;
-    let written = path.with_added_extension(format!("{a:02x}{b:02x}{c:02x}{d:02x}"));
+    let mark = u64::from_ne_bytes(random().map_err(io::Error::other)?);
+    let written = path.with_added_extension(format!("{mark:016x}{UNFINISHED}"));
     let mut file = privately(OpenOptions::new().write(true).create_new(true)).open(&written)?;
     let replaced = file.write_all(bytes).and_then(|()| file.sync_all());
     // Closed first: Windows renames no file that somebody writes.
@@ -74,7 +77,8 @@ pub(crate) fn clear_unfinished(path: &Path) {
     let is_unfinished = |found: &OsStr| {
         let rest = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
         let mark = rest.and_then(|rest| rest.strip_prefix(b"."));
-        mark.is_some_and(|mark| mark.len() == 8 && mark.iter().all(|byte| b"0123456789abcdef".contains(byte)))
+        let mark = mark.and_then(|mark| mark.strip_suffix(UNFINISHED.as_bytes()));
+        mark.is_some_and(|mark| mark.len() == 16 && mark.iter().all(u8::is_ascii_hexdigit))
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| is_unfinished(&entry.file_name())) {

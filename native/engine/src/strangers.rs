@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 
 use crate::descriptors;
 use crate::limits::{
-    HANDSHAKES, HANDSHAKES_FROM_ONE_SOURCE, MAX_STRANGERS, MAX_STRANGERS_FROM_ONE_SOURCE, SUCCESSES,
-    SUCCESSES_FROM_ONE_SOURCE, UNDISTURBED,
+    FIRSTS, FIRSTS_FROM_ONE_SOURCE, HANDSHAKES, HANDSHAKES_FROM_ONE_SOURCE, MAX_STRANGERS,
+    MAX_STRANGERS_FROM_ONE_SOURCE, UNDISTURBED,
 };
 use crate::rate::BySource;
 use crate::transfer::lock;
@@ -31,8 +31,8 @@ struct State {
     /// How many places each source has.
     sources: HashMap<IpAddr, usize>,
     handshakes: BySource,
-    /// Handshakes that do not count, for they succeeded.
-    successes: BySource,
+    /// Handshakes that do not count, though somebody came for the first time.
+    firsts: BySource,
 }
 
 struct Place {
@@ -49,7 +49,7 @@ impl Default for Strangers {
             count: 0,
             sources: HashMap::new(),
             handshakes: BySource::new(HANDSHAKES_FROM_ONE_SOURCE, HANDSHAKES),
-            successes: BySource::new(SUCCESSES_FROM_ONE_SOURCE, SUCCESSES),
+            firsts: BySource::new(FIRSTS_FROM_ONE_SOURCE, FIRSTS),
         })))
     }
 }
@@ -119,10 +119,15 @@ impl Admitted {
         lock(&self.strangers.0).handshakes.take(self.source, now)
     }
 
-    /// The handshake has succeeded: whoever was let in is no stranger, unless it comes very often.
-    pub(crate) fn has_proven_itself(&self, now: Instant) {
+    /// The handshake has succeeded: whoever was let in is no stranger, however often it comes.
+    pub(crate) fn has_proven_itself(&self) {
+        lock(&self.strangers.0).handshakes.give_back(self.source);
+    }
+
+    /// The same for a first time, which is written down: unless these are very many.
+    pub(crate) fn has_come_first(&self, now: Instant) {
         let mut state = lock(&self.strangers.0);
-        if state.successes.take(self.source, now) {
+        if state.firsts.take(self.source, now) {
             state.handshakes.give_back(self.source);
         }
     }
@@ -242,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn handshakes_that_succeed_do_not_count_unless_there_are_very_many_of_them() {
+    fn handshakes_that_succeed_do_not_count_unless_very_many_come_for_the_first_time() {
         let strangers = Strangers::default();
         let now = Instant::now();
-        let Rate { at_once, every } = SUCCESSES_FROM_ONE_SOURCE;
+        let Rate { at_once, every } = FIRSTS_FROM_ONE_SOURCE;
         let succeeded = |now| {
             let admitted = strangers.admit([10, 0, 0, 1].into(), now).unwrap();
             let shakes = (0..10_000).take_while(|_| admitted.may_shake_hands(now));
-            shakes.inspect(|_| admitted.has_proven_itself(now)).count() as u32
+            shakes.inspect(|_| admitted.has_come_first(now)).count() as u32
         };
         let most = at_once + HANDSHAKES_FROM_ONE_SOURCE.at_once;
         assert_eq!(succeeded(now), most);

@@ -288,8 +288,16 @@ fn writers_at_the_same_time_lose_nothing_and_readers_see_no_half() {
 fn what_a_killed_writer_has_left_is_removed_by_the_next_and_nothing_else_is() {
     let folder = tempfile::tempdir().unwrap();
     let (_, file) = in_folder(&folder);
-    let others = ["known_peers.0123456", "known_peers.0123abcg", "known_peers.old", "ledger.0123abcd"];
-    for name in others.iter().chain(&["known_peers.0123abcd", "known_peers.ffffffff"]) {
+    let others = [
+        "known_peers.0123456789abcdef",
+        "known_peers.0123456789abcdeg.unfinished",
+        "known_peers.20261123",
+        "known_peers.20261123.unfinished",
+        "known_peers.old",
+        "ledger.0123456789abcdef.unfinished",
+    ];
+    let left = ["known_peers.0123456789abcdef.unfinished", "known_peers.ffffffffffffffff.unfinished"];
+    for name in others.iter().chain(&left) {
         fs::write(folder.path().join(name), "").unwrap();
     }
     file.remember(key(1), "vm", None).unwrap();

@@ -91,3 +91,17 @@ fn more_than_can_be_remembered_come_in_only_where_they_are_not_counted() {
         assert_eq!(admission.ticket_use().peers, MAX_USERS);
     }
 }
+
+#[test]
+fn who_came_by_a_code_is_not_expected_again_once_its_listener_has_revoked() {
+    let admission = admission(TicketLimits::default(), None);
+    let is_expected = |when, secret| {
+        let (claim, _) = admission.expect_again(when, &TicketSecret::new(secret), key(1));
+        admission.psk(claim).is_some()
+    };
+    let when = admission.ticket().secret().id();
+    assert!(is_expected(when, [2; 16]));
+    admission.revoke(|ticket| drop(ticket.unwrap()));
+    assert!(!is_expected(when, [3; 16]));
+    assert!(is_expected(admission.ticket().secret().id(), [4; 16]));
+}

@@ -136,7 +136,7 @@ impl<'a, M: Manifest> Walk<'a, M> {
         match entry_name(name) {
             Some(name) => self.visit(parent, Location::new(folder, name)),
             // Part files and records of transfers into this folder are nobody's content.
-            None if name == PARTIALS_FOLDER && self.is_own(&folder).unwrap_or(false) => Ok(()),
+            None if name == PARTIALS_FOLDER && self.is_own(&folder) => Ok(()),
             None => self.skip(folder.display_of(&name.to_string_lossy()), None, Reason::NameRefused),
         }
     }
@@ -223,17 +223,19 @@ impl<'a, M: Manifest> Walk<'a, M> {
         Ok(names)
     }
 
-    /// Whether there is nothing in [`PARTIALS_FOLDER`] of this folder but what a sink makes there.
-    fn is_own(&self, folder: &Arc<Folder>) -> io::Result<bool> {
-        let own = self.source.folders.open(folder)?.open_dir_nofollow(PARTIALS_FOLDER)?;
-        for entry in own.entries()? {
-            let name = entry?.file_name();
+    /// Whether there is nothing in [`PARTIALS_FOLDER`] of this folder but what a sink makes there, or nobody else may
+    /// look.
+    fn is_own(&self, folder: &Arc<Folder>) -> bool {
+        let is_own = |name: &OsStr| {
             let is_session = || name.len() == 32 && name.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit);
-            if name != kept::FOLDER && name != RECORDS_FOLDER && !is_session() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+            name == kept::FOLDER || name == RECORDS_FOLDER || is_session()
+        };
+        let look = || -> io::Result<bool> {
+            let own = self.source.folders.open(folder)?.open_dir_nofollow(PARTIALS_FOLDER)?;
+            let names = own.entries()?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+            Ok(names.iter().all(|name| is_own(name)))
+        };
+        look().unwrap_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied)
     }
 
     /// Where a link leads; `None` when that is not a target that a link may have.

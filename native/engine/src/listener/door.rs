@@ -142,13 +142,16 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
                 refusal.into_iter().for_each(|refusal| shared.refusals.tell(refusal, Instant::now()));
             });
             let quota = match entry.ok()? {
-                Entry::Open(quota) => quota,
+                Entry::Open(quota) => {
+                    admitted.has_proven_itself();
+                    quota
+                }
                 // That may take a disk some time.
                 Entry::First(first) => {
+                    admitted.has_come_first(Instant::now());
                     spawn_blocking(move || asked.admission.write_down(first)).await.ok()??
                 }
             };
-            admitted.has_proven_itself(Instant::now());
             let (place, visitor) = shared.place_for(visitor).await?;
             shared.open_session(Box::pin(visitor.enter()).await?, claim, quota, place);
         }
@@ -156,13 +159,15 @@ async fn greet(mut caller: Box<Caller>, shared: &Arc<Shared>, admitted: &Admitte
             let (guess, visitor) =
                 examine_guess(caller, &shared.key, &shared.codes, admitted.source()).await?;
             let (place, visitor) = shared.place_for(visitor).await?;
+            // Should both be revoked from here on, the code is first: then it is of no use, or nothing comes of it later.
+            let when = shared.admission.ticket().secret().id();
             if !shared.codes.redeem(&guess) {
                 return None;
             }
-            admitted.has_proven_itself(Instant::now());
+            admitted.has_proven_itself();
             let opened = Box::pin(visitor.enter()).await?;
             let ticket = opened.secret.return_ticket();
-            let (claim, quota) = shared.admission.expect_again(&ticket, opened.peer);
+            let (claim, quota) = shared.admission.expect_again(when, &ticket, opened.peer);
             shared.open_session(opened, claim, quota, place);
         }
         Knock::Join(request) => {

@@ -65,7 +65,7 @@ impl Link {
         header: Header,
         payload: &[u8],
     ) -> Result<Received, ProtocolError> {
-        let is_new_here = self.lanes.get_mut(&lane).is_some_and(|lane| lane.takes_number(header.offset));
+        let is_new_here = self.lanes.get_mut(&lane).is_none_or(|lane| lane.takes_number(header.offset));
         if header.offset < self.expected_number {
             // What another lane may have lost comes once on the one that goes on with it.
             self.count_empty(!is_new_here);
